@@ -1,0 +1,1 @@
+"""MovieLens ratings: readers, splits, the demo generator."""

@@ -1,0 +1,100 @@
+"""Ratings in columns, with contiguous user and film indices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int = NDArray[np.int64]
+Float = NDArray[np.float32]
+
+
+class Scale(NamedTuple):
+    """The lowest and the highest rating that the data holds, in stars."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Films:
+    """What is known of each film besides its ratings.
+
+    Attributes:
+        ids: (n_films,) the dataset's own film ids, ascending; a film's index is its place here.
+        titles: (n_films,) "" where unknown; None if the dataset has no titles.
+        year: (n_films,) year of release, 0 where unknown.
+        genres: (n_films, n_genres) bool, in the order of `genre_names`.
+    """
+
+    ids: Int
+    titles: NDArray[np.str_] | None
+    year: NDArray[np.int16]
+    genres: NDArray[np.bool_]
+    genre_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ratings:
+    """Ratings sorted by (user id, film id), no pair twice.
+
+    Attributes:
+        name: the dataset's name, or its folder's.
+        user_ids: (n_users,) the dataset's own user ids, ascending; a user's index is its place.
+        films: features of every film that is rated.
+        user, film: (n,) indices into `user_ids` and `films.ids`.
+        rating: (n,) stars, finite.
+        timestamp: (n,) seconds since 1970, or None if the dataset has none.
+        scale: lowest and highest rating of the whole dataset, also in a part of it.
+        noise_rmse: RMSE that no model can beat, known for generated ratings alone.
+    """
+
+    name: str
+    user_ids: Int
+    films: Films
+    user: Int
+    film: Int
+    rating: Float
+    timestamp: Int | None
+    scale: Scale
+    noise_rmse: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.rating)
+
+    @property
+    def n_users(self) -> int:
+        return len(self.user_ids)
+
+    @property
+    def n_films(self) -> int:
+        return len(self.films.ids)
+
+    def take(self, rows: Int) -> Ratings:
+        """The ratings at `rows`, indices and scale as they are here."""
+        return replace(
+            self,
+            user=self.user[rows],
+            film=self.film[rows],
+            rating=self.rating[rows],
+            timestamp=None if self.timestamp is None else self.timestamp[rows],
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits that differ where any id, rating, timestamp, genre or year differs."""
+        films = self.films
+        columns: list[NDArray[Any]] = [self.user_ids, films.ids, films.genres, films.year]
+        columns += [self.user, self.film, self.rating]
+        if self.timestamp is not None:
+            columns.append(self.timestamp)
+        digest = sha256()
+        for column in columns:
+            digest.update(f"{column.dtype.str}{column.shape}".encode())
+            digest.update(np.ascontiguousarray(column).data)
+        return digest.hexdigest()[:16]

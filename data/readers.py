@@ -1,0 +1,173 @@
+"""Reads a MovieLens folder: ratings.csv and, where present, movies.csv.
+
+Good files take pandas' fast parser. Whatever it might misread goes to an exact parser that is
+some twenty times slower, and that either reads the file or names the line at fault.
+"""
+
+from __future__ import annotations
+
+import csv
+from array import array
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ..errors import DataError
+from .films import read_films
+from .ratings import Float, Int, Ratings, Scale
+from .tables import ID_REMEDY, LAST_SECOND, Table
+
+_CHUNK_BYTES = 1 << 24
+_EXACT_IN_FLOAT = 2**53  # pandas reads 1.0 as a whole number by way of float64
+
+
+def read_folder(folder: Path) -> Ratings:
+    """The ratings of `folder`, with titles, years and genres where it holds movies.csv.
+
+    Args:
+        folder: holds ratings.csv (userId, movieId, rating and maybe timestamp, in any order) and
+            maybe movies.csv (movieId, title, genres). Films are those that are rated; what
+            movies.csv leaves out has the title "" and no genre.
+
+    Raises:
+        DataError: names file, line, value and remedy.
+    """
+    if not is_folder(folder):
+        raise DataError(f"no folder {str(folder)!r}; name one that holds ratings.csv")
+    path = folder / "ratings.csv"
+    if not path.exists():
+        raise DataError(
+            f"{folder} holds no ratings.csv; put one there with the columns "
+            "userId,movieId,rating,timestamp, and maybe a movies.csv with movieId,title,genres"
+        )
+    table = Table(path, ("userId", "movieId", "rating"), ("timestamp",))
+    columns = _read_fast(table) or _read_exactly(table)
+    if not len(columns.rating):
+        raise DataError(f"{path} holds no rating below its header; add a line such as 1,296,4.5")
+
+    user, user_ids = pd.factorize(columns.user_id, sort=True)
+    film, film_ids = pd.factorize(columns.film_id, sort=True)
+    pair = user.astype(np.int64) * len(film_ids) + film
+    order = None if (pair[1:] > pair[:-1]).all() else np.argsort(pair, kind="stable")
+    if order is not None and (np.diff(pair[order]) == 0).any():
+        raise _duplicate(table)
+    ratings = Ratings(
+        name=folder.resolve().name,
+        user_ids=np.asarray(user_ids, np.int64),
+        films=read_films(folder / "movies.csv", np.asarray(film_ids, np.int64)),
+        user=user.astype(np.int64),
+        film=film.astype(np.int64),
+        rating=columns.rating,
+        timestamp=columns.timestamp,
+        scale=Scale(float(columns.rating.min()), float(columns.rating.max())),
+    )
+    return ratings if order is None else ratings.take(order)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; False also for what is no path at all."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+class _Columns(NamedTuple):
+    user_id: Int
+    film_id: Int
+    rating: Float
+    timestamp: Int | None
+
+
+def _read_fast(table: Table) -> _Columns | None:
+    """The columns by pandas, or None if anything is unusual, be it right or wrong."""
+    types = {at: np.float64 if name == "rating" else np.int64 for name, at in table.columns.items()}
+    try:
+        with table.path.open("rb") as file:
+            if not _is_plain(file, len(table.header)):
+                return None
+        with np.errstate(invalid="ignore"):  # casts beyond int64; they fail the check below
+            frame = pd.read_csv(
+                table.path,
+                header=None,
+                names=list(range(len(table.header))),
+                index_col=False,
+                skiprows=1,
+                usecols=list(types),
+                dtype=types,
+                na_filter=False,
+                quoting=csv.QUOTE_NONE,
+            )
+    except (ValueError, OverflowError, OSError):
+        return None
+    columns = {name: frame[at].to_numpy() for name, at in table.columns.items()}
+    with np.errstate(over="ignore"):
+        rating = columns.pop("rating").astype(np.float32)
+    whole = all(((v > -_EXACT_IN_FLOAT) & (v < _EXACT_IN_FLOAT)).all() for v in columns.values())
+    timestamp = columns.get("timestamp")
+    in_time = timestamp is None or ((timestamp >= 0) & (timestamp <= LAST_SECOND)).all()
+    if not (whole and in_time and np.isfinite(rating).all()):
+        return None
+    return _Columns(columns["userId"], columns["movieId"], rating, timestamp)
+
+
+def _is_plain(file: BinaryIO, n_fields: int) -> bool:
+    """Whether all is ASCII below the header, without quotes or blank lines, and no line ragged.
+
+    Pandas fills short lines, cuts long ones and stops at NUL bytes, all without a word.
+    """
+    file.readline()
+    rest = b""
+    while chunk := file.read(_CHUNK_BYTES):
+        lines, newline, rest = (rest + chunk).rpartition(b"\n")
+        if not _chunk_is_plain(lines + newline, n_fields):
+            return False
+    return not rest or _chunk_is_plain(rest + b"\n", n_fields)
+
+
+def _chunk_is_plain(lines: bytes, n_fields: int) -> bool:
+    bare_returns = lines.count(b"\r") - lines.count(b"\r\n")
+    if not lines.isascii() or b'"' in lines or b"\0" in lines or bare_returns:
+        return False
+    characters = np.frombuffer(lines, np.uint8)
+    ends = characters == ord("\n")
+    marks = ends[ends | (characters == ord(","))]
+    if len(marks) % n_fields:
+        return False
+    by_line = marks.reshape(-1, n_fields)
+    return bool(by_line[:, -1].all() and not by_line[:, :-1].any())
+
+
+def _read_exactly(table: Table) -> _Columns:
+    """The columns by Python, or the first line at fault."""
+    user_id, film_id, rating, timestamp = array("q"), array("q"), array("f"), array("q")
+    timed = "timestamp" in table.columns
+    for row in table.rows():
+        user_id.append(table.whole_number(row, "userId", ID_REMEDY))
+        film_id.append(table.whole_number(row, "movieId", ID_REMEDY))
+        rating.append(table.stars(row, "rating"))
+        if timed:
+            timestamp.append(table.second(row, "timestamp"))
+    return _Columns(
+        np.array(user_id, np.int64),
+        np.array(film_id, np.int64),
+        np.array(rating, np.float32),
+        np.array(timestamp, np.int64) if timed else None,
+    )
+
+
+def _duplicate(table: Table) -> DataError:
+    """Names the first line that rates a film again."""
+    first_line: dict[tuple[int, int], int] = {}
+    for row in table.rows():
+        user_id = table.whole_number(row, "userId", ID_REMEDY)
+        film_id = table.whole_number(row, "movieId", ID_REMEDY)
+        earlier = first_line.setdefault((user_id, film_id), row.line)
+        if earlier != row.line:
+            return DataError(
+                f"{table.at(row.line)}: user {user_id} rates film {film_id} again, "
+                f"first on line {earlier}; keep one of the two"
+            )
+    raise AssertionError("called without a duplicate")

@@ -1,0 +1,17 @@
+"""Fixtures that several folders of tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_ratings_folder() -> Path:
+    """MovieLens latest-small, where the machine has it."""
+    folder = os.environ.get("RECSYS_SEARCH_TEST_RATINGS")
+    if not folder:
+        pytest.skip("RECSYS_SEARCH_TEST_RATINGS does not name a folder with MovieLens latest-small")
+    return Path(folder)

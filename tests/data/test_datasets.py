@@ -1,0 +1,80 @@
+"""Finding datasets, and what `data info` shows."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pytest import approx
+from recsys_search.data.datasets import dataset_reference, load_ratings, summarise
+from recsys_search.data.demo import demo_ratings
+from recsys_search.errors import DataError
+
+RATINGS = "userId,movieId,rating,timestamp\n1,10,3,0\n1,20,4,60\n2,10,5,86400\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "ratings.csv").write_text(RATINGS)
+    return tmp_path / "mine"
+
+
+def test_demo_is_the_generators_default():
+    assert load_ratings("demo").fingerprint == demo_ratings(100_000, seed=0).fingerprint
+
+
+def test_a_folder_is_read_by_its_path(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    assert len(load_ratings(str(folder))) == len(load_ratings("mine")) == 3
+
+
+def test_a_reference_holds_from_any_working_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    assert dataset_reference("mine") == str(folder.resolve())
+    assert dataset_reference("demo") == "demo"
+
+
+def test_a_folder_below_home_is_found(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert dataset_reference("~/mine") == str(folder.resolve())
+
+
+@pytest.mark.parametrize("dataset", ["ml-2m", "", "x" * 5_000, "a\0b", "~nobody-of-that-name/x"])
+@pytest.mark.parametrize("find", [load_ratings, dataset_reference])
+def test_an_unknown_dataset_is_told_with_the_choices(dataset, find):
+    with pytest.raises(DataError) as caught:
+        find(dataset)
+    assert str(caught.value) == (
+        f"no dataset named {dataset!r}; choose demo, or name a folder that holds ratings.csv"
+    )
+
+
+def test_the_summary_counts_what_can_be_counted_by_hand(folder):
+    (folder / "movies.csv").write_text("movieId,title,genres\n10,Heat (1995),Crime\n")
+    summary = summarise(load_ratings(str(folder)))
+    assert summary.pop("fingerprint") == load_ratings(str(folder)).fingerprint
+    assert summary.pop("density") == approx(3 / 4)
+    assert summary == {
+        "name": "mine",
+        "ratings": 3,
+        "users": 2,
+        "films": 2,
+        "scale": [3, 5],
+        "mean_rating": 4,
+        "first_rating_at": "1970-01-01T00:00:00+00:00",
+        "last_rating_at": "1970-01-02T00:00:00+00:00",
+        "genres": ["Crime"],
+        "films_with_year": 1,
+        "ratings_per_user": {"median": 1.5, "max": 2},
+        "ratings_per_film": {"median": 1.5, "max": 2},
+        "noise_rmse": None,
+    }
+
+
+def test_the_summary_is_json_with_and_without_timestamps(folder):
+    (folder / "ratings.csv").write_text("userId,movieId,rating\n1,10,3\n")
+    summary = summarise(load_ratings(str(folder)))
+    assert json.loads(json.dumps(summary)) == summary
+    assert summary["first_rating_at"] is summary["last_rating_at"] is None
+    assert json.loads(json.dumps(summarise(demo_ratings(100))))["noise_rmse"] > 0.5
