@@ -1,0 +1,1 @@
+"""Variational autoencoders for ratings: configs, models, training. The only home of torch."""

@@ -1,0 +1,27 @@
+"""From a config to its model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .config import TrainingConfig
+from .hybrid import HybridVAE
+from .store import TrainStore
+from .two_tower import TwoTowerVAE
+from .vae import RatingVAE
+
+MODELS: dict[str, Callable[[Any, TrainStore], RatingVAE]] = {
+    "two_tower": TwoTowerVAE,
+    "hybrid": HybridVAE,
+}
+
+
+def build_model(config: TrainingConfig, store: TrainStore) -> RatingVAE:
+    """A model with fresh weights, drawn from torch's global generator, on the store's device."""
+    return MODELS[config.architecture](config, store).to(store.device)
+
+
+def count_parameters(model: RatingVAE) -> int:
+    """Trained numbers, embeddings included."""
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -1,0 +1,144 @@
+"""What a training run needs to know, frozen and checked when it is built.
+
+One class an architecture, so that a config holds no field that its model ignores:
+
+    config = build_config("two_tower", kl_weight=5e-4)
+    config = replace(config, rating_dropout=0.3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
+
+from ..errors import ConfigError, one_line
+
+Amp = Literal["auto", "bf16", "fp16", "off"]
+Count = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class TrainingConfig:
+    """What every architecture shares: the ELBO's weights and the optimiser."""
+
+    architecture: str
+    seed: Annotated[int, Field(ge=0)] = 42
+    max_epochs: Count = 100  # the cosine's length, in epochs
+    patience: Count = 15  # epochs without a better validation RMSE before training ends
+    batch_size: Annotated[int, Field(ge=2)] = 2048
+    learning_rate: Positive = 1e-3
+    lr_warmup_epochs: NotNegative = 0.0
+    weight_decay: NotNegative = 0.0  # AdamW's, decoupled
+    grad_clip: Positive = 1.0  # largest norm of the gradient of all weights together
+    kl_weight: NotNegative = 0.001  # beta, once warmed up
+    kl_warmup_epochs: NotNegative = 0.0  # linear from 0
+    free_bits: NotNegative = 0.0  # nats of the summed KL that cost nothing
+    amp: Amp = "auto"
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class HybridConfig(TrainingConfig):
+    """User and film embeddings, an MLP encoder to the latent, and the mirrored decoder."""
+
+    architecture: Literal["hybrid"] = "hybrid"
+    learning_rate: Positive = 3e-4
+    lr_warmup_epochs: NotNegative = 1.0
+    weight_decay: NotNegative = 1e-4
+    kl_weight: NotNegative = 0.008
+    kl_warmup_epochs: NotNegative = 20.0
+    free_bits: NotNegative = 2.0
+    n_factors: Count = 200  # columns of each embedding
+    hidden_dims: Annotated[tuple[Count, ...], Field(min_length=1)] = (1024, 512, 256, 128)
+    latent_dim: Count = 128
+    dropout: Share = 0.4  # share of hidden units silenced; the decoder takes half of it
+    bias: bool = False  # predict the biases plus the decoder's output, not the output alone
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class TwoTowerConfig(TrainingConfig):
+    """A user is the sum over the films they rated, a film the sum over its raters."""
+
+    architecture: Literal["two_tower"] = "two_tower"
+    max_epochs: Count = 60
+    batch_size: Annotated[int, Field(ge=2)] = 16384
+    learning_rate: Positive = 3e-3
+    weight_decay: NotNegative = 0.1
+    kl_weight: NotNegative = 1e-3
+    latent_dim: Count = 64
+    norm_power: Annotated[float, Field(ge=0, le=1)] = 0.6  # a sum over n ratings is scaled by n^-p
+    rating_dropout: Share = 0.3  # share of the train ratings left out of the sums in an epoch
+    init_std: Positive = 0.02
+
+
+CONFIGS: dict[str, type[TrainingConfig]] = {"two_tower": TwoTowerConfig, "hybrid": HybridConfig}
+
+
+def config_fields(architecture: str) -> set[str]:
+    """Names of the fields of an architecture's config.
+
+    Raises:
+        ConfigError: no such architecture.
+    """
+    return {field.name for field in fields(_config_class(architecture))}
+
+
+def build_config(architecture: str, **values: Any) -> TrainingConfig:
+    """The architecture's defaults with `values` in their places.
+
+    Raises:
+        ConfigError: no such architecture or field, or a value out of its range.
+    """
+    config_class = _config_class(architecture)
+    known = config_fields(architecture)
+    for name in values:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = (
+                f"; did you mean {close[0]}?" if close else f"; it has {', '.join(sorted(known))}"
+            )
+            raise ConfigError(f"{architecture} has no field named {name!r}{hint}")
+    try:
+        return config_class(**{**values, "architecture": architecture})
+    except ValidationError as error:
+        raise ConfigError(one_line(error)) from None
+
+
+def config_from_mapping(values: Mapping[str, Any]) -> TrainingConfig:
+    """The config that `config_to_mapping` wrote, or that a person did.
+
+    Raises:
+        ConfigError: as `build_config`, or `architecture` is missing.
+    """
+    rest = dict(values)
+    try:
+        architecture = rest.pop("architecture")
+    except KeyError:
+        raise ConfigError(f"architecture is missing; choose from {', '.join(CONFIGS)}") from None
+    return build_config(architecture, **rest)
+
+
+def config_to_mapping(config: TrainingConfig) -> dict[str, Any]:
+    """Plain values for YAML and JSON, every field spelled out."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(config).items()
+    }
+
+
+def _config_class(architecture: str) -> type[TrainingConfig]:
+    try:
+        return CONFIGS[architecture]
+    except (KeyError, TypeError):
+        raise ConfigError(
+            f"no architecture named {architecture!r}; choose from {', '.join(CONFIGS)}"
+        ) from None

@@ -1,0 +1,164 @@
+"""A config with all that it takes to repeat its training: `config.yaml`. Knows no torch."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..data.datasets import dataset_reference, load_ratings
+from ..data.ratings import Ratings
+from ..data.splits import SplitSpec
+from ..errors import ConfigError, DataError, one_line
+from .config import TrainingConfig, config_from_mapping, config_to_mapping
+
+PACKAGES = ("recsys-search", "torch", "numpy", "optuna")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One training run, before or after it ran.
+
+    Attributes:
+        dataset: a dataset's name or the absolute path of its folder.
+        fingerprint: of its ratings; None for those found when it is trained.
+        origin: study and trial that the config came from, empty for one written by hand.
+        metrics: what it reached there, by name.
+        environment: versions, commit, device and threads of that training.
+    """
+
+    config: TrainingConfig
+    dataset: str
+    split: SplitSpec
+    fingerprint: str | None = None
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+    def load(self) -> Ratings:
+        """The experiment's ratings.
+
+        Raises:
+            DataError: unreadable, or not those that the config was found on.
+        """
+        ratings = load_ratings(self.dataset)
+        if self.fingerprint is not None and ratings.fingerprint != self.fingerprint:
+            raise DataError(
+                f"{self.dataset} has other ratings (fingerprint {ratings.fingerprint}) than the "
+                f"config was found on ({self.fingerprint}); restore them, or name the ones to "
+                "train on with --dataset"
+            )
+        return ratings
+
+    def on(self, dataset: str) -> Experiment:
+        """The same training on another dataset, whatever its ratings."""
+        return replace(self, dataset=dataset_reference(dataset), fingerprint=None)
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    dataset: str
+    fingerprint: str | None = None
+    split: SplitSpec = SplitSpec()
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    config: dict[str, Any]
+    data: _Data
+    origin: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
+    environment: dict[str, Any] = {}
+
+
+def read_experiment(path: Path) -> Experiment:
+    """Reads a `config.yaml`.
+
+    Raises:
+        ConfigError: names the file and what is wrong in it.
+    """
+    try:
+        document = _Document.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        config = config_from_mapping(document.config)
+    except FileNotFoundError:
+        raise ConfigError(
+            f"no config at {path}; write one with: recsys-search best --export {path}"
+        ) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {one_line(error)}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: config: {error}") from None
+    return Experiment(
+        config=config,
+        dataset=document.data.dataset,
+        fingerprint=document.data.fingerprint,
+        split=document.data.split,
+        origin=document.origin,
+        metrics=document.metrics,
+        environment=document.environment,
+    )
+
+
+def write_experiment(path: Path, experiment: Experiment) -> None:
+    """Writes a `config.yaml` that `read_experiment` and `train --config` take."""
+    document = {
+        "config": config_to_mapping(experiment.config),
+        "data": {
+            "dataset": experiment.dataset,
+            "fingerprint": experiment.fingerprint,
+            "split": asdict(experiment.split),
+        },
+        "origin": dict(experiment.origin),
+        "metrics": dict(experiment.metrics),
+        "environment": dict(experiment.environment),
+    }
+    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(f"# Train it: recsys-search train --config {path.name}\n{text}")
+    partial.replace(path)
+
+
+def environment(*, device: str, amp: str, threads: int) -> dict[str, Any]:
+    """What a result depends on besides its config."""
+    return {
+        "python": platform.python_version(),
+        **{package: _version(package) for package in PACKAGES},
+        "commit": _commit(),
+        "machine": platform.machine(),
+        "device": device,
+        "amp": amp,
+        "threads": threads,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """Of this package's checkout; None where it is installed from a wheel."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    git = ["git", "-C", os.fspath(root), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(git, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None

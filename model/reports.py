@@ -1,0 +1,103 @@
+"""What an epoch looked like, in numbers. Knows no torch, so that anything can read reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from math import isfinite, sqrt
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochReport:
+    """One epoch of training.
+
+    RMSE and MSE are in stars, of the expected rating clipped to the scale, in eval mode. Those on
+    the train split are leave-one-out, on a fixed sample as large as the validation split.
+
+    Attributes:
+        epoch: 1 for the first.
+        train_loss, val_loss: MSE + beta * KL; that of training with noise and dropout.
+        kl: raw KL of the posterior in nats, summed over dimensions and towers, mean of the epoch.
+        kl_clamped: the same with the free bits as a floor, as the loss sees it.
+        active_units: per tower, dimensions whose mu varies over the data by more than 0.01
+            (Burda et al. 2016, arXiv:1509.00519).
+        beta: weight of the KL term at the epoch's last step.
+        learning_rate: that of the epoch's last step.
+        grad_norm: L2 norm over all weights before clipping, mean of the epoch.
+        train_s: seconds in training steps; epoch_s: with the evaluation.
+        peak_memory_mib: of the GPU since training began, or of the process on a CPU.
+        gpu_utilisation: percent, None where there is no GPU or it cannot be read.
+    """
+
+    epoch: int
+    train_loss: float
+    train_mse: float
+    train_rmse: float
+    val_loss: float
+    val_mse: float
+    val_rmse: float
+    kl: float
+    kl_clamped: float
+    active_units: Mapping[str, int]
+    beta: float
+    learning_rate: float
+    grad_norm: float
+    ratings_per_s: float
+    train_s: float
+    epoch_s: float
+    peak_memory_mib: float
+    gpu_utilisation: int | None = None
+
+    @property
+    def finite(self) -> bool:
+        """Whether training is still on its feet."""
+        return isfinite(self.train_loss) and isfinite(self.val_rmse)
+
+
+MEASURED = {"ratings_per_s", "train_s", "epoch_s", "peak_memory_mib", "gpu_utilisation"}
+"""Fields that differ from run to run; all others repeat to the bit on a CPU."""
+
+
+def best_report(reports: Iterable[EpochReport]) -> EpochReport | None:
+    """The first epoch of the lowest finite validation RMSE."""
+    return min(
+        (report for report in reports if isfinite(report.val_rmse)),
+        key=lambda report: report.val_rmse,
+        default=None,
+    )
+
+
+def write_reports(path: Path, reports: Iterable[EpochReport]) -> None:
+    """One JSON object a line; a value that is not finite is written as null."""
+    lines = (json.dumps({k: _plain(v) for k, v in asdict(report).items()}) for report in reports)
+    path.write_text("".join(line + "\n" for line in lines))
+
+
+def read_reports(path: Path) -> list[EpochReport]:
+    """What `write_reports` wrote; null becomes NaN again."""
+    known = {field.name for field in fields(EpochReport)}
+    rows = (json.loads(line) for line in path.read_text().splitlines())
+    return [
+        EpochReport(
+            **{
+                name: float("nan") if value is None and name != "gpu_utilisation" else value
+                for name, value in row.items()
+                if name in known
+            }
+        )
+        for row in rows
+    ]
+
+
+def rmse(mse: float) -> float:
+    """NaN stays NaN."""
+    return sqrt(mse) if mse >= 0 else float("nan")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    return dict(value) if isinstance(value, Mapping) else value

@@ -1,0 +1,179 @@
+"""Runs: a training's weights, curves and config in one folder.
+
+RUN/config.yaml          the experiment, with what it reached
+RUN/reports.jsonl        one epoch a line
+RUN/weights.safetensors  of the best epoch
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from ..data.pairs import AskedPairs
+from ..data.ratings import Ratings
+from ..data.splits import open_test, split_ratings
+from ..errors import RunError
+from .architectures import build_model
+from .device import resolve_device
+from .experiment import Experiment, environment, read_experiment, write_experiment
+from .reports import EpochReport, write_reports
+from .store import Pairs, TrainStore
+from .training import Training, bias_rmse
+from .vae import RatingVAE
+
+CONFIG, REPORTS, WEIGHTS = "config.yaml", "reports.jsonl", "weights.safetensors"
+
+
+def train_run(
+    experiment: Experiment,
+    out: Path,
+    *,
+    device: str = "auto",
+    on_epoch: Callable[[Training, EpochReport], None] = lambda training, report: None,
+) -> dict[str, Any]:
+    """Trains to the end, or to Ctrl-C, and saves the best epoch as a run.
+
+    Args:
+        out: a folder that is not there yet.
+        on_epoch: called after each epoch.
+
+    Returns:
+        What `train --json` prints.
+
+    Raises:
+        RunError: `out` is in the way, or no epoch came to a finite validation RMSE.
+    """
+    if out.exists():
+        raise RunError(f"{out} is there already; choose another --out, or remove it")
+    ratings = experiment.load()
+    split = split_ratings(ratings, experiment.split)
+    interrupted = False
+    with Training(experiment.config, split, device) as training:
+        bias_val_rmse = training.bias_val_rmse
+        try:
+            for report in training:
+                on_epoch(training, report)
+                if not report.finite:
+                    break
+        except KeyboardInterrupt:
+            interrupted = True
+    if training.best is None:
+        if interrupted:
+            raise KeyboardInterrupt
+        raise RunError(
+            "training diverged: no epoch came to a finite validation RMSE; "
+            f"lower learning_rate ({experiment.config.learning_rate:g})"
+        )
+    best = training.best.report
+    train_s = sum(report.train_s for report in training.reports)
+    result = {
+        "val_rmse": best.val_rmse,
+        "val_mse": best.val_mse,
+        "bias_val_rmse": bias_val_rmse,
+        "best_epoch": best.epoch,
+        "epochs": len(training.reports),
+        "train_s": round(train_s, 3),
+    }
+    done = replace(
+        experiment,
+        fingerprint=ratings.fingerprint,
+        metrics=result,
+        environment=environment(
+            device=str(training.device), amp=training.amp, threads=torch.get_num_threads()
+        ),
+    )
+    _save(out, done, training)
+    if interrupted:
+        raise KeyboardInterrupt
+    ratings_per_s = len(split.train) * len(training.reports) / train_s
+    return {"run": str(out), **result, "ratings_per_s": round(ratings_per_s)}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model with the ratings it was trained on."""
+
+    experiment: Experiment
+    ratings: Ratings
+    model: RatingVAE
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "auto") -> Run:
+        """Opens a run and the dataset it names.
+
+        Raises:
+            RunError: no run there, or one whose weights do not fit its config.
+        """
+        if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
+            raise RunError(
+                f"no run at {folder}; make one with: "
+                "recsys-search train --architecture two_tower --dataset demo --out runs/first"
+            )
+        experiment = read_experiment(folder / CONFIG)
+        ratings = experiment.load()
+        train = split_ratings(ratings, experiment.split).train
+        model = build_model(experiment.config, TrainStore.build(train, resolve_device(device)))
+        try:
+            model.load_state_dict(load_file(folder / WEIGHTS))
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise RunError(f"{folder / WEIGHTS} does not fit {CONFIG}: {reason}") from None
+        return cls(experiment, ratings, model.eval())
+
+    def evaluate(self, split: Literal["validation", "test"]) -> dict[str, Any]:
+        """What `evaluate --json` prints. Opening the test split is for the end of a search."""
+        spec, store = self.experiment.split, self.model.store
+        part = (
+            open_test(self.ratings, spec)
+            if split == "test"
+            else split_ratings(self.ratings, spec).validation
+        )
+        pairs = store.held_out(part)
+        rating = torch.from_numpy(part.rating).to(store.device)
+        error = (self.model.predict(pairs) - rating).double()
+        mse = float(error.square().mean())
+        return {
+            "split": split,
+            "n": len(part),
+            "rmse": mse**0.5,
+            "mse": mse,
+            "mae": float(error.abs().mean()),
+            "bias_rmse": bias_rmse(store, pairs, rating),
+            "noise_rmse": part.noise_rmse,
+            "ranking": None,
+            "dataset": self.experiment.dataset,
+            "fingerprint": self.ratings.fingerprint,
+        }
+
+    def predict(self, asked: AskedPairs) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Expected stars (n,), and whether both user and film were trained on (n,).
+
+        A pair that is a train rating is predicted without a look at it.
+        """
+        store = self.model.store
+        user, film = (torch.from_numpy(index) for index in asked.indices(self.ratings))
+        timestamp = None if asked.timestamp is None else torch.from_numpy(asked.timestamp)
+        pairs = Pairs(user, film, timestamp, torch.full_like(user, -1)).to(store.device)
+        pairs = replace(pairs, row=store.rows_of(pairs.user, pairs.film))
+        return self.model.predict(pairs).cpu().numpy(), store.knows(pairs).cpu().numpy()
+
+
+def _save(out: Path, experiment: Experiment, training: Training) -> None:
+    """All or nothing: the folder appears under its name when it is complete."""
+    assert training.best is not None
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    write_experiment(partial / CONFIG, experiment)
+    write_reports(partial / REPORTS, training.reports)
+    save_file(training.best.weights, partial / WEIGHTS)
+    partial.rename(out)

@@ -1,0 +1,247 @@
+"""Training as an iteration: whoever iterates decides whether to go on.
+
+with Training(config, split) as run:
+    for report in run:
+        if report.val_rmse > hopeless:
+            break
+run.best.report.val_rmse
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.splits import Split
+from .architectures import build_model, count_parameters
+from .config import TrainingConfig
+from .device import Precision, gpu_utilisation, peak_memory_mib, resolve_device
+from .elbo import beta_at, elbo
+from .evaluation import HEALTH_ROWS, active_units, evaluate
+from .reports import EpochReport
+from .store import Pairs, TrainStore
+
+
+@dataclass(frozen=True)
+class Best:
+    """The epoch of the lowest validation RMSE, and the weights it had, on the CPU."""
+
+    report: EpochReport
+    weights: dict[str, Tensor]
+
+
+class StepSums:
+    """Means over an epoch's steps, added up on the device: asking for a value each step stalls."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._sums = torch.zeros(4, dtype=torch.float64, device=device)
+        self._steps = 0
+
+    def add(self, loss: Tensor, kl: Tensor, kl_clamped: Tensor, grad_norm: Tensor) -> None:
+        self._sums += torch.stack([loss, kl, kl_clamped, grad_norm]).detach()
+        self._steps += 1
+
+    def means(self) -> list[float]:
+        """Loss, KL, clamped KL and gradient norm, each a mean over the steps."""
+        means: list[float] = (self._sums / self._steps).tolist()
+        return means
+
+
+class Training:
+    """One training run. A CPU run repeats to the bit with its seed, machine and thread count.
+
+    Attributes:
+        config: what was asked for.
+        reports: of the epochs done so far.
+        best: None until an epoch had a finite validation RMSE; stays after the block is left.
+        bias_val_rmse: of the bias baseline on the same validation split, known inside the block.
+        n_parameters: trained numbers, known inside the block.
+        ended_by_patience: whether the last epochs brought nothing better.
+    """
+
+    def __init__(self, config: TrainingConfig, split: Split, device: str = "auto") -> None:
+        self.config = config
+        self.reports: list[EpochReport] = []
+        self.best: Best | None = None
+        self.bias_val_rmse = math.nan
+        self.n_parameters = 0
+        self._split = split
+        self._device = resolve_device(device)
+        self._precision = Precision(config.amp, self._device)
+
+    def __enter__(self) -> Self:
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+        validation = self._split.validation
+        self._store = TrainStore.build(self._split.train, self._device)
+        self._val_pairs = self._store.held_out(validation)
+        self._val_rating = torch.from_numpy(validation.rating).to(self._device)
+        self.bias_val_rmse = bias_rmse(self._store, self._val_pairs, self._val_rating)
+        self._train_sample = self._fixed_rows(len(self._store), len(validation))
+        self._health_pairs = self._val_pairs[self._fixed_rows(len(validation), HEALTH_ROWS)]
+        self._n_steps = math.ceil(len(self._store) / self.config.batch_size)
+
+        self._rng_states: list[Tensor] | None = None
+        with self._own_randomness():
+            self._model = build_model(self.config, self._store)
+        self.n_parameters = count_parameters(self._model)
+        self._optimizer = torch.optim.AdamW(
+            self._model.parameters(),
+            lr=self.config.learning_rate,
+            weight_decay=self.config.weight_decay,
+            fused=True,
+        )
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._lr_factor)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        del self._model, self._optimizer, self._schedule, self._store
+        del self._val_pairs, self._val_rating, self._train_sample, self._health_pairs
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def __iter__(self) -> Iterator[EpochReport]:
+        while len(self.reports) < self.config.max_epochs and not self.ended_by_patience:
+            report = self._epoch(len(self.reports) + 1)
+            self.reports.append(report)
+            if math.isfinite(report.val_rmse) and (
+                self.best is None or report.val_rmse < self.best.report.val_rmse
+            ):
+                self.best = Best(report, self._weights())
+            yield report
+
+    @property
+    def ended_by_patience(self) -> bool:
+        best_epoch = self.best.report.epoch if self.best else 0
+        return len(self.reports) - best_epoch >= self.config.patience
+
+    @property
+    def device(self) -> torch.device:
+        return self._device
+
+    @property
+    def amp(self) -> str:
+        """The precision in force: bf16, fp16 or off."""
+        return self._precision.amp
+
+    def _epoch(self, epoch: int) -> EpochReport:
+        started_at = perf_counter()
+        with self._own_randomness():
+            sums = self._train_epoch(epoch)
+            loss, kl, kl_clamped, grad_norm = sums.means()  # waits for the device
+        train_s = perf_counter() - started_at
+        beta = beta_at(self.config, epoch)
+        costs = {"beta": beta, "free_bits": self.config.free_bits}
+        with self._precision.autocast():
+            train_pairs = self._store.pairs(self._train_sample)
+            train_rating = self._store.rating[self._train_sample]
+            train = evaluate(self._model, train_pairs, train_rating, **costs)
+            val = evaluate(self._model, self._val_pairs, self._val_rating, **costs)
+            active = active_units(self._model, self._health_pairs)
+        return EpochReport(
+            epoch=epoch,
+            train_loss=loss,
+            train_mse=train.mse,
+            train_rmse=train.rmse,
+            val_loss=val.loss,
+            val_mse=val.mse,
+            val_rmse=val.rmse,
+            kl=kl,
+            kl_clamped=kl_clamped,
+            active_units=active,
+            beta=beta,
+            learning_rate=self._last_learning_rate,
+            grad_norm=grad_norm,
+            ratings_per_s=len(self._store) / train_s,
+            train_s=train_s,
+            epoch_s=perf_counter() - started_at,
+            peak_memory_mib=peak_memory_mib(self._device),
+            gpu_utilisation=gpu_utilisation(self._device),
+        )
+
+    def _train_epoch(self, epoch: int) -> StepSums:
+        sums = StepSums(self._device)
+        self._model.train()
+        self._model.refresh()
+        rows = torch.randperm(len(self._store), device=self._device)
+        # Batches of almost one size: a last batch of a single row has no variance to normalise.
+        for step, batch in enumerate(rows.tensor_split(self._n_steps)):
+            self._last_learning_rate = self._schedule.get_last_lr()[0]
+            self._step(batch, beta_at(self.config, epoch - 1 + (step + 1) / self._n_steps), sums)
+        return sums
+
+    def _step(self, rows: Tensor, beta: float, sums: StepSums) -> None:
+        model, scaler = self._model, self._precision.scaler
+        with self._precision.autocast():
+            output = model(self._store.pairs(rows), model.encode_store())
+        parts = elbo(
+            model.likelihood,
+            output,
+            self._store.rating[rows],
+            beta=beta,
+            free_bits=self.config.free_bits,
+        )
+        self._optimizer.zero_grad(set_to_none=True)
+        scaler.scale(parts.loss).backward()
+        scaler.unscale_(self._optimizer)
+        grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), self.config.grad_clip)
+        scaler.step(self._optimizer)
+        scaler.update()
+        self._schedule.step()
+        sums.add(parts.loss, parts.kl, parts.kl_clamped, grad_norm)
+
+    def _lr_factor(self, step: int) -> float:
+        """Linear warm-up, then a cosine to zero over `max_epochs`."""
+        n_steps = self._n_steps * self.config.max_epochs
+        warmup = self.config.lr_warmup_epochs * self._n_steps
+        cosine = 0.5 * (1 + math.cos(math.pi * min(step / n_steps, 1.0)))
+        return min((step + 1) / max(warmup, 1.0), 1.0) * cosine
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {
+            name: tensor.detach().to("cpu", copy=True)
+            for name, tensor in self._model.state_dict().items()
+        }
+
+    def _fixed_rows(self, n_rows: int, n_wanted: int) -> Tensor:
+        """The same rows in every epoch and for every seed, so that curves compare."""
+        if n_wanted >= n_rows:
+            return torch.arange(n_rows, device=self._device)
+        rows = np.random.default_rng(0).choice(n_rows, n_wanted, replace=False)
+        return torch.from_numpy(np.sort(rows)).to(self._device)
+
+    @contextmanager
+    def _own_randomness(self) -> Iterator[None]:
+        """The run draws from its own stream, whatever its caller draws between two epochs."""
+        devices = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            if self._rng_states is None:
+                torch.manual_seed(self.config.seed)
+            else:
+                torch.set_rng_state(self._rng_states[0])
+                if devices:
+                    torch.cuda.set_rng_state(self._rng_states[1], self._device)
+            yield
+            self._rng_states = [torch.get_rng_state()]
+            if devices:
+                self._rng_states.append(torch.cuda.get_rng_state(self._device))
+
+
+def bias_rmse(store: TrainStore, pairs: Pairs, rating: Tensor) -> float:
+    """Of the bias baseline, clipped to the scale like every model's predictions."""
+    predicted = store.biases.predict(pairs.user, pairs.film).clamp(*store.scale)
+    return float((predicted - rating).double().square().mean().sqrt())
