@@ -1,0 +1,1 @@
+"""Studies over the configs of `model`. The only home of Optuna."""

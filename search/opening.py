@@ -1,0 +1,160 @@
+"""From a name or a file to an Optuna study, new or carried on with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner, MedianPruner, NopPruner
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+from pydantic import ValidationError
+
+from ..data.datasets import dataset_reference
+from ..errors import ConfigError, StudyError, one_line
+from .settings import Target
+from .storage import redacted
+from .study_file import StudySpec, load_study, spec_from_json, spec_to_json
+
+SPEC = "recsys_search:spec"
+FINGERPRINT = "recsys_search:fingerprint"
+# What may change while a study goes on: it alters how long to search, not what is compared.
+_FREE_FIELDS = {"trials", "timeout", "objective"}
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the command line says otherwise than the study file. None: as the file says."""
+
+    trials: int | None = None
+    timeout: str | None = None  # of this invocation, such as 2h
+    dataset: str | None = None
+    target_rmse: float | None = None
+
+
+def find_spec(name_or_path: str, storage: RDBStorage, overrides: Overrides) -> StudySpec:
+    """The study to run: the storage's own of that name, or a built-in, or a file's.
+
+    Raises:
+        StudyError: no such study, or one that was begun with other settings.
+        ConfigError: the file or an override does not hold together.
+    """
+    stored = stored_specs(storage)
+    spec = stored.get(name_or_path) or load_study(name_or_path)
+    spec = _override(spec, overrides)
+    begun = stored.get(spec.name)
+    for field in StudySpec.model_fields if begun else ():
+        if field not in _FREE_FIELDS and getattr(begun, field) != getattr(spec, field):
+            raise StudyError(
+                f"study {spec.name} in {redacted(storage.url)} was begun with another {field}: "
+                f"{_brief(getattr(begun, field))}, not {_brief(getattr(spec, field))}; go on with "
+                f"recsys-search start --study {spec.name}, or give the file another name"
+            )
+    return spec
+
+
+def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna.Study:
+    """The Optuna study of a spec, made where it is not there yet, its known configs queued.
+
+    Each step is one that a later call finishes, should this one be cut off.
+
+    Raises:
+        StudyError: it was begun on other ratings.
+    """
+    study = optuna.create_study(
+        study_name=spec.name, storage=storage, direction="minimize", load_if_exists=True
+    )
+    attrs = storage.get_study_system_attrs(study._study_id)
+    if attrs.get(FINGERPRINT, fingerprint) != fingerprint:
+        raise StudyError(
+            f"study {spec.name} was begun on ratings with the fingerprint {attrs[FINGERPRINT]}, "
+            f"and {spec.dataset} now has {fingerprint}; restore them, or begin a new study"
+        )
+    storage.set_study_system_attr(study._study_id, FINGERPRINT, fingerprint)
+    storage.set_study_system_attr(study._study_id, SPEC, spec_to_json(spec))
+    study.set_user_attr("dataset", spec.dataset)
+    study.set_user_attr("sampler", spec.sampler.model_dump(exclude_none=True))
+    study.set_user_attr("pruners", [pruner.model_dump() for pruner in spec.pruners])
+    if target := spec.objective.target:
+        study.set_user_attr("target", told_target(target))
+    trials = study.get_trials(deepcopy=False)
+    queued = {trial.user_attrs.get("known_config") for trial in trials}
+    for known in spec.known_trials():
+        if known.name not in queued:
+            attrs = {"known_config": known.name, **({"fixed": known.fixed} if known.fixed else {})}
+            study.enqueue_trial(known.params, user_attrs=attrs)
+    study.sampler = _sampler(spec, n_trials=len(trials))
+    study.pruner = _pruner(spec)
+    return study
+
+
+def stored_specs(storage: RDBStorage) -> dict[str, StudySpec]:
+    """The studies of this program in a storage, by name; others' studies are passed over."""
+    return {
+        study.study_name: spec_from_json(study.system_attrs[SPEC])
+        for study in storage.get_all_studies()
+        if SPEC in study.system_attrs
+    }
+
+
+def target_reached(target: Target | None, trials: Iterable[FrozenTrial]) -> bool:
+    """Whether a completed trial is below the target."""
+    return target is not None and any(
+        trial.state == TrialState.COMPLETE
+        and trial.user_attrs.get(target.metric, float("inf")) < target.below
+        for trial in trials
+    )
+
+
+def told_target(target: Target) -> str:
+    """`val_mse < 0.55`, and what it means where the study file says so."""
+    return f"{target.metric} < {target.below:g}" + (f". {target.note}" if target.note else "")
+
+
+def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
+    values: dict[str, Any] = spec.model_dump(by_alias=True)
+    values["dataset"] = dataset_reference(overrides.dataset or spec.dataset)
+    if overrides.trials is not None:
+        values["trials"] = overrides.trials
+    if overrides.timeout is not None:
+        values["timeout"] = overrides.timeout
+    if overrides.target_rmse is not None:
+        values["objective"]["target"] = {"metric": "val_rmse", "below": overrides.target_rmse}
+    try:
+        return StudySpec.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(one_line(error)) from None
+
+
+def _sampler(spec: StudySpec, *, n_trials: int) -> BaseSampler:
+    """Seeded anew at each start: with the same seed it would suggest the first trials again."""
+    if (random := spec.sampler.random) is not None:
+        return RandomSampler(seed=random.seed + n_trials)
+    tpe = spec.sampler.tpe
+    assert tpe is not None
+    return TPESampler(
+        seed=tpe.seed + n_trials,
+        n_startup_trials=tpe.startup_trials,
+        multivariate=True,
+        group=True,  # each architecture has axes of its own
+        constant_liar=True,
+    )
+
+
+def _pruner(spec: StudySpec) -> BasePruner:
+    if not spec.pruners:
+        return NopPruner()
+    median = spec.pruners[0].median
+    return MedianPruner(
+        n_startup_trials=median.startup_trials,
+        n_warmup_steps=median.warmup_epochs,
+        interval_steps=median.interval_epochs,
+    )
+
+
+def _brief(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,219 @@
+"""What a storage holds, for whoever looks at it: plain values, nothing is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import optuna
+from optuna.artifacts import download_artifact, get_all_artifact_meta
+from optuna.trial import FrozenTrial
+
+from ..errors import NothingYet, StudyError
+from ..model.config import config_from_mapping
+from ..model.experiment import Experiment
+from ..model.reports import EpochReport, read_reports
+from .objective import REPORTS_FILE
+from .opening import FINGERPRINT, stored_specs, target_reached
+from .storage import artifact_store, readable_storage
+from .study_file import StudySpec
+from .trials import CONFIG, ENVIRONMENT, best_trials, counts, record_of
+
+
+class StudyReader:
+    """One study, as it is at the moment of each call."""
+
+    def __init__(self, storage_url: str, name: str | None = None) -> None:
+        """Args: name: may be left out where the storage holds one study.
+
+        Raises:
+            StudyError: no storage, no such study, or several to choose from.
+        """
+        self._url = storage_url
+        self._storage = readable_storage(storage_url)
+        specs = stored_specs(self._storage)
+        if name is None and len(specs) == 1:
+            name = next(iter(specs))
+        if name is None or name not in specs:
+            there = ", ".join(sorted(specs)) or "none yet"
+            asked = f"no study named {name!r}" if name else "which study?"
+            raise StudyError(f"{asked} name one with --study; {storage_url} holds: {there}")
+        self.spec: StudySpec = specs[name]
+        self._study = optuna.load_study(study_name=name, storage=self._storage)
+
+    @property
+    def bias_val_rmse(self) -> float | None:
+        """Of the bias baseline; None before the first trial."""
+        value: float | None = self._study.user_attrs.get("bias_val_rmse")
+        return value
+
+    def status(self) -> dict[str, Any]:
+        """What `status --json` prints."""
+        trials = self._trials()
+        records = [record_of(trial) for trial in trials]
+        states = Counter(record["state"] for record in records)
+        ahead = best_trials(trials)
+        target = self.spec.objective.target
+        return {
+            "study": self.spec.name,
+            "dataset": self.spec.dataset,
+            "total": self.spec.trials,
+            "done": sum(map(counts, trials)),
+            "complete": states["complete"],
+            "pruned": states["pruned"],
+            "failed": sum(
+                r["state"] == "failed" and counts(t) for r, t in zip(records, trials, strict=True)
+            ),
+            "running": states["running"],
+            "waiting": states["waiting"],
+            "best": _keys(record_of(ahead[0]), "number", "val_rmse", "val_mse") if ahead else None,
+            "target": target
+            and {
+                "metric": target.metric,
+                "value": target.below,
+                "reached": target_reached(target, trials),
+                "note": target.note,
+            },
+            "bias_val_rmse": self.bias_val_rmse,
+            "elapsed_s": _elapsed_s(trials),
+            "stops": dict(Counter(r["stop_reason"] for r in records if r["stop_reason"])),
+        }
+
+    def trials(self, state: str | None = None) -> list[dict[str, Any]]:
+        """What `trials --json` prints: all but the queued ones, or those of one state."""
+        records = [record_of(trial) for trial in self._trials()]
+        wanted = (
+            (lambda r: r["state"] != "waiting")
+            if state is None
+            else (lambda r: r["state"] == state)
+        )
+        return [record for record in records if wanted(record)]
+
+    def show(self, number: int) -> dict[str, Any]:
+        """One trial: its record, its config, and its epoch reports."""
+        trial = self._trial(number)
+        return {
+            **record_of(trial),
+            "config": trial.system_attrs.get(CONFIG),
+            "environment": trial.system_attrs.get(ENVIRONMENT),
+            "bias_val_rmse": self.bias_val_rmse,
+            "reports": self.reports(number),
+        }
+
+    def reports(self, number: int) -> list[EpochReport]:
+        """A trial's epoch reports; empty while it runs, or where its artifact is elsewhere."""
+        for meta in get_all_artifact_meta(self._trial(number), storage=self._storage):
+            if meta.filename == REPORTS_FILE:
+                with TemporaryDirectory() as folder:
+                    path = Path(folder, REPORTS_FILE)
+                    try:
+                        download_artifact(
+                            artifact_store=artifact_store(self._url),
+                            artifact_id=meta.artifact_id,
+                            file_path=str(path),
+                        )
+                    except optuna.artifacts.exceptions.ArtifactNotFound:
+                        return []
+                    return read_reports(path)
+        return []
+
+    def best(self, top: int = 1) -> list[dict[str, Any]]:
+        """What `best --json` prints, best first.
+
+        Raises:
+            NothingYet: no trial is completed.
+        """
+        return [
+            {**record_of(trial), "config": trial.system_attrs[CONFIG], "confirmed": None}
+            for trial in self._best(top)
+        ]
+
+    def experiment(self, number: int | None = None) -> Experiment:
+        """A trial's config with all that it takes to train it again; the best trial's by default.
+
+        Raises:
+            NothingYet: no trial is completed.
+            StudyError: no such trial, or one that was not begun.
+        """
+        trial = self._best(1)[0] if number is None else self._trial(number)
+        if CONFIG not in trial.system_attrs:
+            raise StudyError(f"trial {number} of {self.spec.name} was not begun: it has no config")
+        record = record_of(trial)
+        return Experiment(
+            config=config_from_mapping(trial.system_attrs[CONFIG]),
+            dataset=self.spec.dataset,
+            split=self.spec.split,
+            fingerprint=self._storage.get_study_system_attrs(self._study._study_id)[FINGERPRINT],
+            origin={"study": self.spec.name, "trial": trial.number},
+            metrics={
+                **_keys(record, "val_rmse", "val_mse"),
+                "bias_val_rmse": self.bias_val_rmse,
+                **_keys(record, "best_epoch", "epochs", "train_s"),
+            },
+            environment=trial.system_attrs.get(ENVIRONMENT, {}),
+        )
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)
+
+    def _trial(self, number: int) -> FrozenTrial:
+        trials = self._trials()
+        if not 0 <= number < len(trials):
+            raise StudyError(
+                f"no trial {number} in {self.spec.name}; it has 0 to {len(trials) - 1}"
+                if trials
+                else f"{self.spec.name} has no trials yet"
+            )
+        return trials[number]
+
+    def _best(self, top: int) -> list[FrozenTrial]:
+        ahead = best_trials(self._trials())
+        if not ahead:
+            raise NothingYet(
+                f"{self.spec.name} has no completed trial yet; go on with: "
+                f"recsys-search start --study {self.spec.name}"
+            )
+        return ahead[:top]
+
+
+def list_studies(storage_url: str) -> list[dict[str, Any]]:
+    """What `studies --json` prints."""
+    rows = []
+    for name in stored_specs(readable_storage(storage_url)):
+        status = StudyReader(storage_url, name).status()
+        rows.append(
+            {
+                "study": name,
+                "dataset": status["dataset"],
+                "trials": status["done"],
+                "total": status["total"],
+                "best": status["best"] and status["best"]["val_rmse"],
+                "state": _state(status),
+            }
+        )
+    return rows
+
+
+def _state(status: dict[str, Any]) -> str:
+    if status["running"]:
+        return "running"
+    if status["target"] and status["target"]["reached"]:
+        return "target reached"
+    return "done" if status["done"] >= status["total"] else "paused"
+
+
+def _elapsed_s(trials: list[FrozenTrial]) -> float:
+    """From the first trial's start to the last one's end, or to now while one runs."""
+    begun = [trial for trial in trials if trial.datetime_start is not None]
+    if not begun:
+        return 0.0
+    ends = [trial.datetime_complete or datetime.now() for trial in begun]
+    first = min(trial.datetime_start for trial in begun if trial.datetime_start)
+    return round((max(ends) - first).total_seconds(), 1)
+
+
+def _keys(record: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: record[name] for name in names}

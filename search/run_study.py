@@ -1,0 +1,159 @@
+"""Runs a study trial by trial until its total, its target, or the end of its time."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from types import FrameType
+
+import optuna
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial
+
+from ..data.datasets import load_ratings
+from ..data.splits import split_ratings
+from ..errors import StudyError
+from ..model.device import resolve_device
+from .objective import Objective
+from .opening import Overrides, find_spec, open_study, target_reached
+from .storage import artifact_store, writable_storage
+from .study_file import StudySpec
+from .trials import best_trials, counts, reconcile, record_of, requeue
+from .watcher import Silent, Watcher
+
+MAX_FAILURES_IN_A_ROW = 3
+
+
+def start(
+    name_or_path: str,
+    storage_url: str,
+    *,
+    overrides: Overrides | None = None,
+    device: str = "auto",
+    watcher: Watcher | None = None,
+) -> str:
+    """Begins a study or carries on with it, until it is done, out of time, or interrupted.
+
+    The first Ctrl-C or SIGTERM ends the running trial after its epoch, the second at once. Either
+    way the trial is queued again, and the next `start` carries on.
+
+    Returns:
+        The study's name.
+
+    Raises:
+        StudyError: a study of that name is there with other settings, or trials keep failing.
+        KeyboardInterrupt: on Ctrl-C, when everything is saved.
+        SystemExit: 143 on SIGTERM, likewise.
+    """
+    watcher = watcher or Silent()
+    resolve_device(device)  # refuse a wrong one before anything is made
+    interrupts = _Interrupts(watcher)
+    with writable_storage(storage_url, on_stale=requeue) as storage:
+        spec = find_spec(name_or_path, storage, overrides or Overrides())
+        ratings = load_ratings(spec.dataset)
+        split = split_ratings(ratings, spec.split)
+        study = open_study(spec, ratings.fingerprint, storage)
+        reconcile(study, storage)
+        deadline = None if spec.timeout_s is None else monotonic() + spec.timeout_s
+
+        def stop() -> str | None:
+            if interrupts.received:
+                return f"interrupted by {interrupts.received}"
+            if deadline is not None and monotonic() >= deadline:
+                return f"out of time ({spec.timeout})"
+            return None
+
+        objective = Objective(
+            spec,
+            split,
+            storage,
+            artifact_store(storage_url),
+            device=device,
+            watcher=watcher,
+            stop=stop,
+        )
+        watcher.study_begins(spec, sum(map(counts, study.get_trials(deepcopy=False))))
+        with interrupts.caught():
+            _run_trials(study, spec, objective, watcher, stop, storage)
+    interrupts.leave()
+    return spec.name
+
+
+def _run_trials(
+    study: optuna.Study,
+    spec: StudySpec,
+    objective: Objective,
+    watcher: Watcher,
+    stop: Callable[[], str | None],
+    storage: RDBStorage,
+) -> None:
+    failures: list[str] = []
+
+    def after_trial(study: optuna.Study, trial: FrozenTrial) -> None:
+        record = record_of(trial)
+        if counts(trial):
+            failures.append(record["reason"]) if record["state"] == "failed" else failures.clear()
+        ahead = best_trials(study.get_trials(deepcopy=False))
+        watcher.trial_ends(record, record_of(ahead[0]) if ahead else None)
+
+    while not (why := stop()):
+        trials = study.get_trials(deepcopy=False)
+        if target_reached(spec.objective.target, trials):
+            watcher.stopping("the target is reached")
+            return
+        if sum(map(counts, trials)) >= spec.trials:
+            return
+        if len(failures) >= MAX_FAILURES_IN_A_ROW:
+            raise StudyError(
+                f"the last {len(failures)} trials of {spec.name} failed, the last one with "
+                f"{failures[-1]}; mend the cause and start again"
+            )
+        try:
+            study.optimize(objective, n_trials=1, catch=(Exception,), callbacks=[after_trial])
+        finally:
+            reconcile(study, storage)
+    watcher.stopping(why)
+
+
+class _Interrupts:
+    """The first signal is noted, and heeded at the end of an epoch; the second raises."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.received: str | None = None
+        self._watcher = watcher
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only the main thread may set handlers
+            return
+        before = {
+            number: signal.signal(number, self._handle)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        except KeyboardInterrupt:
+            if not self.received:
+                raise
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def leave(self) -> None:
+        """Ends the process the way its signal asked for, if there was one."""
+        if self.received == "SIGINT":
+            raise KeyboardInterrupt
+        if self.received == "SIGTERM":
+            raise SystemExit(143)
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        if self.received:
+            raise KeyboardInterrupt
+        self.received = signal.Signals(number).name
+        self._watcher.stopping(
+            f"{self.received}: ending the trial after this epoch; once more to leave at once"
+        )

@@ -1,0 +1,56 @@
+"""The small tables of a study file: objective, pruners, sampler."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from .axes import Strict
+
+Natural = Annotated[int, Field(ge=0)]
+
+
+class Target(Strict):
+    """Reaching it ends the study."""
+
+    metric: Literal["val_rmse", "val_mse"]
+    below: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    note: str = ""  # one sentence, printed wherever the target is
+
+
+class Objective(Strict):
+    metric: Literal["val_rmse"] = "val_rmse"
+    target: Target | None = None
+
+
+class MedianSettings(Strict):
+    startup_trials: Natural = 5
+    warmup_epochs: Natural = 10
+    interval_epochs: Annotated[int, Field(ge=1)] = 1
+
+
+class Pruner(Strict):
+    median: MedianSettings
+
+
+class TpeSettings(Strict):
+    seed: Natural = 42
+    startup_trials: Natural = 10  # drawn at random before the first model of the space
+
+
+class RandomSettings(Strict):
+    seed: Natural = 42
+
+
+class Sampler(Strict):
+    """One of the two."""
+
+    tpe: TpeSettings | None = None
+    random: RandomSettings | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.tpe is None) == (self.random is None):
+            raise ValueError("name one of tpe and random, such as {tpe: {seed: 42}}")
+        return self

@@ -1,0 +1,147 @@
+"""Where studies live: a database behind Optuna, and a folder of files beside it."""
+
+from __future__ import annotations
+
+import sqlite3
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy
+from optuna.artifacts import FileSystemArtifactStore
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial
+from sqlalchemy.engine import URL, make_url
+
+from ..errors import StudyError
+
+HEARTBEAT_S = 60
+# A live worker that is judged dead crashes when it tells its result, so waiting is the lesser evil.
+GRACE_S = 600
+
+StaleCallback = Callable[[optuna.Study, FrozenTrial], None]
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+warnings.filterwarnings("ignore", category=ExperimentalWarning)
+
+
+@contextmanager
+def writable_storage(url: str, *, on_stale: StaleCallback | None = None) -> Iterator[RDBStorage]:
+    """The storage for whoever runs trials; made where it is not there yet.
+
+    Leaving the block closes the database, so that its file alone holds everything.
+
+    Args:
+        on_stale: called for each trial whose worker has not been heard of for `GRACE_S` seconds.
+
+    Raises:
+        StudyError: no database URL, or none that can be opened.
+    """
+    storage = _connect(
+        _parse(url),
+        url,
+        read_only=False,
+        heartbeat_interval=HEARTBEAT_S,
+        grace_period=GRACE_S,
+        heartbeat_stale_trial_callback=on_stale,
+    )
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def readable_storage(url: str) -> RDBStorage:
+    """The storage for whoever only looks: never waits for a writer, never writes.
+
+    Raises:
+        StudyError: there is no storage, or it cannot be opened.
+    """
+    parsed = _parse(url)
+    if (path := _sqlite_path(parsed)) is not None:
+        if not path.is_file():
+            raise StudyError(
+                f"no studies at {url}; begin one with: recsys-search start --study demo"
+            )
+        parsed = parsed.set(
+            database=f"file:{path.resolve()}", query={**parsed.query, "mode": "ro", "uri": "true"}
+        )
+    return _connect(parsed, url, read_only=True, skip_table_creation=True)
+
+
+def artifact_store(url: str) -> FileSystemArtifactStore:
+    """The folder for the trials' epoch reports: `studies.artifacts` beside `studies.db`.
+
+    For a database server it is in the working folder.
+    """
+    path = _sqlite_path(_parse(url))
+    folder = Path("studies.artifacts") if path is None else path.with_suffix(".artifacts")
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileSystemArtifactStore(folder)
+
+
+def redacted(url: str) -> str:
+    """The URL as it may be shown: without its password."""
+    return _parse(url).render_as_string(hide_password=True)
+
+
+def _parse(url: str) -> URL:
+    try:
+        return make_url(url)
+    except sqlalchemy.exc.ArgumentError:
+        raise StudyError(
+            f"storage {url!r} is no database URL; write sqlite:///studies.db"
+        ) from None
+
+
+def _sqlite_path(url: URL) -> Path | None:
+    """The database file, or None for another kind of database."""
+    if url.get_backend_name() != "sqlite":
+        return None
+    if not url.database or url.database == ":memory:":
+        raise StudyError(f"storage {url} is lost when the command ends; write sqlite:///studies.db")
+    return Path(url.database)
+
+
+def _connect(parsed: URL, url: str, *, read_only: bool, **options: Any) -> RDBStorage:
+    path = _sqlite_path(parsed) if not read_only else None
+    if path is not None and not path.parent.is_dir():
+        raise StudyError(f"storage {url}: there is no folder {path.parent}; make it first")
+    is_sqlite = parsed.get_backend_name() == "sqlite"
+    engine = {"connect_args": {"timeout": 60}} if is_sqlite else {"pool_pre_ping": True}
+    try:
+        storage = RDBStorage(
+            parsed.render_as_string(hide_password=False), engine_kwargs=engine, **options
+        )
+    except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, ImportError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise StudyError(f"storage {redacted(url)} cannot be opened: {reason}") from None
+    if is_sqlite:
+        _harden(storage.engine, read_only=read_only)
+    return storage
+
+
+def _harden(engine: sqlalchemy.Engine, *, read_only: bool) -> None:
+    """Sets SQLite up for several processes that must not lose a commit.
+
+    Writers begin IMMEDIATE: a transaction that reads first and writes later would hand one queued
+    trial to two workers. Readers stay deferred, or they would queue as writers.
+    """
+
+    def on_connect(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # we begin transactions, not the driver
+        if not read_only:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")  # NORMAL may lose commits without power
+
+    def on_begin(connection: sqlalchemy.Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    sqlalchemy.event.listen(engine, "connect", on_connect)
+    sqlalchemy.event.listen(engine, "begin", on_begin)
+    engine.dispose()  # connections made before the listeners

@@ -1,0 +1,113 @@
+"""What a trial leaves behind, and how trials are counted.
+
+Scalars that a person reads are user attributes, which the dashboard shows. What only this program
+reads are system attributes. Epoch reports are an artifact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from optuna import Study
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from .worker import is_gone
+
+CONFIG = "recsys_search:config"
+WORKER = "recsys_search:worker"
+ENVIRONMENT = "recsys_search:environment"
+INTERRUPTED = "interrupted"
+VANISHED = "its process ended without a word: killed, or the machine went down"
+
+STATES = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why a trial ended.
+
+    Attributes:
+        stop_reason: one of the design's words; None if the trial ran to its last epoch or failed.
+        reason: a sentence with the figures.
+    """
+
+    state: TrialState
+    stop_reason: str | None
+    reason: str
+
+
+def record_of(trial: FrozenTrial) -> dict[str, Any]:
+    """One trial as `trials --json` prints it."""
+    attrs = trial.user_attrs
+    vanished = trial.state == TrialState.FAIL and "reason" not in attrs
+    return {
+        "number": trial.number,
+        "state": STATES[trial.state],
+        "val_rmse": attrs.get("val_rmse"),
+        "val_mse": attrs.get("val_mse"),
+        "epochs": attrs.get("epochs", len(trial.intermediate_values)),
+        "best_epoch": attrs.get("best_epoch"),
+        "architecture": attrs.get("architecture", trial.params.get("architecture")),
+        "params": attrs.get("params"),
+        "stop_reason": INTERRUPTED if vanished else attrs.get("stop_reason"),
+        "reason": VANISHED if vanished else attrs.get("reason"),
+        "train_s": attrs.get("train_s"),
+        "known_config": attrs.get("known_config"),
+        "retry_of": attrs.get("retry_of"),
+        "resumed_from_epoch": attrs.get("resumed_from_epoch"),
+    }
+
+
+def counts(trial: FrozenTrial) -> bool:
+    """Whether the trial is one of the study's total: over for good, and not to be tried again."""
+    return trial.state.is_finished() and record_of(trial)["stop_reason"] != INTERRUPTED
+
+
+def best_trials(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """The completed trials, best validation RMSE first."""
+    completed = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    return sorted(completed, key=lambda trial: (trial.value, trial.number))
+
+
+def enqueue(study: Study, params: Mapping[str, Any], attrs: Mapping[str, Any]) -> None:
+    """Queues a trial with these parameters, before whatever the sampler would suggest."""
+    study.enqueue_trial(dict(params), user_attrs=dict(attrs))
+
+
+def reconcile(study: Study, storage: BaseStorage) -> None:
+    """Sets right what a crash left: trials of dead processes end, interrupted ones are queued anew.
+
+    Whatever moment the crash came at, the next call finishes what it began.
+    """
+    for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+        worker = trial.system_attrs.get(WORKER)
+        if worker is not None and is_gone(worker):
+            storage.set_trial_user_attr(trial._trial_id, "stop_reason", INTERRUPTED)
+            storage.set_trial_user_attr(trial._trial_id, "reason", VANISHED)
+            storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+    trials = study.get_trials(deepcopy=False)
+    retried = {trial.user_attrs.get("retry_of") for trial in trials}
+    for trial in trials:
+        if trial.state.is_finished() and not counts(trial) and trial.number not in retried:
+            requeue(study, trial)
+
+
+def requeue(study: Study, trial: FrozenTrial) -> None:
+    """Queues the trial's parameters again, as a trial that names the one it came from."""
+    kept = {
+        name: trial.user_attrs[name]
+        for name in ("known_config", "fixed")
+        if name in trial.user_attrs
+    }
+    # A trial that was drawn and not begun has its parameters in the queue's own attribute only.
+    params = trial.params or trial.system_attrs.get("fixed_params", {})
+    enqueue(study, params, {**kept, "retry_of": trial.number})
