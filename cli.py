@@ -1,0 +1,437 @@
+"""The command line: arguments in, text out. What a command does stands in `search` and `model`.
+
+Imports of torch, Optuna and pandas wait until a command needs them: `--help` must not.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from .errors import NothingYet, RecsysSearchError
+
+STORAGE = "sqlite:///studies.db"
+
+
+class Commands(TyperGroup):
+    """Tells errors in one line, and turns them into exit codes."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except NothingYet as error:
+            _fail(str(error), code=3)
+        except RecsysSearchError as error:
+            if ctx.params.get("debug"):
+                raise
+            _fail(str(error), code=1)
+        except KeyboardInterrupt:
+            _fail("interrupted; everything so far is saved", code=130)
+        except (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
+            if ctx.params.get("debug"):
+                raise
+            text = " ".join(str(error).split())
+            _fail(f"{type(error).__name__}: {text}; --debug before the command shows more", code=1)
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Datasets.")
+app.add_typer(data_app, name="data")
+
+
+class State(StrEnum):
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+    RUNNING = "running"
+    WAITING = "waiting"
+
+
+class SplitPart(StrEnum):
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+Storage = Annotated[
+    str,
+    typer.Option("--storage", envvar="RECSYS_SEARCH_STORAGE", help="Database of the studies."),
+]
+Study = Annotated[
+    str | None,
+    typer.Option("--study", help="The study; may be left out where the storage holds one."),
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+RunFolder = Annotated[Path, typer.Argument(help="A run's folder.", show_default=False)]
+Dataset = Annotated[
+    str | None,
+    typer.Option("--dataset", help="demo, or a folder that holds ratings.csv."),
+]
+
+
+@app.callback(epilog="recsys-search start --study demo")
+def common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Finds the best hyperparameters of a VAE that predicts MovieLens ratings."""
+
+
+@app.command(epilog="recsys-search start --study demo")
+def start(
+    study: Annotated[str, typer.Option("--study", help="A built-in study, or a YAML file.")],
+    trials: Annotated[
+        int | None,
+        typer.Option("--trials", min=1, help="Trials in total. [default: the study file's number]"),
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", help="Time from now, such as 2h or 10m.")
+    ] = None,
+    dataset: Dataset = None,
+    target_rmse: Annotated[
+        float | None,
+        typer.Option("--target-rmse", help="End the study below this validation RMSE, in stars."),
+    ] = None,
+    storage: Storage = STORAGE,
+    device: Device = "auto",
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run a study, or carry on with it."""
+    from .console import study_view
+    from .search.opening import Overrides
+    from .search.reading import StudyReader
+    from .search.run_study import start as run
+
+    overrides = Overrides(trials=trials, timeout=timeout, dataset=dataset, target_rmse=target_rmse)
+    try:
+        with study_view(quiet=quiet) as view:
+            name = run(study, storage, overrides=overrides, device=device, watcher=view)
+    except KeyboardInterrupt:
+        _note(f"go on with: recsys-search start --study {study}")
+        raise
+    reader = StudyReader(storage, name)
+    if as_json:
+        _print_json(reader.status())
+        return
+    _print_outcome(reader, storage)
+
+
+@app.command(epilog="recsys-search studies")
+def studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
+    """List the studies of a storage."""
+    from .search.reading import list_studies
+
+    rows = list_studies(storage)
+    if as_json:
+        _print_json(rows)
+    elif rows:
+        from .console import out, rows_table
+
+        out.print(rows_table(rows))
+    else:
+        raise NothingYet(
+            f"no studies in {storage}; begin one with: recsys-search start --study demo"
+        )
+
+
+@app.command(epilog="recsys-search status --study demo")
+def status(study: Study = None, storage: Storage = STORAGE, as_json: Json = False) -> None:
+    """Show how far a study is."""
+    from .search.reading import StudyReader
+
+    values = StudyReader(storage, study).status()
+    if as_json:
+        _print_json(values)
+        return
+    from .console import key_values, out
+
+    out.print(key_values(values))
+
+
+@app.command(epilog="recsys-search trials --study demo --state pruned")
+def trials(
+    study: Study = None,
+    state: Annotated[State | None, typer.Option("--state", help="Only trials of it.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write them to this file instead.")
+    ] = None,
+    storage: Storage = STORAGE,
+    as_json: Json = False,
+) -> None:
+    """List a study's trials, each with why it ended."""
+    from .search.reading import StudyReader
+
+    reader = StudyReader(storage, study)
+    records = reader.trials(state and state.value)
+    if csv:
+        import pandas as pd
+
+        pd.DataFrame(records).to_csv(csv, index=False)
+        _note(f"wrote {len(records)} trials to {csv}")
+    if as_json:
+        _print_json(records)
+    elif not csv:
+        from .console import out, trials_table
+
+        best = reader.status()["best"]
+        out.print(trials_table(records, best=best and best["number"]))
+
+
+@app.command(epilog="recsys-search show --study demo --trial 0")
+def show(
+    trial: Annotated[int, typer.Option("--trial", min=0, help="The trial's number.")],
+    study: Study = None,
+    storage: Storage = STORAGE,
+    as_json: Json = False,
+) -> None:
+    """Show one trial: its config, its epochs, and why it ended."""
+    from .search.reading import StudyReader
+
+    values = StudyReader(storage, study).show(trial)
+    reports = values.pop("reports")
+    if as_json:
+        from dataclasses import asdict
+
+        _print_json({**values, "reports": [asdict(report) for report in reports]})
+        return
+    from .console import epochs_table, key_values, out
+
+    config, environment = values.pop("config"), values.pop("environment")
+    out.print(key_values(values))
+    for title, table in (("config", config), ("environment", environment)):
+        out.print(f"\n[bold]{title}[/bold]")
+        out.print(key_values(table or {}))
+    if reports:
+        out.print("\n[bold]epochs[/bold]")
+        out.print(epochs_table(reports))
+
+
+@app.command(epilog="recsys-search best --study demo --export config.yaml")
+def best(
+    study: Study = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="How many trials.")] = 1,
+    export: Annotated[
+        Path | None, typer.Option("--export", help="Write the best one's config to this file.")
+    ] = None,
+    storage: Storage = STORAGE,
+    as_json: Json = False,
+) -> None:
+    """Show a study's best trial, and export its config."""
+    from .model.experiment import write_experiment
+    from .search.reading import StudyReader
+
+    reader = StudyReader(storage, study)
+    found = reader.best(top)
+    if export:
+        write_experiment(export, reader.experiment())
+        _note(f"wrote {export}; train it with: recsys-search train --config {export}")
+    if as_json:
+        _print_json(found if top > 1 else found[0])
+        return
+    from .console import key_values, out, trials_table
+
+    out.print(trials_table(found, best=found[0]["number"]))
+    out.print(f"\n[bold]config of trial {found[0]['number']}[/bold]")
+    out.print(key_values(found[0]["config"]))
+    out.print(f"\n{_beside_biases(found[0]['val_rmse'], reader.bias_val_rmse)}")
+
+
+@app.command(epilog="recsys-search train --config config.yaml --out runs/best")
+def train(
+    config: Annotated[
+        Path | None, typer.Option("--config", help="A config.yaml, as best --export writes it.")
+    ] = None,
+    architecture: Annotated[
+        str | None, typer.Option("--architecture", help="Train its defaults: two_tower, hybrid.")
+    ] = None,
+    dataset: Dataset = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="Train/validation/test, such as 80/10/10.")
+    ] = None,
+    split_seed: Annotated[
+        int | None, typer.Option("--split-seed", min=0, help="Seed of the split's shuffle.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the training.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Epochs at most, the cosine's length.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The run's folder. [default: a new one in runs/]")
+    ] = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Train one config, or an architecture's defaults, and save it as a run."""
+    from .console import epoch_line, err
+    from .model.plan import new_run_folder, plan_experiment
+    from .model.runs import train_run
+
+    experiment = plan_experiment(
+        config,
+        architecture,
+        dataset=dataset,
+        split=split,
+        split_seed=split_seed,
+        seed=seed,
+        epochs=epochs,
+    )
+    result = train_run(
+        experiment,
+        out or new_run_folder(experiment),
+        device=device,
+        on_epoch=lambda run, report: err.print(epoch_line(run.config, report), soft_wrap=True),
+    )
+    if as_json:
+        _print_json(result)
+        return
+    from .console import key_values
+    from .console import out as stdout
+
+    stdout.print(key_values(result))
+    stdout.print(f"\n{_beside_biases(result['val_rmse'], result['bias_val_rmse'])}")
+    stdout.print(f"next: recsys-search evaluate {result['run']} --split test")
+
+
+@app.command(epilog="recsys-search evaluate runs/best --split test --json")
+def evaluate(
+    run: RunFolder,
+    split: Annotated[SplitPart, typer.Option("--split", help="Which part.")] = SplitPart.VALIDATION,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Show what a run is worth on ratings that it was not trained on."""
+    from .model.runs import Run
+
+    values = Run.load(run, device).evaluate(split.value)
+    if as_json:
+        _print_json(values)
+        return
+    from .console import key_values, out
+
+    out.print(key_values({name: value for name, value in values.items() if value is not None}))
+    out.print(f"\n{_beside_biases(values['rmse'], values['bias_rmse'])}")
+
+
+@app.command(epilog="recsys-search predict runs/best pairs.csv --out predicted.csv")
+def predict(
+    run: RunFolder,
+    pairs: Annotated[
+        Path, typer.Argument(help="CSV of userId,movieId[,timestamp].", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option("--out", help="CSV to write: userId,movieId,rating,known.")],
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Predict the ratings of pairs, in their order."""
+    from .data.pairs import read_pairs, write_predictions
+    from .model.runs import Run
+
+    asked = read_pairs(pairs)
+    rating, known = Run.load(run, device).predict(asked)
+    write_predictions(out, asked, rating, known)
+    result = {"out": str(out), "n": len(rating), "known": int(known.sum())}
+    if as_json:
+        _print_json(result)
+    else:
+        _note(f"wrote {result['n']} predictions to {out}, {result['known']} of known pairs")
+
+
+@app.command(epilog="recsys-search dashboard --port 8080")
+def dashboard(
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 8080,
+    storage: Storage = STORAGE,
+) -> None:
+    """Serve optuna-dashboard on the storage, until Ctrl-C."""
+    from .search.dashboard import serve_dashboard
+
+    serve_dashboard(storage, host, port, ready=lambda url: _note(f"dashboard at {url}"))
+
+
+@data_app.command("info", epilog="recsys-search data info demo")
+def data_info(
+    dataset: Annotated[str, typer.Argument(help="demo, or a folder that holds ratings.csv.")],
+    as_json: Json = False,
+) -> None:
+    """Show what a dataset holds."""
+    from .data.datasets import load_ratings, summarise
+
+    values = summarise(load_ratings(dataset))
+    if as_json:
+        _print_json(values)
+        return
+    from .console import key_values, out
+
+    out.print(key_values(values))
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+def _print_outcome(reader: Any, storage: str) -> None:
+    from .console import out, trials_table
+
+    values = reader.status()
+    ahead = values["best"]
+    out.print(trials_table(reader.trials(), best=ahead and ahead["number"]))
+    if ahead:
+        beside = _beside_biases(ahead["val_rmse"], values["bias_val_rmse"])
+        out.print(f"\nbest: trial {ahead['number']}, {beside}")
+    if target := values["target"]:
+        reached = "reached" if target["reached"] else "not reached"
+        out.print(
+            f"target {target['metric']} < {target['value']:g}: {reached}. {target['note']}".strip()
+        )
+    at = "" if storage == STORAGE else f" --storage {storage}"
+    name = values["study"]
+    out.print("\nnext:")
+    if ahead:
+        out.print(f"  recsys-search best --study {name} --export config.yaml{at}", soft_wrap=True)
+        out.print("  recsys-search train --config config.yaml --out runs/best")
+    out.print(f"  recsys-search dashboard{at}", soft_wrap=True)
+
+
+def _beside_biases(val_rmse: float, bias_rmse: float | None) -> str:
+    if bias_rmse is None:
+        return f"RMSE {val_rmse:.4f} (MSE {val_rmse**2:.4f})"
+    side = "below" if val_rmse < bias_rmse else "above"
+    return (
+        f"RMSE {val_rmse:.4f} (MSE {val_rmse**2:.4f}), {abs(val_rmse - bias_rmse):.4f} {side} "
+        f"the bias baseline's {bias_rmse:.4f}"
+    )
+
+
+def _print_json(document: Any) -> None:
+    sys.stdout.write(json.dumps(_finite(document), indent=2) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: it becomes null."""
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    if isinstance(value, dict):
+        return {str(name): _finite(part) for name, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _note(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+def _fail(line: str, *, code: int) -> None:
+    _note(f"error: {line}" if code != 130 else line)
+    raise typer.Exit(code)

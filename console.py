@@ -1,0 +1,191 @@
+"""Text for a person: tables, the live view of a study, and plain lines where no one watches."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from .model.config import TrainingConfig
+    from .model.reports import EpochReport
+    from .search.study_file import StudySpec
+
+# Where no terminal sets a width, lines are for grep: as long as they need to be.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+err = Console(stderr=True, highlight=False)
+WIDE = 110  # columns from which on a table shows what is only nice to know
+
+STATE_STYLES = {"complete": "green", "pruned": "yellow", "failed": "red", "running": "cyan"}
+
+
+def trials_table(records: list[dict[str, Any]], *, best: int | None = None) -> Table:
+    """Trials, one a row, each with why it ended; the best one's number carries a star."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("trial", "state", "architecture"):
+        table.add_column(name, no_wrap=True)
+    wide = out.width >= WIDE
+    for name in ("val_rmse", "val_mse", "epochs", *(["train_s"] if wide else [])):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("why it ended")
+    for record in records:
+        mark = "*" if record["number"] == best else ""
+        state = record["state"]
+        why = Text(record["reason"] or "")
+        if record["stop_reason"]:
+            why = Text.assemble((f"{record['stop_reason']}: ", "bold"), why)
+        table.add_row(
+            f"{record['number']}{mark}",
+            Text(state, STATE_STYLES.get(state, "")),
+            record["architecture"] or "",
+            number(record["val_rmse"]),
+            number(record["val_mse"]),
+            str(record["epochs"]),
+            *([number(record["train_s"], 1)] if wide else []),
+            why,
+        )
+    return table
+
+
+def key_values(pairs: dict[str, Any]) -> Table:
+    """Names and values in two columns."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, value in pairs.items():
+        table.add_row(name, Text(shown(value)))
+    return table
+
+
+def rows_table(rows: list[dict[str, Any]]) -> Table:
+    """Equal rows as a table, its columns named by their keys; numbers to the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, value in rows[0].items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(shown(value)) for value in row.values()))
+    return table
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def shown(value: Any) -> str:
+    """A value as a person reads it."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        short = f"{value:g}"
+        if len(short) <= 5:
+            return short
+        if abs(value) >= 100:
+            return f"{value:.1f}"
+        return f"{value:.3g}" if abs(value) < 0.01 else f"{value:.4f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {shown(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown, value))
+    return str(value)
+
+
+def epoch_line(config: TrainingConfig, report: EpochReport) -> str:
+    """One epoch in one line."""
+    active = ", ".join(f"{tower} {units}" for tower, units in report.active_units.items())
+    return (
+        f"epoch {report.epoch:>3}/{config.max_epochs}  val_rmse {report.val_rmse:.4f}  "
+        f"train_rmse {report.train_rmse:.4f}  kl {report.kl:.1f}  active units {active}  "
+        f"{report.epoch_s:.1f} s"
+    )
+
+
+def epochs_table(reports: list[EpochReport]) -> Table:
+    """A trial's epochs, what a person looks at first on the left."""
+    wide = out.width >= WIDE
+    return rows_table(
+        [
+            {
+                "epoch": report.epoch,
+                "val_rmse": report.val_rmse,
+                "val_mse": report.val_mse,
+                "train_rmse": report.train_rmse,
+                "kl": round(report.kl, 1),
+                "active units": dict(report.active_units),
+                "lr": float(f"{report.learning_rate:.2g}"),
+                **({"beta": float(f"{report.beta:.2g}")} if wide else {}),
+                **({"grad_norm": report.grad_norm} if wide else {}),
+                **({"ratings/s": round(report.ratings_per_s)} if wide else {}),
+            }
+            for report in reports
+        ]
+    )
+
+
+@contextmanager
+def study_view(*, quiet: bool = False) -> Iterator[StudyView]:
+    """Watches a study: live on a terminal, one line a trial elsewhere."""
+    if quiet:
+        yield StudyView(live=None, quiet=True)
+    elif not sys.stderr.isatty():
+        yield StudyView(live=None)
+    else:
+        with Live(console=err, auto_refresh=False, transient=True) as live:
+            yield StudyView(live=live)
+
+
+class StudyView:
+    """A `search.watcher.Watcher` that shows what it is told of."""
+
+    def __init__(self, live: Live | None, *, quiet: bool = False) -> None:
+        self._live = live
+        self._quiet = quiet
+        self._total = 0
+        self._head = ""
+        self._best: dict[str, Any] | None = None
+
+    def study_begins(self, spec: StudySpec, done: int) -> None:
+        self._total = spec.trials
+        self._say(f"study {spec.name} on {spec.dataset}: {done} of {spec.trials} trials are done")
+
+    def trial_begins(self, number: int, config: TrainingConfig, label: str | None) -> None:
+        named = f" ({label})" if label else ""
+        self._head = f"trial {number}{named}: {config.architecture}"
+        if not self._live:
+            self._say(self._head)
+        self._draw(Text(f"{self._head}  preparing"))
+
+    def epoch_ends(self, number: int, config: TrainingConfig, report: EpochReport) -> None:
+        bar = ProgressBar(total=config.max_epochs, completed=report.epoch, width=30)
+        row = Table.grid(padding=(0, 2))
+        row.add_row(self._head, bar, epoch_line(config, report))
+        self._draw(row)
+
+    def trial_ends(self, record: dict[str, Any], best: dict[str, Any] | None) -> None:
+        self._best = best
+        why = f"{record['stop_reason']}: " if record["stop_reason"] else ""
+        value = f" {record['val_rmse']:.4f}" if record["val_rmse"] is not None else ""
+        self._say(f"trial {record['number']} {record['state']}{value}  {why}{record['reason']}")
+
+    def stopping(self, why: str) -> None:
+        self._say(why)
+
+    def _say(self, line: str) -> None:
+        if not self._quiet:
+            (self._live.console if self._live else err).print(Text(line), soft_wrap=True)
+
+    def _draw(self, what: Text | Table) -> None:
+        if self._live:
+            ahead = ""
+            if self._best:
+                ahead = f"best so far: {self._best['val_rmse']:.4f} (trial {self._best['number']})"
+            self._live.update(Group(what, Text(ahead, "dim")), refresh=True)
