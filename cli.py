@@ -20,24 +20,14 @@ STORAGE = "sqlite:///studies.db"
 
 
 class Commands(TyperGroup):
-    """Tells errors in one line, and turns them into exit codes."""
+    """Ctrl-C has an exit code of its own, where the framework would say 1."""
 
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except NothingYet as error:
-            _fail(str(error), code=3)
-        except RecsysSearchError as error:
-            if ctx.params.get("debug"):
-                raise
-            _fail(str(error), code=1)
         except KeyboardInterrupt:
-            _fail("interrupted; everything so far is saved", code=130)
-        except (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
-            if ctx.params.get("debug"):
-                raise
-            text = " ".join(str(error).split())
-            _fail(f"{type(error).__name__}: {text}; --debug before the command shows more", code=1)
+            _note("interrupted; everything so far is saved")
+            raise typer.Exit(130) from None
 
 
 app = typer.Typer(
@@ -55,6 +45,7 @@ class State(StrEnum):
     COMPLETE = "complete"
     PRUNED = "pruned"
     FAILED = "failed"
+    INTERRUPTED = "interrupted"
     RUNNING = "running"
     WAITING = "waiting"
 
@@ -377,9 +368,20 @@ def data_info(
     out.print(key_values(values))
 
 
-def main() -> None:
-    """The console script."""
-    app()
+def main(args: list[str] | None = None) -> None:
+    """The console script. Errors are told in one line, with the design's exit codes."""
+    args = sys.argv[1:] if args is None else args
+    try:
+        app(args)
+    except Exception as error:
+        if "--debug" in args:
+            raise
+        if isinstance(error, RecsysSearchError):
+            _note(f"error: {error}")
+        else:
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            _note(f"error: {text} (a traceback: recsys-search --debug {' '.join(args)})")
+        sys.exit(3 if isinstance(error, NothingYet) else 1)
 
 
 def _print_outcome(reader: Any, storage: str) -> None:
@@ -430,8 +432,3 @@ def _finite(value: Any) -> Any:
 
 def _note(line: str) -> None:
     sys.stderr.write(line + "\n")
-
-
-def _fail(line: str, *, code: int) -> None:
-    _note(f"error: {line}" if code != 130 else line)
-    raise typer.Exit(code)

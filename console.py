@@ -23,7 +23,13 @@ out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 err = Console(stderr=True, highlight=False)
 WIDE = 110  # columns from which on a table shows what is only nice to know
 
-STATE_STYLES = {"complete": "green", "pruned": "yellow", "failed": "red", "running": "cyan"}
+STATE_STYLES = {
+    "complete": "green",
+    "pruned": "yellow",
+    "failed": "red",
+    "interrupted": "magenta",
+    "running": "cyan",
+}
 
 
 def trials_table(records: list[dict[str, Any]], *, best: int | None = None) -> Table:

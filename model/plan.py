@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..data.datasets import dataset_reference
 from ..data.splits import SplitSpec
@@ -43,7 +44,7 @@ def plan_experiment(
             split=SplitSpec(),
         )
     asked = {"seed": seed, "max_epochs": epochs}
-    changes = {name: value for name, value in asked.items() if value is not None}
+    changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     cut = experiment.split
     if split is not None:
         cut = SplitSpec.parse(split, seed=cut.seed)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from math import isfinite, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class EpochReport:
     @property
     def finite(self) -> bool:
         """Whether training is still on its feet."""
-        return isfinite(self.train_loss) and isfinite(self.val_rmse)
+        return math.isfinite(self.train_loss) and math.isfinite(self.val_rmse)
 
 
 MEASURED = {"ratings_per_s", "train_s", "epoch_s", "peak_memory_mib", "gpu_utilisation"}
@@ -64,7 +64,7 @@ MEASURED = {"ratings_per_s", "train_s", "epoch_s", "peak_memory_mib", "gpu_utili
 def best_report(reports: Iterable[EpochReport]) -> EpochReport | None:
     """The first epoch of the lowest finite validation RMSE."""
     return min(
-        (report for report in reports if isfinite(report.val_rmse)),
+        (report for report in reports if math.isfinite(report.val_rmse)),
         key=lambda report: report.val_rmse,
         default=None,
     )
@@ -79,25 +79,22 @@ def write_reports(path: Path, reports: Iterable[EpochReport]) -> None:
 def read_reports(path: Path) -> list[EpochReport]:
     """What `write_reports` wrote; null becomes NaN again."""
     known = {field.name for field in fields(EpochReport)}
-    rows = (json.loads(line) for line in path.read_text().splitlines())
-    return [
-        EpochReport(
-            **{
-                name: float("nan") if value is None and name != "gpu_utilisation" else value
-                for name, value in row.items()
-                if name in known
-            }
-        )
-        for row in rows
-    ]
+    reports = []
+    for line in path.read_text().splitlines():
+        values: dict[str, Any] = {k: v for k, v in json.loads(line).items() if k in known}
+        for name, value in values.items():
+            if value is None and name != "gpu_utilisation":
+                values[name] = math.nan
+        reports.append(EpochReport(**values))
+    return reports
 
 
 def rmse(mse: float) -> float:
     """NaN stays NaN."""
-    return sqrt(mse) if mse >= 0 else float("nan")
+    return math.sqrt(mse) if mse >= 0 else math.nan
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return dict(value) if isinstance(value, Mapping) else value

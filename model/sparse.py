@@ -45,17 +45,17 @@ class RowWeights:
 
     def __init__(self, store: TrainStore, weights: Tensor) -> None:
         """Args: weights: (n,) in the order of the store's rows."""
-        user_rows, film_rows = store.by_user.rows, store.by_film.rows
-        self.by_user = Csr(store.by_user.offsets, store.film[user_rows], weights[user_rows])
-        self.by_film = Csr(store.by_film.offsets, store.user[film_rows], weights[film_rows])
+        users, films = store.by_user, store.by_film
+        self.by_user = Csr(users.offsets, users.others, weights[users.rows])
+        self.by_film = Csr(films.offsets, films.others, weights[films.rows])
 
     def sums_by_user(self, film_table: Tensor) -> Tensor:
         """(n_users, width): each user's weighted sum over the rows of their films."""
-        return _Product.apply(film_table, self.by_user, self.by_film)  # type: ignore[no-any-return, no-untyped-call]
+        return _Product.apply(film_table, self.by_user, self.by_film)
 
     def sums_by_film(self, user_table: Tensor) -> Tensor:
         """(n_films, width): each film's weighted sum over the rows of its raters."""
-        return _Product.apply(user_table, self.by_film, self.by_user)  # type: ignore[no-any-return, no-untyped-call]
+        return _Product.apply(user_table, self.by_film, self.by_user)
 
 
 class _Product(torch.autograd.Function):
@@ -67,5 +67,5 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     @torch.amp.custom_bwd(device_type="cuda")
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         return ctx.transpose.times(grad.contiguous()), None, None

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.ratings import Ratings, Scale
+from ..data.ratings import Int, Ratings, Scale
 from .biases import Biases, fit_biases
 
 
@@ -51,10 +51,12 @@ class Grouping(NamedTuple):
     Attributes:
         offsets: (n_groups + 1,) where in `rows` a group begins; the last is the number of rows.
         rows: (n,) train row numbers.
+        others: (n,) the film of each row where users are grouped, its user where films are.
     """
 
     offsets: Tensor
     rows: Tensor
+    others: Tensor
 
     @property
     def counts(self) -> Tensor:
@@ -117,8 +119,8 @@ class TrainStore:
             film=film,
             rating=rating,
             timestamp=_optional(train.timestamp, device),
-            by_user=_group(train.user, train.timestamp, train.n_users, device),
-            by_film=_group(train.film, train.timestamp, train.n_films, device),
+            by_user=_group(train.user, train.film, train.timestamp, train.n_users, device),
+            by_film=_group(train.film, train.user, train.timestamp, train.n_films, device),
             mean=float(biases.mean),
             scale=train.scale,
             biases=biases,
@@ -157,13 +159,13 @@ class TrainStore:
 
 
 def _group(
-    key: np.ndarray, timestamp: np.ndarray | None, n_groups: int, device: torch.device
+    key: Int, other: Int, timestamp: Int | None, n_groups: int, device: torch.device
 ) -> Grouping:
     rows = np.argsort(key, kind="stable") if timestamp is None else np.lexsort((timestamp, key))
     offsets = np.zeros(n_groups + 1, dtype=np.int64)
     np.cumsum(np.bincount(key, minlength=n_groups), out=offsets[1:])
-    return Grouping(torch.from_numpy(offsets).to(device), torch.from_numpy(rows).to(device))
+    return Grouping(*(torch.from_numpy(part).to(device) for part in (offsets, rows, other[rows])))
 
 
-def _optional(column: np.ndarray | None, device: torch.device) -> Tensor | None:
+def _optional(column: Int | None, device: torch.device) -> Tensor | None:
     return None if column is None else torch.from_numpy(column).to(device)

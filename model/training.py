@@ -180,7 +180,7 @@ class Training:
         rows = torch.randperm(len(self._store), device=self._device)
         # Batches of almost one size: a last batch of a single row has no variance to normalise.
         for step, batch in enumerate(rows.tensor_split(self._n_steps)):
-            self._last_learning_rate = self._schedule.get_last_lr()[0]
+            self._last_learning_rate = float(self._schedule.get_last_lr()[0])
             self._step(batch, beta_at(self.config, epoch - 1 + (step + 1) / self._n_steps), sums)
         return sums
 

@@ -64,9 +64,8 @@ class StudyReader:
             "done": sum(map(counts, trials)),
             "complete": states["complete"],
             "pruned": states["pruned"],
-            "failed": sum(
-                r["state"] == "failed" and counts(t) for r, t in zip(records, trials, strict=True)
-            ),
+            "failed": states["failed"],
+            "interrupted": states["interrupted"],
             "running": states["running"],
             "waiting": states["waiting"],
             "best": _keys(record_of(ahead[0]), "number", "val_rmse", "val_mse") if ahead else None,

@@ -94,8 +94,10 @@ def _run_trials(
 
     def after_trial(study: optuna.Study, trial: FrozenTrial) -> None:
         record = record_of(trial)
-        if counts(trial):
-            failures.append(record["reason"]) if record["state"] == "failed" else failures.clear()
+        if record["state"] == "failed":
+            failures.append(record["reason"])
+        elif counts(trial):
+            failures.clear()
         ahead = best_trials(study.get_trials(deepcopy=False))
         watcher.trial_ends(record, record_of(ahead[0]) if ahead else None)
 

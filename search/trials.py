@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from optuna import Study
@@ -49,16 +50,18 @@ def record_of(trial: FrozenTrial) -> dict[str, Any]:
     """One trial as `trials --json` prints it."""
     attrs = trial.user_attrs
     vanished = trial.state == TrialState.FAIL and "reason" not in attrs
+    stop_reason = INTERRUPTED if vanished else attrs.get("stop_reason")
     return {
         "number": trial.number,
-        "state": STATES[trial.state],
-        "val_rmse": attrs.get("val_rmse"),
+        # Optuna knows no interrupted trial: to it, one failed.
+        "state": INTERRUPTED if stop_reason == INTERRUPTED else STATES[trial.state],
+        "val_rmse": attrs.get("val_rmse", _best_so_far(trial)),
         "val_mse": attrs.get("val_mse"),
         "epochs": attrs.get("epochs", len(trial.intermediate_values)),
         "best_epoch": attrs.get("best_epoch"),
         "architecture": attrs.get("architecture", trial.params.get("architecture")),
         "params": attrs.get("params"),
-        "stop_reason": INTERRUPTED if vanished else attrs.get("stop_reason"),
+        "stop_reason": stop_reason,
         "reason": VANISHED if vanished else attrs.get("reason"),
         "train_s": attrs.get("train_s"),
         "known_config": attrs.get("known_config"),
@@ -69,13 +72,19 @@ def record_of(trial: FrozenTrial) -> dict[str, Any]:
 
 def counts(trial: FrozenTrial) -> bool:
     """Whether the trial is one of the study's total: over for good, and not to be tried again."""
-    return trial.state.is_finished() and record_of(trial)["stop_reason"] != INTERRUPTED
+    return trial.state.is_finished() and record_of(trial)["state"] != INTERRUPTED
 
 
 def best_trials(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """The completed trials, best validation RMSE first."""
     completed = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     return sorted(completed, key=lambda trial: (trial.value, trial.number))
+
+
+def _best_so_far(trial: FrozenTrial) -> float | None:
+    """Of a trial that still runs, or was killed."""
+    values = [value for value in trial.intermediate_values.values() if isfinite(value)]
+    return min(values, default=None)
 
 
 def enqueue(study: Study, params: Mapping[str, Any], attrs: Mapping[str, Any]) -> None:
@@ -103,7 +112,7 @@ def reconcile(study: Study, storage: BaseStorage) -> None:
 
 def requeue(study: Study, trial: FrozenTrial) -> None:
     """Queues the trial's parameters again, as a trial that names the one it came from."""
-    kept = {
+    kept: dict[str, Any] = {
         name: trial.user_attrs[name]
         for name in ("known_config", "fixed")
         if name in trial.user_attrs

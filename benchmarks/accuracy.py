@@ -1,0 +1,90 @@
+"""Test RMSE of each architecture's defaults beside the biases, over seeds, on one split.
+
+    python benchmarks/accuracy.py ../ml-latest-small --seeds 42 43 44 --out benchmarks/results
+
+Prints a table and writes it as JSON, with the machine named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from dataclasses import asdict, replace
+from pathlib import Path
+from statistics import mean
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+import torch
+from recsys_search.data.datasets import dataset_reference
+from recsys_search.data.splits import SplitSpec
+from recsys_search.model.config import CONFIGS, build_config
+from recsys_search.model.experiment import Experiment, environment
+from recsys_search.model.runs import Run, train_run
+
+
+def measure(experiment: Experiment) -> dict[str, Any]:
+    """One training, timed from the reading of the data to the end, and its test figures."""
+    with TemporaryDirectory() as folder:
+        started_at = perf_counter()
+        result = train_run(experiment, Path(folder, "run"))
+        total_s = perf_counter() - started_at
+        test = Run.load(Path(folder, "run")).evaluate("test")
+    return {
+        "architecture": experiment.config.architecture,
+        "seed": experiment.config.seed,
+        "val_rmse": round(result["val_rmse"], 4),
+        "test_rmse": round(test["rmse"], 4),
+        "bias_test_rmse": round(test["bias_rmse"], 4),
+        "below_biases": round(test["bias_rmse"] - test["rmse"], 4),
+        "epochs": result["epochs"],
+        "total_s": round(total_s, 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("dataset")
+    parser.add_argument("--architectures", nargs="+", default=list(CONFIGS), choices=list(CONFIGS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[42, 43, 44])
+    parser.add_argument("--split-seed", type=int, default=42)
+    parser.add_argument("--out", type=Path, help="a folder for the JSON")
+    args = parser.parse_args()
+
+    split = SplitSpec(seed=args.split_seed)
+    rows = []
+    for architecture in args.architectures:
+        for seed in args.seeds:
+            experiment = Experiment(
+                config=replace(build_config(architecture), seed=seed),
+                dataset=dataset_reference(args.dataset),
+                split=split,
+            )
+            rows.append(measure(experiment))
+            if len(rows) == 1:
+                print("  ".join(rows[0]))
+            print("  ".join(str(value).rjust(len(name)) for name, value in rows[-1].items()))
+        of_it = [row for row in rows if row["architecture"] == architecture]
+        print(
+            f"{architecture}: mean test RMSE {mean(row['test_rmse'] for row in of_it):.4f}, "
+            f"{mean(row['below_biases'] for row in of_it):.4f} below the biases"
+        )
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        document = {
+            "dataset": Path(args.dataset).name,
+            "split": asdict(split),
+            "machine": platform.processor() or platform.machine(),
+            "environment": environment(device=device, amp="auto", threads=torch.get_num_threads()),
+            "rows": rows,
+        }
+        path = args.out / f"accuracy-{Path(args.dataset).name}.json"
+        path.write_text(json.dumps(document, indent=2) + "\n")
+        print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()
