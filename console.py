@@ -171,9 +171,10 @@ class StudyView:
         self._draw(Text(f"{self._head}  preparing"))
 
     def epoch_ends(self, number: int, config: TrainingConfig, report: EpochReport) -> None:
-        bar = ProgressBar(total=config.max_epochs, completed=report.epoch, width=30)
+        bar = ProgressBar(total=config.max_epochs, completed=report.epoch, width=20)
         row = Table.grid(padding=(0, 2))
-        row.add_row(self._head, bar, epoch_line(config, report))
+        figures = f"{report.epoch}/{config.max_epochs}  val_rmse {report.val_rmse:.4f}"
+        row.add_row(self._head, bar, f"{figures}  {report.epoch_s:.1f} s/epoch")
         self._draw(row)
 
     def trial_ends(self, record: dict[str, Any], best: dict[str, Any] | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -27,6 +28,8 @@ def serve_dashboard(
     Raises:
         StudyError: no storage, or the port is taken.
     """
+    # An architecture's trials lack the other's axes, and the importances say so at each look.
+    warnings.filterwarnings("ignore", message="Some regimes for parameter")
     readable_storage(storage_url)  # a wrong name is refused, not made into an empty storage
     with writable_storage(storage_url) as storage:
         app = wsgi(storage, artifact_store=artifact_store(storage_url))

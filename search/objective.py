@@ -51,6 +51,7 @@ class Objective:
         self._device = device
         self._watcher = watcher
         self._stop = stop
+        self.error: str | None = None  # the last trial's, if it failed
 
     def __call__(self, trial: Trial) -> float:
         """The best epoch's validation RMSE.
@@ -59,6 +60,16 @@ class Objective:
             optuna.TrialPruned: the trial ended as PRUNED; its reason is written already.
             InterruptedTrial: it is to be queued again.
         """
+        self.error = None
+        try:
+            return self._run(trial)
+        except (optuna.TrialPruned, InterruptedTrial):
+            raise
+        except Exception as error:  # also one of the storage, when it can keep no reason
+            self.error = told(error)
+            raise
+
+    def _run(self, trial: Trial) -> float:
         self._storage.set_trial_system_attr(trial._trial_id, WORKER, this_worker())
         training = None
         ending = Ending(TrialState.FAIL, INTERRUPTED, "stopped in the middle of an epoch")

@@ -75,6 +75,7 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
         )
     storage.set_study_system_attr(study._study_id, FINGERPRINT, fingerprint)
     storage.set_study_system_attr(study._study_id, SPEC, spec_to_json(spec))
+    study.set_metric_names([spec.objective.metric])
     study.set_user_attr("dataset", spec.dataset)
     study.set_user_attr("sampler", spec.sampler.model_dump(exclude_none=True))
     study.set_user_attr("pruners", [pruner.model_dump() for pruner in spec.pruners])

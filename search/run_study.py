@@ -48,6 +48,7 @@ def start(
         KeyboardInterrupt: on Ctrl-C, when everything is saved.
         SystemExit: 143 on SIGTERM, likewise.
     """
+    started_at = monotonic()
     watcher = watcher or Silent()
     resolve_device(device)  # refuse a wrong one before anything is made
     interrupts = _Interrupts(watcher)
@@ -57,7 +58,7 @@ def start(
         split = split_ratings(ratings, spec.split)
         study = open_study(spec, ratings.fingerprint, storage)
         reconcile(study, storage)
-        deadline = None if spec.timeout_s is None else monotonic() + spec.timeout_s
+        deadline = None if spec.timeout_s is None else started_at + spec.timeout_s
 
         def stop() -> str | None:
             if interrupts.received:
@@ -94,25 +95,22 @@ def _run_trials(
 
     def after_trial(study: optuna.Study, trial: FrozenTrial) -> None:
         record = record_of(trial)
-        if record["state"] == "failed":
-            failures.append(record["reason"])
-        elif counts(trial):
-            failures.clear()
+        failures.append(objective.error) if objective.error else failures.clear()
         ahead = best_trials(study.get_trials(deepcopy=False))
         watcher.trial_ends(record, record_of(ahead[0]) if ahead else None)
 
     while not (why := stop()):
+        if len(failures) >= MAX_FAILURES_IN_A_ROW:
+            raise StudyError(
+                f"the last {len(failures)} trials of {spec.name} failed, the last one with "
+                f"{failures[-1]}; mend the cause and start again"
+            )
         trials = study.get_trials(deepcopy=False)
         if target_reached(spec.objective.target, trials):
             watcher.stopping("the target is reached")
             return
         if sum(map(counts, trials)) >= spec.trials:
             return
-        if len(failures) >= MAX_FAILURES_IN_A_ROW:
-            raise StudyError(
-                f"the last {len(failures)} trials of {spec.name} failed, the last one with "
-                f"{failures[-1]}; mend the cause and start again"
-            )
         try:
             study.optimize(objective, n_trials=1, catch=(Exception,), callbacks=[after_trial])
         finally:

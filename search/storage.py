@@ -25,7 +25,7 @@ GRACE_S = 600
 
 StaleCallback = Callable[[optuna.Study, FrozenTrial], None]
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
+optuna.logging.set_verbosity(optuna.logging.ERROR)  # what trials end with, we tell ourselves
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
 
 
