@@ -100,7 +100,7 @@ def start(
     as_json: Json = False,
 ) -> None:
     """Run a study, or carry on with it."""
-    from .console import study_view
+    from .console import print_outcome, study_view
     from .search.opening import Overrides
     from .search.reading import StudyReader
     from .search.run_study import start as run
@@ -116,7 +116,8 @@ def start(
     if as_json:
         _print_json(reader.status())
         return
-    _print_outcome(reader, storage)
+    at = "" if storage == STORAGE else f" --storage {storage}"
+    print_outcome(reader.status(), reader.trials(), at=at)
 
 
 @app.command(epilog="recsys-search studies")
@@ -231,12 +232,12 @@ def best(
     if as_json:
         _print_json(found if top > 1 else found[0])
         return
-    from .console import key_values, out, trials_table
+    from .console import beside_biases, key_values, out, trials_table
 
     out.print(trials_table(found, best=found[0]["number"]))
     out.print(f"\n[bold]config of trial {found[0]['number']}[/bold]")
     out.print(key_values(found[0]["config"]))
-    out.print(f"\n{_beside_biases(found[0]['val_rmse'], reader.bias_val_rmse)}")
+    out.print(f"\n{beside_biases(found[0]['val_rmse'], reader.bias_val_rmse)}")
 
 
 @app.command(epilog="recsys-search train --config config.yaml --out runs/best")
@@ -287,11 +288,11 @@ def train(
     if as_json:
         _print_json(result)
         return
-    from .console import key_values
+    from .console import beside_biases, key_values
     from .console import out as stdout
 
     stdout.print(key_values(result))
-    stdout.print(f"\n{_beside_biases(result['val_rmse'], result['bias_val_rmse'])}")
+    stdout.print(f"\n{beside_biases(result['val_rmse'], result['bias_val_rmse'])}")
     stdout.print(f"next: recsys-search evaluate {result['run']} --split test")
 
 
@@ -309,10 +310,10 @@ def evaluate(
     if as_json:
         _print_json(values)
         return
-    from .console import key_values, out
+    from .console import beside_biases, key_values, out
 
     out.print(key_values({name: value for name, value in values.items() if value is not None}))
-    out.print(f"\n{_beside_biases(values['rmse'], values['bias_rmse'])}")
+    out.print(f"\n{beside_biases(values['rmse'], values['bias_rmse'])}")
 
 
 @app.command(epilog="recsys-search predict runs/best pairs.csv --out predicted.csv")
@@ -382,39 +383,6 @@ def main(args: list[str] | None = None) -> None:
             text = " ".join(f"{type(error).__name__}: {error}".split())
             _note(f"error: {text} (a traceback: recsys-search --debug {' '.join(args)})")
         sys.exit(3 if isinstance(error, NothingYet) else 1)
-
-
-def _print_outcome(reader: Any, storage: str) -> None:
-    from .console import out, trials_table
-
-    values = reader.status()
-    ahead = values["best"]
-    out.print(trials_table(reader.trials(), best=ahead and ahead["number"]))
-    if ahead:
-        beside = _beside_biases(ahead["val_rmse"], values["bias_val_rmse"])
-        out.print(f"\nbest: trial {ahead['number']}, {beside}")
-    if target := values["target"]:
-        reached = "reached" if target["reached"] else "not reached"
-        out.print(
-            f"target {target['metric']} < {target['value']:g}: {reached}. {target['note']}".strip()
-        )
-    at = "" if storage == STORAGE else f" --storage {storage}"
-    name = values["study"]
-    out.print("\nnext:")
-    if ahead:
-        out.print(f"  recsys-search best --study {name} --export config.yaml{at}", soft_wrap=True)
-        out.print("  recsys-search train --config config.yaml --out runs/best")
-    out.print(f"  recsys-search dashboard{at}", soft_wrap=True)
-
-
-def _beside_biases(val_rmse: float, bias_rmse: float | None) -> str:
-    if bias_rmse is None:
-        return f"RMSE {val_rmse:.4f} (MSE {val_rmse**2:.4f})"
-    side = "below" if val_rmse < bias_rmse else "above"
-    return (
-        f"RMSE {val_rmse:.4f} (MSE {val_rmse**2:.4f}), {abs(val_rmse - bias_rmse):.4f} {side} "
-        f"the bias baseline's {bias_rmse:.4f}"
-    )
 
 
 def _print_json(document: Any) -> None:

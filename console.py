@@ -60,6 +60,39 @@ def trials_table(records: list[dict[str, Any]], *, best: int | None = None) -> T
     return table
 
 
+def beside_biases(rmse: float, bias_rmse: float | None) -> str:
+    """A validation or test RMSE with its MSE, and how far it is from the bias baseline's."""
+    figures = f"RMSE {rmse:.4f} (MSE {rmse**2:.4f})"
+    if bias_rmse is None:
+        return figures
+    side = "below" if rmse < bias_rmse else "above"
+    return f"{figures}, {abs(rmse - bias_rmse):.4f} {side} the bias baseline's {bias_rmse:.4f}"
+
+
+def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], *, at: str) -> None:
+    """A study's trials, its best beside the baseline, its target, and the lines to type next.
+
+    Args:
+        status, trials: what `status --json` and `trials --json` print.
+        at: the options that name the storage, with a blank before them, or "".
+    """
+    best, target = status["best"], status["target"]
+    out.print(trials_table(trials, best=best and best["number"]))
+    if best:
+        beside = beside_biases(best["val_rmse"], status["bias_val_rmse"])
+        out.print(f"\nbest: trial {best['number']}, validation {beside}")
+    if target:
+        reached = "reached" if target["reached"] else "not reached"
+        aim = f"target {target['metric']} < {target['value']:g}: {reached}. {target['note']}"
+        out.print(Text(aim.strip()), soft_wrap=True)
+    out.print("\nnext:")
+    if best:
+        export = f"  recsys-search best --study {status['study']} --export config.yaml{at}"
+        out.print(Text(export), soft_wrap=True)
+        out.print("  recsys-search train --config config.yaml --out runs/best")
+    out.print(Text(f"  recsys-search dashboard{at}"), soft_wrap=True)
+
+
 def key_values(pairs: dict[str, Any]) -> Table:
     """Names and values in two columns."""
     table = Table(box=None, show_header=False, pad_edge=False)

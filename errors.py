@@ -73,7 +73,7 @@ def one_line(error: ValidationError) -> str:
 
 def describe(detail: Any) -> str:
     """One entry of `ValidationError.errors()` in this project's words."""
-    name = ".".join(str(part) for part in detail["loc"])
+    name = ".".join(str(part) for part in detail["loc"]) or "the file"
     kind, value = detail["type"], detail.get("input")
     if kind in ("unexpected_keyword_argument", "extra_forbidden"):
         return f"no field named {name!r}"
@@ -81,7 +81,7 @@ def describe(detail: Any) -> str:
         return f"{name} is missing"
     if kind == "value_error":
         message = str(detail["ctx"]["error"])
-        return f"{name}: {message}" if name else message
+        return f"{name}: {message}" if detail["loc"] else message
     if demand := _DEMANDS.get(kind):
         return f"{name} must be {demand.format(**detail.get('ctx', {}))}, got {value!r}"
     return f"{name}: {detail['msg']}, got {value!r}"

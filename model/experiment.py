@@ -127,7 +127,8 @@ def write_experiment(path: Path, experiment: Experiment) -> None:
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(f"# Train it: recsys-search train --config {path.name}\n{text}")
+    head = f"# Train it: recsys-search train --config {path.name}\n"
+    partial.write_text(head + text, encoding="utf-8")
     partial.replace(path)
 
 

@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from ..data.datasets import dataset_reference
 from ..data.splits import SplitSpec
-from ..errors import ConfigError
+from ..errors import ConfigError, one_line
 from .config import build_config
 from .experiment import Experiment, read_experiment
 
@@ -46,11 +48,15 @@ def plan_experiment(
     asked = {"seed": seed, "max_epochs": epochs}
     changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     cut = experiment.split
-    if split is not None:
-        cut = SplitSpec.parse(split, seed=cut.seed)
-    if split_seed is not None:
-        cut = replace(cut, seed=split_seed)
-    return replace(experiment, config=replace(experiment.config, **changes), split=cut)
+    try:
+        if split is not None:
+            cut = SplitSpec.parse(split, seed=cut.seed)
+        if split_seed is not None:
+            cut = replace(cut, seed=split_seed)
+        trained = replace(experiment.config, **changes)
+    except ValidationError as error:
+        raise ConfigError(one_line(error)) from None
+    return replace(experiment, config=trained, split=cut)
 
 
 def new_run_folder(experiment: Experiment) -> Path:

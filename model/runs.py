@@ -7,10 +7,11 @@ RUN/weights.safetensors  of the best epoch
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -52,8 +53,7 @@ def train_run(
     Raises:
         RunError: `out` is in the way, or no epoch came to a finite validation RMSE.
     """
-    if out.exists():
-        raise RunError(f"{out} is there already; choose another --out, or remove it")
+    _check_free(out)
     ratings = experiment.load()
     split = split_ratings(ratings, experiment.split)
     interrupted = False
@@ -121,7 +121,9 @@ class Run:
         experiment = read_experiment(folder / CONFIG)
         ratings = experiment.load()
         train = split_ratings(ratings, experiment.split).train
-        model = build_model(experiment.config, TrainStore.build(train, resolve_device(device)))
+        store = TrainStore.build(train, resolve_device(device))
+        with torch.random.fork_rng():  # the weights drawn here are replaced at once
+            model = build_model(experiment.config, store)
         try:
             model.load_state_dict(load_file(folder / WEIGHTS))
         except Exception as error:
@@ -167,13 +169,25 @@ class Run:
         return self.model.predict(pairs).cpu().numpy(), store.knows(pairs).cpu().numpy()
 
 
+def _check_free(out: Path) -> None:
+    """Refuses, before hours of training, what would refuse their result."""
+    if out.exists():
+        raise RunError(f"{out} is there already; choose another --out, or remove it")
+    parent = out.absolute().parent
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise RunError(f"{out} cannot be made: {parent} is no folder one can write to")
+
+
 def _save(out: Path, experiment: Experiment, training: Training) -> None:
     """All or nothing: the folder appears under its name when it is complete."""
     assert training.best is not None
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    write_experiment(partial / CONFIG, experiment)
-    write_reports(partial / REPORTS, training.reports)
-    save_file(training.best.weights, partial / WEIGHTS)
-    partial.rename(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+        partial = Path(folder, out.name)
+        partial.mkdir()
+        write_experiment(partial / CONFIG, experiment)
+        write_reports(partial / REPORTS, training.reports)
+        save_file(training.best.weights, partial / WEIGHTS)
+        partial.rename(out)

@@ -42,13 +42,19 @@ class Best:
 class StepSums:
     """Means over an epoch's steps, added up on the device: asking for a value each step stalls."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, *, loss_scaling: bool) -> None:
+        """Args: loss_scaling: a gradient that overflowed is a step skipped, not a divergence."""
         self._sums = torch.zeros(4, dtype=torch.float64, device=device)
-        self._steps = 0
+        self._steps = torch.zeros(4, dtype=torch.float64, device=device)
+        self._loss_scaling = loss_scaling
 
     def add(self, loss: Tensor, kl: Tensor, kl_clamped: Tensor, grad_norm: Tensor) -> None:
-        self._sums += torch.stack([loss, kl, kl_clamped, grad_norm]).detach()
-        self._steps += 1
+        values = torch.stack([loss, kl, kl_clamped, grad_norm]).detach().double()
+        counted = torch.ones_like(values)
+        if self._loss_scaling:
+            counted[3] = grad_norm.isfinite()
+        self._sums += torch.where(counted > 0, values, 0.0)
+        self._steps += counted
 
     def means(self) -> list[float]:
         """Loss, KL, clamped KL and gradient norm, each a mean over the steps."""
@@ -88,7 +94,9 @@ class Training:
         self.bias_val_rmse = bias_rmse(self._store, self._val_pairs, self._val_rating)
         self._train_sample = self._fixed_rows(len(self._store), len(validation))
         self._health_pairs = self._val_pairs[self._fixed_rows(len(validation), HEALTH_ROWS)]
-        self._n_steps = math.ceil(len(self._store) / self.config.batch_size)
+        n_ratings = len(self._store)
+        # A batch has two rows at least: a single one has no variance to normalise.
+        self._n_steps = max(1, min(math.ceil(n_ratings / self.config.batch_size), n_ratings // 2))
 
         self._rng_states: list[Tensor] | None = None
         with self._own_randomness():
@@ -174,11 +182,10 @@ class Training:
         )
 
     def _train_epoch(self, epoch: int) -> StepSums:
-        sums = StepSums(self._device)
+        sums = StepSums(self._device, loss_scaling=self._precision.scaler.is_enabled())
         self._model.train()
         self._model.refresh()
         rows = torch.randperm(len(self._store), device=self._device)
-        # Batches of almost one size: a last batch of a single row has no variance to normalise.
         for step, batch in enumerate(rows.tensor_split(self._n_steps)):
             self._last_learning_rate = float(self._schedule.get_last_lr()[0])
             self._step(batch, beta_at(self.config, epoch - 1 + (step + 1) / self._n_steps), sums)

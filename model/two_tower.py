@@ -102,8 +102,8 @@ class TwoTowerVAE(RatingVAE):
         user_mu = user_sum * self._scale(over, over.user_counts[pairs.user], own_kept)
         film_mu = film_sum * self._scale(over, over.film_counts[pairs.film], own_kept)
         return {
-            "user": Posterior(user_mu, self.user_logvar(user_mu)),
-            "film": Posterior(film_mu, self.film_logvar(film_mu)),
+            "user": Posterior(user_mu, self.user_logvar(user_mu).float()),
+            "film": Posterior(film_mu, self.film_logvar(film_mu).float()),
         }
 
     def decode(self, pairs: Pairs, z: Mapping[str, Tensor]) -> Tensor:

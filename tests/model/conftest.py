@@ -1,0 +1,125 @@
+"""A few ratings to work out answers by hand, and some more to train small models on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from recsys_search.data.demo import demo_ratings
+from recsys_search.data.ratings import Films, Ratings, Scale
+from recsys_search.data.splits import SplitSpec, split_ratings
+from recsys_search.model.architectures import MODELS
+from recsys_search.model.config import build_config
+from recsys_search.model.store import TrainStore
+
+CPU = torch.device("cpu")
+
+SMALL = {
+    "two_tower": {"latent_dim": 4, "batch_size": 200},
+    "hybrid": {
+        "n_factors": 4,
+        "hidden_dims": (8, 6),
+        "latent_dim": 3,
+        "batch_size": 200,
+        "learning_rate": 0.01,
+        "kl_warmup_epochs": 2.0,
+        "free_bits": 0.5,
+    },
+}
+
+
+def make_ratings(rows, *, n_users=4, n_films=5, timestamps=True):
+    """Ratings of (user index, film index, stars, second); ids are 10 + user and 100 + film."""
+    user, film, rating, timestamp = (np.array(column) for column in zip(*sorted(rows), strict=True))
+    return Ratings(
+        name="few",
+        user_ids=np.arange(10, 10 + n_users),
+        films=Films(
+            ids=np.arange(100, 100 + n_films),
+            titles=None,
+            year=np.zeros(n_films, np.int16),
+            genres=np.zeros((n_films, 0), bool),
+            genre_names=(),
+        ),
+        user=user,
+        film=film,
+        rating=rating.astype(np.float32),
+        timestamp=timestamp if timestamps else None,
+        scale=Scale(0.5, 5.0),
+    )
+
+
+FEW = [
+    (0, 0, 4.0, 30),
+    (0, 1, 1.0, 10),
+    (0, 3, 5.0, 20),
+    (2, 0, 3.5, 50),
+    (2, 3, 2.0, 40),
+    (3, 0, 0.5, 60),
+    (3, 1, 3.0, 60),
+    (3, 3, 4.0, 70),
+    (3, 4, 4.5, 5),
+]
+"""Row numbers are places in this list. User 1 rated nothing, film 2 has no rating, 4 has one."""
+
+
+@pytest.fixture
+def few_ratings():
+    return make_ratings(FEW)
+
+
+@pytest.fixture
+def few(few_ratings):
+    """The few ratings as a train store."""
+    return TrainStore.build(few_ratings, CPU)
+
+
+@pytest.fixture(scope="session")
+def demo():
+    """600 ratings."""
+    return demo_ratings(600, n_users=40, n_films=50)
+
+
+@pytest.fixture(scope="session")
+def split(demo):
+    """480 ratings to train on, 60 to validate."""
+    return split_ratings(demo, SplitSpec())
+
+
+@pytest.fixture
+def small_config():
+    """Builds the config of a net that trains in milliseconds."""
+
+    def build(architecture="two_tower", **values):
+        return build_config(architecture, **{**SMALL[architecture], "amp": "off", **values})
+
+    return build
+
+
+@pytest.fixture
+def lively():
+    """Builds a model in eval mode with weights large enough to be seen, the same every time."""
+
+    def build(config, store, *, std=0.3, model_class=None):
+        with torch.random.fork_rng([]), torch.no_grad():
+            torch.manual_seed(1)
+            model = (model_class or MODELS[config.architecture])(config, store)
+            for parameter in model.parameters():
+                parameter.add_(std * torch.randn_like(parameter))
+        return model.eval()
+
+    return build
+
+
+@pytest.fixture
+def moved():
+    """Builds the store whose one rating is other than it was, its mean and biases held."""
+
+    def build(store, row, by):
+        rating = store.rating.clone()
+        rating[row] += by
+        return replace(store, rating=rating)
+
+    return build

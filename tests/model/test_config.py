@@ -1,0 +1,122 @@
+"""Configs are checked when they are built."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, asdict, replace
+
+import pytest
+import yaml
+from pydantic import ValidationError
+from recsys_search.errors import ConfigError
+from recsys_search.model.config import (
+    CONFIGS,
+    HybridConfig,
+    TwoTowerConfig,
+    build_config,
+    config_fields,
+    config_from_mapping,
+    config_to_mapping,
+)
+
+
+def test_the_defaults_of_the_two_tower_model():
+    config = build_config("two_tower")
+    assert type(config) is TwoTowerConfig
+    assert (config.latent_dim, config.init_std, config.learning_rate) == (64, 0.02, 3e-3)
+    assert (config.batch_size, config.grad_clip) == (16384, 1.0)
+    assert 1e-4 <= config.kl_weight <= 1e-3
+    assert 0.15 <= config.rating_dropout <= 0.5
+
+
+def test_the_defaults_of_the_reference():
+    config = build_config("hybrid")
+    assert type(config) is HybridConfig
+    assert (config.n_factors, config.latent_dim, config.dropout) == (200, 128, 0.4)
+    assert config.hidden_dims == (1024, 512, 256, 128)
+    assert not config.bias
+
+
+@pytest.mark.parametrize("architecture", CONFIGS)
+def test_a_config_survives_the_way_through_yaml(architecture):
+    config = build_config(architecture, learning_rate=1e-5, seed=7)
+    text = yaml.safe_dump(config_to_mapping(config))
+    assert config_from_mapping(yaml.safe_load(text)) == config
+
+
+@pytest.mark.parametrize("architecture", CONFIGS)
+def test_every_field_is_spelled_out_in_plain_values(architecture):
+    mapping = config_to_mapping(build_config(architecture))
+    assert mapping.keys() == config_fields(architecture)
+    assert mapping["architecture"] == architecture
+    assert not any(isinstance(value, tuple) for value in mapping.values())
+
+
+def test_replace_changes_one_field_and_leaves_the_original():
+    base = build_config("hybrid")
+    other = replace(base, dropout=0.1)
+    assert (base.dropout, other.dropout) == (0.4, 0.1)
+    assert {**asdict(base), "dropout": 0.1} == asdict(other)
+
+
+def test_replace_checks_what_it_builds():
+    with pytest.raises(ValidationError, match="less than 1"):
+        replace(build_config("hybrid"), dropout=1.5)
+
+
+def test_a_config_is_frozen():
+    with pytest.raises(FrozenInstanceError):
+        build_config("hybrid").dropout = 0.1
+
+
+def test_a_number_that_yaml_reads_as_text_is_a_number():
+    """YAML 1.1 wants a dot in 3e-4."""
+    config = config_from_mapping(
+        {"architecture": "hybrid", **yaml.safe_load("learning_rate: 3e-4")}
+    )
+    assert config.learning_rate == 3e-4
+
+
+COMPLAINTS = [
+    ({"dropout": 1.5}, "dropout must be less than 1, got 1.5"),
+    ({"dropout": -0.1}, "dropout must be at least 0, got -0.1"),
+    ({"learning_rate": 0}, "learning_rate must be greater than 0, got 0"),
+    ({"learning_rate": float("nan")}, "learning_rate must be finite, got nan"),
+    ({"learning_rate": "fast"}, "learning_rate must be a number, got 'fast'"),
+    ({"kl_weight": float("inf")}, "kl_weight must be finite, got inf"),
+    ({"free_bits": -1}, "free_bits must be at least 0, got -1"),
+    ({"batch_size": 1}, "batch_size must be at least 2, got 1"),
+    ({"max_epochs": 0}, "max_epochs must be at least 1, got 0"),
+    ({"n_factors": 2.5}, "n_factors must be a whole number, got 2.5"),
+    ({"hidden_dims": [8, 0]}, "hidden_dims.1 must be at least 1, got 0"),
+    ({"hidden_dims": []}, "hidden_dims must be a list of at least 1, got []"),
+    ({"amp": "fp8"}, "amp must be 'auto', 'bf16', 'fp16' or 'off', got 'fp8'"),
+    ({"seed": -1}, "seed must be at least 0, got -1"),
+    ({"dropuot": 0.1}, "hybrid has no field named 'dropuot'; did you mean dropout?"),
+]
+
+
+@pytest.mark.parametrize(("values", "told"), COMPLAINTS)
+def test_a_bad_value_is_told_when_the_config_is_built(values, told):
+    with pytest.raises(ConfigError) as caught:
+        build_config("hybrid", **values)
+    assert str(caught.value) == told
+
+
+def test_another_architectures_field_is_refused_with_those_there_are():
+    with pytest.raises(
+        ConfigError, match=r"^two_tower has no field named 'bias'; it has amp, arch"
+    ):
+        build_config("two_tower", bias=True)
+
+
+@pytest.mark.parametrize("name", ["two_towers", None, ["hybrid"]])
+def test_an_unknown_architecture_is_told(name):
+    with pytest.raises(ConfigError) as caught:
+        config_from_mapping({"architecture": name})
+    assert str(caught.value) == f"no architecture named {name!r}; choose from two_tower, hybrid"
+
+
+def test_a_missing_architecture_is_told():
+    with pytest.raises(ConfigError) as caught:
+        config_from_mapping({"dropout": 0.1})
+    assert str(caught.value) == "architecture is missing; choose from two_tower, hybrid"

@@ -1,0 +1,109 @@
+"""The loss and its parts."""
+
+from __future__ import annotations
+
+from math import e
+
+import pytest
+import torch
+from pytest import approx
+from recsys_search.data.ratings import Scale
+from recsys_search.model.elbo import beta_at, elbo, kl_per_dimension, total_kl
+from recsys_search.model.likelihood import Gaussian
+from recsys_search.model.vae import Output, Posterior
+
+LIKELIHOOD = Gaussian(Scale(0.5, 5.0))
+
+
+def output_of(prediction, **mus):
+    """Posteriors of variance 1, whose KL is half of mu squared."""
+    return Output(
+        prediction, {tower: Posterior(mu, torch.zeros_like(mu)) for tower, mu in mus.items()}
+    )
+
+
+def test_the_kl_of_the_prior_is_zero():
+    assert kl_per_dimension(torch.zeros(5, 2), torch.zeros(5, 2)).tolist() == [0, 0]
+
+
+def test_kl_is_per_dimension_and_a_mean_over_the_batch():
+    """KL = (mu² + variance - 1 - log variance) / 2."""
+    mu = torch.tensor([[2.0, 0.0], [0.0, 0.0]])
+    logvar = torch.tensor([[0.0, 1.0], [0.0, 0.0]])
+    assert kl_per_dimension(mu, logvar).tolist() == approx([1.0, (e - 2) / 4])
+
+
+def test_kl_is_that_of_torchs_own_distributions():
+    torch.manual_seed(0)
+    mu, logvar = torch.randn(7, 3), torch.randn(7, 3)
+    posterior = torch.distributions.Normal(mu, (0.5 * logvar).exp())
+    expected = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(0, 1))
+    torch.testing.assert_close(kl_per_dimension(mu, logvar), expected.mean(0))
+
+
+def test_the_total_kl_sums_over_dimensions_and_towers():
+    output = output_of(torch.zeros(1), user=torch.ones(1, 3), film=torch.full((1, 2), 2.0))
+    assert float(total_kl(output.posteriors)) == approx(3 * 0.5 + 2 * 2.0)
+
+
+def test_the_loss_is_mse_plus_beta_times_kl():
+    output = output_of(torch.tensor([4.0, 3.0]), latent=torch.tensor([[2.0], [2.0]]))
+    parts = elbo(LIKELIHOOD, output, torch.tensor([3.0, 5.0]), beta=0.1, free_bits=0)
+    assert float(parts.mse) == approx((1 + 4) / 2)
+    assert float(parts.kl) == float(parts.kl_clamped) == approx(2.0)
+    assert float(parts.loss) == approx(2.5 + 0.1 * 2.0)
+
+
+def test_the_loss_sees_how_far_off_the_scale_a_prediction_is():
+    """Clipped, it would have no gradient back."""
+    output = output_of(torch.tensor([7.0]), latent=torch.zeros(1, 1))
+    assert float(elbo(LIKELIHOOD, output, torch.tensor([5.0]), beta=1, free_bits=0).mse) == 4
+
+
+def test_kl_below_the_free_bits_costs_nothing_and_has_no_gradient():
+    mu = torch.tensor([[1.0, 1.0]], requires_grad=True)  # a KL of 1
+    output = output_of(torch.zeros(1), latent=mu)
+    parts = elbo(LIKELIHOOD, output, torch.zeros(1), beta=1.0, free_bits=1.5)
+    parts.loss.backward()
+    assert mu.grad.tolist() == [[0, 0]]
+    assert parts.kl.item() == approx(1.0)  # the raw value tells what the floor hides
+    assert parts.kl_clamped.item() == approx(1.5)
+
+
+def test_kl_above_the_free_bits_has_its_full_gradient():
+    mu = torch.tensor([[1.0, 1.0]], requires_grad=True)
+    output = output_of(torch.zeros(1), latent=mu)
+    elbo(LIKELIHOOD, output, torch.zeros(1), beta=0.5, free_bits=0.9).loss.backward()
+    assert mu.grad.tolist() == [[0.5, 0.5]]
+
+
+def test_free_bits_hold_for_the_sum_over_towers():
+    """Towers of KL 1 and 0.5 are above a floor of 1.2 together."""
+    output = output_of(torch.zeros(1), user=torch.ones(1, 2), film=torch.ones(1, 1))
+    parts = elbo(LIKELIHOOD, output, torch.zeros(1), beta=1.0, free_bits=1.2)
+    assert float(parts.kl_clamped) == float(parts.kl) == approx(1.5)
+
+
+@pytest.mark.parametrize(
+    ("epochs_done", "beta"), [(0, 0), (1, 0.05), (2.5, 0.125), (4, 0.2), (5, 0.2), (90, 0.2)]
+)
+def test_beta_grows_linearly_and_then_stays(small_config, epochs_done, beta):
+    config = small_config(kl_weight=0.2, kl_warmup_epochs=4)
+    assert beta_at(config, epochs_done) == approx(beta)
+
+
+def test_without_warmup_beta_is_there_at_once(small_config):
+    config = small_config(kl_weight=0.2, kl_warmup_epochs=0)
+    assert beta_at(config, 0) == beta_at(config, 0.01) == 0.2
+
+
+def test_a_sample_of_the_posterior_has_its_mean_and_spread():
+    torch.manual_seed(0)
+    posterior = Posterior(torch.full((20_000, 1), 3.0), torch.full((20_000, 1), 2.0).log() * 2)
+    z = posterior.sample()
+    assert float(z.mean()) == approx(3.0, abs=0.05)
+    assert float(z.std()) == approx(2.0, abs=0.05)
+
+
+def test_an_expected_rating_is_on_the_scale():
+    assert LIKELIHOOD.expected(torch.tensor([-3.0, 2.25, 7.0])).tolist() == [0.5, 2.25, 5.0]

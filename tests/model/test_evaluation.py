@@ -1,0 +1,94 @@
+"""Figures of a model, by hand."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import pytest
+import torch
+from pytest import approx
+from recsys_search.model import vae
+from recsys_search.model.evaluation import active_units, evaluate
+from recsys_search.model.vae import Posterior
+
+
+class Fixed(vae.RatingVAE):
+    """Predicts what it is told to for each train row, with one unit of known mu."""
+
+    def __init__(self, store, predictions, mu):
+        super().__init__(store)
+        self.predictions, self.mu = torch.tensor(predictions), torch.tensor(mu)
+
+    def posteriors(self, pairs, shared):
+        mu = self.mu[pairs.row]
+        return {"unit": Posterior(mu, torch.zeros_like(mu))}
+
+    def decode(self, pairs, z):
+        return self.predictions[pairs.row]
+
+
+@pytest.fixture
+def in_small_batches(monkeypatch):
+    """Batches of two, the last of one."""
+    whole = vae.RatingVAE.outputs
+    monkeypatch.setattr(
+        vae.RatingVAE, "outputs", lambda model, pairs: whole(model, pairs, batch_size=2)
+    )
+
+
+ROWS = torch.arange(3)
+STARS = torch.tensor([4.0, 1.0, 5.0])
+
+
+@pytest.mark.usefixtures("in_small_batches")
+def test_mse_is_the_mean_of_squared_errors_of_clipped_predictions(few):
+    model = Fixed(few, [3.0, 1.5, 7.0], [[0.0]] * 3)
+    quality = evaluate(model, few.pairs(ROWS), STARS, beta=0.0, free_bits=0.0)
+    assert quality.mse == approx((1 + 0.25 + 0) / 3)  # 7 is clipped to 5
+    assert quality.rmse == approx(sqrt(1.25 / 3))
+    assert quality.loss == approx(quality.mse)
+
+
+@pytest.mark.usefixtures("in_small_batches")
+def test_the_loss_is_mse_plus_beta_times_the_mean_kl(few):
+    """At variance 1, the KL is half of mu squared: 2, 0 and 0.5."""
+    model = Fixed(few, [4.0, 1.0, 4.0], [[2.0], [0.0], [1.0]])
+    quality = evaluate(model, few.pairs(ROWS), STARS, beta=0.1, free_bits=0.0)
+    assert quality.mse == approx(1 / 3)
+    assert quality.loss == approx(1 / 3 + 0.1 * 2.5 / 3)
+
+
+def test_the_loss_counts_free_bits_as_training_does(few):
+    model = Fixed(few, [4.0, 1.0, 5.0], [[0.0]] * 3)
+    quality = evaluate(model, few.pairs(ROWS), STARS, beta=0.1, free_bits=3.0)
+    assert quality.loss == approx(0.3)
+
+
+def test_a_nan_among_the_predictions_is_not_hidden(few):
+    model = Fixed(few, [4.0, float("nan"), 5.0], [[0.0]] * 3)
+    quality = evaluate(model, few.pairs(ROWS), STARS, beta=0.1, free_bits=0.0)
+    assert quality.mse != quality.mse
+    assert quality.rmse != quality.rmse
+
+
+def test_a_model_is_evaluated_in_eval_mode(few, small_config, lively):
+    model = lively(small_config("hybrid"), few).train()
+    rows = torch.arange(9)
+    first = evaluate(model, few.pairs(rows), few.rating, beta=0.1, free_bits=0)
+    model.train()
+    assert evaluate(model, few.pairs(rows), few.rating, beta=0.1, free_bits=0) == first
+
+
+@pytest.mark.usefixtures("in_small_batches")
+def test_a_unit_is_active_where_its_mu_varies_by_more_than_a_hundredth(few):
+    """Variances of 0, 0.0096, 0.0104 and 2/3: ± a over three rows has a variance of 2a²/3."""
+    columns = [(5.0, 5.0, 5.0), (-0.12, 0.0, 0.12), (-0.125, 0.0, 0.125), (-1.0, 0.0, 1.0)]
+    model = Fixed(few, [1.0] * 3, list(zip(*columns, strict=True)))
+    assert active_units(model, few.pairs(ROWS)) == {"unit": 2}
+
+
+def test_units_are_counted_per_tower(few, small_config, lively):
+    model = lively(small_config(latent_dim=4), few)
+    torch.nn.init.zeros_(model.user_rated.weight)
+    torch.nn.init.zeros_(model.user_seen.weight)
+    assert active_units(model, few.pairs(torch.arange(9))) == {"user": 4, "film": 0}
