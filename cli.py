@@ -37,7 +37,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Datasets.")
+data_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Show datasets.",
+    epilog="recsys-search data info demo",
+)
 app.add_typer(data_app, name="data")
 
 
@@ -104,11 +109,19 @@ def start(
     from .search.opening import Overrides
     from .search.reading import StudyReader
     from .search.run_study import start as run
+    from .search.storage import redacted
 
-    overrides = Overrides(trials=trials, timeout=timeout, dataset=dataset, target_rmse=target_rmse)
+    overrides = Overrides(trials=trials, dataset=dataset, target_rmse=target_rmse)
     try:
         with study_view(quiet=quiet) as view:
-            name = run(study, storage, overrides=overrides, device=device, watcher=view)
+            name = run(
+                study,
+                storage,
+                overrides=overrides,
+                timeout=timeout,
+                device=device,
+                watcher=view,
+            )
     except KeyboardInterrupt:
         _note(f"go on with: recsys-search start --study {study}")
         raise
@@ -116,7 +129,7 @@ def start(
     if as_json:
         _print_json(reader.status())
         return
-    at = "" if storage == STORAGE else f" --storage {storage}"
+    at = "" if storage == STORAGE else f" --storage {redacted(storage)}"
     print_outcome(reader.status(), reader.trials(), at=at)
 
 
@@ -124,6 +137,7 @@ def start(
 def studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
     """List the studies of a storage."""
     from .search.reading import list_studies
+    from .search.storage import redacted
 
     rows = list_studies(storage)
     if as_json:
@@ -134,7 +148,7 @@ def studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
         out.print(rows_table(rows))
     else:
         raise NothingYet(
-            f"no studies in {storage}; begin one with: recsys-search start --study demo"
+            f"no studies in {redacted(storage)}; begin one with: recsys-search start --study demo"
         )
 
 
@@ -170,7 +184,9 @@ def trials(
     if csv:
         import pandas as pd
 
-        pd.DataFrame(records).to_csv(csv, index=False)
+        from .search.trials import RECORD_KEYS
+
+        pd.DataFrame(records, columns=list(RECORD_KEYS)).to_csv(csv, index=False)
         _note(f"wrote {len(records)} trials to {csv}")
     if as_json:
         _print_json(records)
@@ -381,7 +397,7 @@ def main(args: list[str] | None = None) -> None:
             _note(f"error: {error}")
         else:
             text = " ".join(f"{type(error).__name__}: {error}".split())
-            _note(f"error: {text} (a traceback: recsys-search --debug {' '.join(args)})")
+            _note(f"error: {text} (a traceback: recsys-search --debug {args[0]} ...)")
         sys.exit(3 if isinstance(error, NothingYet) else 1)
 
 

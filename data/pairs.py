@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -62,12 +63,13 @@ def write_predictions(
             "known": np.where(known, "true", "false"),
         }
     )
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        table.to_csv(partial, index=False)
-        partial.replace(path)
+        with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            partial = Path(folder, path.name)
+            table.to_csv(partial, index=False)
+            partial.replace(path)
     except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}") from None
+        raise DataError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 def _find(wanted: Int, ids: Int) -> Int:

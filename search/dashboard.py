@@ -1,15 +1,23 @@
-"""optuna-dashboard on a storage, on this machine alone."""
+"""optuna-dashboard on a storage, to look at: its engine cannot write."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from socketserver import ThreadingMixIn
+from threading import Event, Thread
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from optuna_dashboard import wsgi
 
 from ..errors import StudyError
-from .storage import artifact_store, readable_storage, writable_storage
+from .storage import artifact_store, readable_storage
+
+
+class _Threaded(ThreadingMixIn, WSGIServer):
+    """A slow page holds up neither the others nor Ctrl-C."""
+
+    daemon_threads = True
 
 
 class _Quiet(WSGIRequestHandler):
@@ -30,15 +38,18 @@ def serve_dashboard(
     """
     # An architecture's trials lack the other's axes, and the importances say so at each look.
     warnings.filterwarnings("ignore", message="Some regimes for parameter")
-    readable_storage(storage_url)  # a wrong name is refused, not made into an empty storage
-    with writable_storage(storage_url) as storage:
-        app = wsgi(storage, artifact_store=artifact_store(storage_url))
-        try:
-            server = make_server(host, port, app, handler_class=_Quiet)
-        except OSError as error:
-            raise StudyError(
-                f"{host}:{port} cannot be served: {error.strerror}; choose another --port"
-            ) from None
-        with server:
-            ready(f"http://{host}:{server.server_port}/dashboard/")
-            server.serve_forever()
+    app = wsgi(readable_storage(storage_url), artifact_store=artifact_store(storage_url))
+    try:
+        server = make_server(host, port, app, server_class=_Threaded, handler_class=_Quiet)
+    except OSError as error:
+        raise StudyError(
+            f"{host}:{port} cannot be served: {error.strerror}; choose another --port"
+        ) from None
+    # Not in this thread: a handler there would take a Ctrl-C for an error of its page.
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        ready(f"http://{host}:{server.server_port}/dashboard/")
+        Event().wait()
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from ..data.datasets import dataset_reference
 from ..errors import ConfigError, StudyError, one_line
 from .settings import Target
-from .storage import redacted
+from .storage import is_there, redacted, writable_storage
 from .study_file import StudySpec, load_study, spec_from_json, spec_to_json
 
 SPEC = "recsys_search:spec"
@@ -30,26 +30,33 @@ class Overrides:
     """What the command line says otherwise than the study file. None: as the file says."""
 
     trials: int | None = None
-    timeout: str | None = None  # of this invocation, such as 2h
     dataset: str | None = None
     target_rmse: float | None = None
 
 
-def find_spec(name_or_path: str, storage: RDBStorage, overrides: Overrides) -> StudySpec:
+def find_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> StudySpec:
     """The study to run: the storage's own of that name, or a built-in, or a file's.
+
+    Makes nothing: a study that cannot begin leaves no storage behind.
 
     Raises:
         StudyError: no such study, or one that was begun with other settings.
         ConfigError: the file or an override does not hold together.
     """
-    stored = stored_specs(storage)
-    spec = stored.get(name_or_path) or load_study(name_or_path)
+    stored: dict[str, str] = {}
+    if is_there(storage_url):
+        with writable_storage(storage_url) as storage:
+            stored = stored_specs(storage)
+    if name_or_path in stored:
+        spec = spec_from_json(stored[name_or_path])
+    else:
+        spec = load_study(name_or_path)
     spec = _override(spec, overrides)
-    begun = stored.get(spec.name)
+    begun = spec_from_json(stored[spec.name]) if spec.name in stored else None
     for field in StudySpec.model_fields if begun else ():
         if field not in _FREE_FIELDS and getattr(begun, field) != getattr(spec, field):
             raise StudyError(
-                f"study {spec.name} in {redacted(storage.url)} was begun with another {field}: "
+                f"study {spec.name} in {redacted(storage_url)} was begun with another {field}: "
                 f"{_brief(getattr(begun, field))}, not {_brief(getattr(spec, field))}; go on with "
                 f"recsys-search start --study {spec.name}, or give the file another name"
             )
@@ -62,12 +69,17 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
     Each step is one that a later call finishes, should this one be cut off.
 
     Raises:
-        StudyError: it was begun on other ratings.
+        StudyError: it was begun on other ratings, or by another program.
     """
     study = optuna.create_study(
         study_name=spec.name, storage=storage, direction="minimize", load_if_exists=True
     )
     attrs = storage.get_study_system_attrs(study._study_id)
+    if SPEC not in attrs and study.get_trials(deepcopy=False):
+        raise StudyError(
+            f"{redacted(storage.url)} holds a study named {spec.name} that another program began; "
+            "give the file another name, or choose another --storage"
+        )
     if attrs.get(FINGERPRINT, fingerprint) != fingerprint:
         raise StudyError(
             f"study {spec.name} was begun on ratings with the fingerprint {attrs[FINGERPRINT]}, "
@@ -92,10 +104,13 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
     return study
 
 
-def stored_specs(storage: RDBStorage) -> dict[str, StudySpec]:
-    """The studies of this program in a storage, by name; others' studies are passed over."""
+def stored_specs(storage: RDBStorage) -> dict[str, str]:
+    """This program's studies in a storage by name, as `spec_from_json` takes them.
+
+    Not parsed here: one that another version wrote shall not bar the way to the others.
+    """
     return {
-        study.study_name: spec_from_json(study.system_attrs[SPEC])
+        study.study_name: study.system_attrs[SPEC]
         for study in storage.get_all_studies()
         if SPEC in study.system_attrs
     }
@@ -120,8 +135,6 @@ def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
     values["dataset"] = dataset_reference(overrides.dataset or spec.dataset)
     if overrides.trials is not None:
         values["trials"] = overrides.trials
-    if overrides.timeout is not None:
-        values["timeout"] = overrides.timeout
     if overrides.target_rmse is not None:
         values["objective"]["target"] = {"metric": "val_rmse", "below": overrides.target_rmse}
     try:
@@ -151,7 +164,7 @@ def _pruner(spec: StudySpec) -> BasePruner:
     median = spec.pruners[0].median
     return MedianPruner(
         n_startup_trials=median.startup_trials,
-        n_warmup_steps=median.warmup_epochs,
+        n_warmup_steps=median.warmup_epochs + 1,  # epochs count from 1
         interval_steps=median.interval_epochs,
     )
 

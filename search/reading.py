@@ -12,14 +12,14 @@ import optuna
 from optuna.artifacts import download_artifact, get_all_artifact_meta
 from optuna.trial import FrozenTrial
 
-from ..errors import NothingYet, StudyError
+from ..errors import ConfigError, NothingYet, StudyError
 from ..model.config import config_from_mapping
 from ..model.experiment import Experiment
 from ..model.reports import EpochReport, read_reports
 from .objective import REPORTS_FILE
 from .opening import FINGERPRINT, stored_specs, target_reached
-from .storage import artifact_store, readable_storage
-from .study_file import StudySpec
+from .storage import artifact_store, readable_storage, redacted
+from .study_file import StudySpec, spec_from_json
 from .trials import CONFIG, ENVIRONMENT, best_trials, counts, record_of
 
 
@@ -39,9 +39,10 @@ class StudyReader:
             name = next(iter(specs))
         if name is None or name not in specs:
             there = ", ".join(sorted(specs)) or "none yet"
-            asked = f"no study named {name!r}" if name else "which study?"
-            raise StudyError(f"{asked} name one with --study; {storage_url} holds: {there}")
-        self.spec: StudySpec = specs[name]
+            asked = f"no study named {name!r}" if name else "there is no telling which study"
+            at = redacted(storage_url)
+            raise StudyError(f"{asked}; name one with --study; {at} holds: {there}")
+        self.spec: StudySpec = spec_from_json(specs[name])
         self._study = optuna.load_study(study_name=name, storage=self._storage)
 
     @property
@@ -182,7 +183,12 @@ def list_studies(storage_url: str) -> list[dict[str, Any]]:
     """What `studies --json` prints."""
     rows = []
     for name in stored_specs(readable_storage(storage_url)):
-        status = StudyReader(storage_url, name).status()
+        try:
+            status = StudyReader(storage_url, name).status()
+        except ConfigError:
+            unknown = dict.fromkeys(("dataset", "trials", "total", "best"))
+            rows.append({"study": name, **unknown, "state": "of another version"})
+            continue
         rows.append(
             {
                 "study": name,

@@ -20,7 +20,7 @@ from ..model.device import resolve_device
 from .objective import Objective
 from .opening import Overrides, find_spec, open_study, target_reached
 from .storage import artifact_store, writable_storage
-from .study_file import StudySpec
+from .study_file import StudySpec, parse_duration
 from .trials import best_trials, counts, reconcile, record_of, requeue
 from .watcher import Silent, Watcher
 
@@ -32,6 +32,7 @@ def start(
     storage_url: str,
     *,
     overrides: Overrides | None = None,
+    timeout: str | None = None,
     device: str = "auto",
     watcher: Watcher | None = None,
 ) -> str:
@@ -39,6 +40,9 @@ def start(
 
     The first Ctrl-C or SIGTERM ends the running trial after its epoch, the second at once. Either
     way the trial is queued again, and the next `start` carries on.
+
+    Args:
+        timeout: of this start, such as `2h`; by default the study file's.
 
     Returns:
         The study's name.
@@ -52,26 +56,27 @@ def start(
     watcher = watcher or Silent()
     resolve_device(device)  # refuse a wrong one before anything is made
     interrupts = _Interrupts(watcher)
+    spec = find_spec(name_or_path, storage_url, overrides or Overrides())
+    timeout = timeout or spec.timeout
+    deadline = None if timeout is None else started_at + parse_duration(timeout)
+    ratings = load_ratings(spec.dataset)
+    split = split_ratings(ratings, spec.split)
     with writable_storage(storage_url, on_stale=requeue) as storage:
-        spec = find_spec(name_or_path, storage, overrides or Overrides())
-        ratings = load_ratings(spec.dataset)
-        split = split_ratings(ratings, spec.split)
         study = open_study(spec, ratings.fingerprint, storage)
         reconcile(study, storage)
-        deadline = None if spec.timeout_s is None else started_at + spec.timeout_s
 
         def stop() -> str | None:
             if interrupts.received:
                 return f"interrupted by {interrupts.received}"
             if deadline is not None and monotonic() >= deadline:
-                return f"out of time ({spec.timeout})"
+                return f"out of time ({timeout})"
             return None
 
         objective = Objective(
             spec,
             split,
             storage,
-            artifact_store(storage_url),
+            artifact_store(storage_url, make=True),
             device=device,
             watcher=watcher,
             stop=stop,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import optuna
 import sqlalchemy
 from optuna.artifacts import FileSystemArtifactStore
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 from sqlalchemy.engine import URL, make_url
@@ -69,19 +71,30 @@ def readable_storage(url: str) -> RDBStorage:
                 f"no studies at {url}; begin one with: recsys-search start --study demo"
             )
         parsed = parsed.set(
-            database=f"file:{path.resolve()}", query={**parsed.query, "mode": "ro", "uri": "true"}
+            database=f"file:{quote(str(path.resolve()))}",
+            query={**parsed.query, "mode": "ro", "uri": "true"},
         )
     return _connect(parsed, url, read_only=True, skip_table_creation=True)
 
 
-def artifact_store(url: str) -> FileSystemArtifactStore:
+def is_there(url: str) -> bool:
+    """Whether a storage can hold studies already: a SQLite file does not before its first start."""
+    path = _sqlite_path(_parse(url))
+    return path is None or path.is_file()
+
+
+def artifact_store(url: str, *, make: bool = False) -> FileSystemArtifactStore:
     """The folder for the trials' epoch reports: `studies.artifacts` beside `studies.db`.
 
     For a database server it is in the working folder.
+
+    Args:
+        make: make the folder where there is none, for whoever writes reports.
     """
     path = _sqlite_path(_parse(url))
     folder = Path("studies.artifacts") if path is None else path.with_suffix(".artifacts")
-    folder.mkdir(parents=True, exist_ok=True)
+    if make:
+        folder.mkdir(parents=True, exist_ok=True)
     return FileSystemArtifactStore(folder)
 
 
@@ -93,9 +106,10 @@ def redacted(url: str) -> str:
 def _parse(url: str) -> URL:
     try:
         return make_url(url)
-    except sqlalchemy.exc.ArgumentError:
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        shown = re.sub(r":[^:@/]*@", ":***@", url)
         raise StudyError(
-            f"storage {url!r} is no database URL; write sqlite:///studies.db"
+            f"storage {shown!r} is no database URL; write sqlite:///studies.db"
         ) from None
 
 
@@ -104,7 +118,10 @@ def _sqlite_path(url: URL) -> Path | None:
     if url.get_backend_name() != "sqlite":
         return None
     if not url.database or url.database == ":memory:":
-        raise StudyError(f"storage {url} is lost when the command ends; write sqlite:///studies.db")
+        shown = "sqlite:///:memory:" if url.database else "sqlite://"
+        raise StudyError(
+            f"storage {shown} is lost when the command ends; write sqlite:///studies.db"
+        )
     return Path(url.database)
 
 
@@ -118,8 +135,14 @@ def _connect(parsed: URL, url: str, *, read_only: bool, **options: Any) -> RDBSt
         storage = RDBStorage(
             parsed.render_as_string(hide_password=False), engine_kwargs=engine, **options
         )
-    except (sqlalchemy.exc.SQLAlchemyError, RuntimeError, ImportError) as error:
-        reason = " ".join(str(error).split())[:200]
+    except (
+        sqlalchemy.exc.SQLAlchemyError,
+        StorageInternalError,
+        RuntimeError,
+        ImportError,
+    ) as error:
+        # Optuna's own says that something is wrong with a commit; its cause says what.
+        reason = " ".join(str(error.__cause__ or error).split())[:200]
         raise StudyError(f"storage {redacted(url)} cannot be opened: {reason}") from None
     if is_sqlite:
         _harden(storage.engine, read_only=read_only)

@@ -13,7 +13,7 @@ from typing import Any
 
 from optuna import Study
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from .worker import is_gone
 
@@ -117,6 +117,10 @@ def requeue(study: Study, trial: FrozenTrial) -> None:
         for name in ("known_config", "fixed")
         if name in trial.user_attrs
     }
-    # A trial that was drawn and not begun has its parameters in the queue's own attribute only.
-    params = trial.params or trial.system_attrs.get("fixed_params", {})
+    # What a queued trial had not drawn yet when it ended, it has in the queue's attribute only.
+    params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
     enqueue(study, params, {**kept, "retry_of": trial.number})
+
+
+RECORD_KEYS = tuple(record_of(create_trial(state=TrialState.WAITING)))
+"""The keys of a record, in their order."""

@@ -24,13 +24,25 @@ def is_gone(worker: dict[str, Any]) -> bool:
         return True
     except PermissionError:  # someone else's process: it is there
         pass
-    return _began(worker["pid"]) != worker["began"]  # the number may have gone to another process
+    # A process that nobody waited for is still listed; and the number may be another's by now.
+    return _has_ended(worker["pid"]) or _began(worker["pid"]) != worker["began"]
 
 
 def _began(pid: int) -> str | None:
     """When the process began, in the kernel's ticks; None where the kernel does not tell."""
+    fields = _status(pid)
+    return fields[19] if fields else None
+
+
+def _has_ended(pid: int) -> bool:
+    fields = _status(pid)
+    return bool(fields) and fields[0] in ("Z", "X")
+
+
+def _status(pid: int) -> list[str]:
+    """Linux's fields of a process, from its state on; empty elsewhere."""
     try:
-        # The name, in parentheses, may hold blanks; the start time is the 20th field after it.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return None
+        # The name before them, in parentheses, may hold blanks and parentheses.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

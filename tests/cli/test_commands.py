@@ -1,0 +1,301 @@
+"""Exit codes, errors in one line, and help."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from recsys_search import cli as program
+from recsys_search.search import run_study
+
+COMMANDS = [
+    (),
+    ("start",),
+    ("studies",),
+    ("status",),
+    ("trials",),
+    ("show",),
+    ("best",),
+    ("train",),
+    ("evaluate",),
+    ("predict",),
+    ("dashboard",),
+    ("data",),
+    ("data", "info"),
+]
+
+
+def one_line(outcome, code=1):
+    """The one line on stderr of a command that ended with the code."""
+    assert outcome.code == code, outcome
+    assert outcome.out == ""
+    (line,) = outcome.err.splitlines()
+    return line
+
+
+# Help.
+
+
+def test_these_are_all_commands():
+    names = {
+        command.name or command.callback.__name__ for command in program.app.registered_commands
+    }
+    groups = {group.name for group in program.app.registered_groups}
+    assert names | groups == {name for name, *_ in filter(None, COMMANDS)}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command) or "all")
+def test_help_ends_with_a_line_to_paste(cli, command):
+    outcome = cli(*command, "--help")
+    assert (outcome.code, outcome.err) == (0, "")
+    last = outcome.out.rstrip().splitlines()[-1].strip()
+    assert last.startswith(" ".join(["recsys-search", *command]))
+
+
+def test_help_imports_nothing_heavy():
+    script = """
+import sys
+from recsys_search.cli import main
+try:
+    main(["--help"])
+finally:
+    sys.stderr.write(" ".join({"torch", "optuna", "pandas", "numpy"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage: " in done.stdout
+
+
+def test_no_arguments_show_the_help():
+    done = subprocess.run(
+        [sys.executable, "-c", "from recsys_search.cli import main; main()"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "Usage: " in done.stdout + done.stderr
+
+
+# Exit codes.
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("strat",),
+        ("start",),
+        ("start", "--study", "demo", "--trials", "0"),
+        ("start", "--study", "demo", "--trials", "many"),
+        ("start", "--study", "demo", "--detach"),
+        ("trials", "--state", "finished"),
+        ("evaluate", "runs/a", "--split", "train"),
+        ("show", "--trial", "-1"),
+        ("predict", "runs/a", "pairs.csv"),
+        ("dashboard", "--port", "70000"),
+    ],
+)
+def test_wrong_usage_is_2(cli, args):
+    outcome = cli(*args)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "Error: " in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (
+            ("start", "--study", "smal"),
+            "error: no built-in study and no file named 'smal'; choose from breakthrough, demo, "
+            "or give the path of a YAML file",
+        ),
+        (
+            ("start", "--study", "small.yaml", "--dataset", "ml-2m"),
+            "error: no dataset named 'ml-2m'; choose demo, or name a folder that holds ratings.csv",
+        ),
+        (
+            ("start", "--study", "small.yaml", "--storage", "mine.db"),
+            "error: storage 'mine.db' is no database URL; write sqlite:///studies.db",
+        ),
+        (
+            ("studies",),
+            "error: no studies at sqlite:///studies.db; begin one with: "
+            "recsys-search start --study demo",
+        ),
+        (
+            ("train", "--dataset", "demo"),
+            "error: name one of --config FILE and --architecture NAME",
+        ),
+        (
+            ("train", "--architecture", "hybrid"),
+            "error: --architecture hybrid needs --dataset, such as demo",
+        ),
+        (
+            ("train", "--architecture", "hybird", "--dataset", "demo"),
+            "error: no architecture named 'hybird'; choose from two_tower, hybrid",
+        ),
+        (
+            ("train", "--config", "none.yaml"),
+            "error: no config at none.yaml; write one with: recsys-search best --export none.yaml",
+        ),
+        (
+            ("evaluate", "runs/none"),
+            "error: no run at runs/none; make one with: recsys-search train "
+            "--architecture two_tower --dataset demo --out runs/first",
+        ),
+        (
+            ("data", "info", "ml-2m"),
+            "error: no dataset named 'ml-2m'; choose demo, or name a folder that holds ratings.csv",
+        ),
+    ],
+)
+def test_an_error_is_1_and_one_line_with_the_remedy(cli, args, message):
+    assert one_line(cli(*args)) == message
+
+
+def test_a_timeout_that_is_no_duration_is_1(cli):
+    line = one_line(cli("start", "--study", "small.yaml", "--timeout", "10"))
+    assert line.endswith("'10' is no duration; write 2h, 10m, 90s or 1h30m")
+
+
+@pytest.mark.parametrize("command", ["status", "trials", "best", "studies", "dashboard"])
+def test_a_missing_storage_is_1_and_is_not_made(cli, folder, command):
+    assert one_line(cli(command)).startswith("error: no studies at sqlite:///studies.db; begin ")
+    assert not (folder / "studies.db").exists()
+
+
+def test_nothing_to_show_yet_is_3(cli, folder):
+    study = folder / "small.yaml"
+    study.write_text(study.read_text().replace("learning_rate: 0.01", "learning_rate: 1000000.0"))
+    outcome = cli("start", "--study", "small.yaml", "--trials", "1", "--device", "cpu")
+    assert outcome.code == 0
+    assert "recsys-search best" not in outcome.out
+    assert json.loads(cli("status", "--json").out)["best"] is None
+    for command in (["best"], ["best", "--json"], ["best", "--export", "config.yaml"]):
+        assert one_line(cli(*command), code=3) == (
+            "error: small has no completed trial yet; go on with: recsys-search start --study small"
+        )
+    assert not (folder / "config.yaml").exists()
+
+
+def test_a_study_is_chosen_by_its_name(done):
+    assert json.loads(done("status", "--study", "small", "--json").out)["study"] == "small"
+    assert one_line(done("status", "--study", "big")).startswith("error: no study named 'big'; ")
+
+
+def test_a_trial_that_is_not_there_is_1(done):
+    assert one_line(done("show", "--trial", "7")) == "error: no trial 7 in small; it has 0 to 2"
+
+
+def test_an_existing_run_is_not_written_over(job, done):
+    before = (job[0] / "runs" / "a" / "config.yaml").read_bytes()
+    assert one_line(done("train", "--config", "config.yaml", "--out", "runs/a")) == (
+        "error: runs/a is there already; choose another --out, or remove it"
+    )
+    assert (job[0] / "runs" / "a" / "config.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("userId,movieId\n1,2\n1,two\n", "pairs.csv line 3: movieId 'two' "),
+        ("userId,movieId\n", "pairs.csv asks for no pair; add a line such as 1,296"),
+        ("userId\n1\n", "pairs.csv"),
+    ],
+)
+def test_a_bad_file_of_pairs_is_1_with_its_line(done, tmp_path, text, message):
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text(text)
+    line = one_line(done("predict", "runs/a", pairs, "--out", tmp_path / "out.csv"))
+    assert line.startswith(f"error: {tmp_path}/{message}")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_predictions_into_a_missing_folder_are_1(done, tmp_path):
+    (tmp_path / "pairs.csv").write_text("userId,movieId\n1,2\n")
+    out = tmp_path / "none" / "out.csv"
+    line = one_line(done("predict", "runs/a", tmp_path / "pairs.csv", "--out", out))
+    assert line.startswith(f"error: {out} cannot be written: ")
+    assert not line.endswith("None")
+
+
+def test_an_error_of_ours_is_1_and_names_the_way_to_its_traceback(cli, monkeypatch):
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError("by\nzero")
+
+    monkeypatch.setattr(run_study, "start", broken)
+    line = one_line(cli("start", "--study", "demo", "--quiet"))
+    assert line.startswith("error: ZeroDivisionError: by zero (a traceback: recsys-search --debug ")
+
+
+def test_a_password_is_shown_nowhere(cli, monkeypatch):
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError("by zero")
+
+    url = "postgresql+psycopg://me:sesame@127.0.0.1:1/db"
+    outcomes = [cli("start", "--study", "demo", "--storage", url), cli("studies", "--storage", url)]
+    monkeypatch.setattr(run_study, "start", broken)
+    outcomes.append(cli("start", "--study", "demo", "--storage", url))
+    for outcome in outcomes:
+        assert outcome.code == 1
+        assert "sesame" not in outcome.out + outcome.err
+
+
+def test_ctrl_c_is_130(cli, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_study, "start", interrupted)
+    outcome = cli("start", "--study", "small.yaml", "--quiet")
+    assert outcome.code == 130
+    assert outcome.err.splitlines() == [
+        "go on with: recsys-search start --study small.yaml",
+        "interrupted; everything so far is saved",
+    ]
+
+
+def test_debug_shows_the_traceback(folder):
+    command = "from recsys_search.cli import main; main()"
+    plain, debug = (
+        subprocess.run(
+            [sys.executable, "-c", command, *flag, "data", "info", "none"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+        for flag in ([], ["--debug"])
+    )
+    assert (plain.returncode, debug.returncode) == (1, 1)
+    assert len(plain.stderr.splitlines()) == 1
+    assert debug.stderr.startswith("Traceback (most recent call last):")
+    assert "no dataset named 'none'" in debug.stderr.splitlines()[-1]
+
+
+# Where things are.
+
+
+def test_the_storage_may_be_named_in_the_environment(done, monkeypatch):
+    monkeypatch.setenv("RECSYS_SEARCH_STORAGE", "sqlite:///elsewhere.db")
+    assert "no studies at sqlite:///elsewhere.db" in one_line(done("status"))
+
+
+def test_the_lines_to_type_next_name_a_storage_of_ones_own(cli):
+    storage = ["--storage", "sqlite:///mine.db"]
+    outcome = cli("start", "--study", "small.yaml", "--trials", "1", "--device", "cpu", *storage)
+    lines = outcome.out.splitlines()
+    assert lines[lines.index("next:") + 1] == (
+        "  recsys-search best --study small --export config.yaml --storage sqlite:///mine.db"
+    )
+
+
+def test_a_storage_without_studies_is_3(cli, folder):
+    from recsys_search.search.storage import writable_storage
+
+    with writable_storage(f"sqlite:///{folder}/studies.db"):
+        pass
+    assert one_line(cli("studies"), code=3) == (
+        "error: no studies in sqlite:///studies.db; begin one with: "
+        "recsys-search start --study demo"
+    )
+    assert json.loads(cli("studies", "--json").out) == []

@@ -1,0 +1,145 @@
+"""A study on a few generated ratings whose trials take a fraction of a second."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from recsys_search.data.demo import demo_ratings
+from recsys_search.search.opening import Overrides
+from recsys_search.search.reading import StudyReader
+from recsys_search.search.run_study import start
+from recsys_search.search.watcher import Silent
+
+SMALL = {
+    "dataset": "ratings",
+    "base": {
+        "architecture": "two_tower",
+        "amp": "off",
+        "max_epochs": 2,
+        "batch_size": 1000,
+        "latent_dim": 2,
+    },
+    "space": {"learning_rate": {"float": [1e-4, 1e-2], "log": True}},
+    "sampler": {"random": {"seed": 42}},
+    "trials": 2,
+}
+
+
+class Workplace:
+    """A folder with ratings, study files and a storage, and the commands on them."""
+
+    base = SMALL["base"]
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.storage = f"sqlite:///{folder}/studies.db"
+        (folder / "ratings").mkdir()
+        self.write_ratings()
+
+    def write_ratings(self, seed=0):
+        ratings = demo_ratings(2000, n_users=60, n_films=80, seed=seed)
+        columns = (
+            ratings.user_ids[ratings.user],
+            ratings.films.ids[ratings.film],
+            ratings.rating,
+            ratings.timestamp,
+        )
+        lines = [",".join(map(str, row)) for row in zip(*columns, strict=True)]
+        text = "\n".join(["userId,movieId,rating,timestamp", *lines])
+        (self.folder / "ratings" / "ratings.csv").write_text(text + "\n")
+
+    def write_study(self, name="small", **changes):
+        """The path of a study file: SMALL with other tables where `changes` has them."""
+        study = {**SMALL, "dataset": str(self.folder / "ratings"), **changes}
+        path = self.folder / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(study, sort_keys=False))
+        return str(path)
+
+    def start(self, study, watcher=None, timeout=None, **overrides):
+        """Runs it, and reads what is in the storage then."""
+        name = start(
+            study,
+            self.storage,
+            overrides=Overrides(**overrides),
+            timeout=timeout,
+            device="cpu",
+            watcher=watcher,
+        )
+        return self.read(name)
+
+    def read(self, name=None):
+        return StudyReader(self.storage, name)
+
+
+class Recorder(Silent):
+    """Remembers what it is told; `at_epoch(number, report)` is called at the end of each epoch."""
+
+    def __init__(self, at_epoch=lambda number, report: None):
+        self.began, self.ended, self.said, self._at_epoch = [], [], [], at_epoch
+
+    def trial_begins(self, number, config, label):
+        self.began.append(SimpleNamespace(number=number, config=config, label=label))
+
+    def epoch_ends(self, number, config, report):
+        self._at_epoch(number, report)
+
+    def trial_ends(self, record, best):
+        self.ended.append(record)
+
+    def stopping(self, why):
+        self.said.append(why)
+
+
+@pytest.fixture
+def workplace(tmp_path):
+    return Workplace(tmp_path)
+
+
+@pytest.fixture
+def recorder():
+    return Recorder
+
+
+@pytest.fixture(scope="session")
+def studied(tmp_path_factory):
+    """A workplace whose one study is done: both architectures, and the four ways to end.
+
+    Trial 0 is a two_tower and trial 1 a hybrid that run to their last epoch, trial 2 ends on a
+    plateau, trial 3 diverges, trial 4 is hopeless.
+    """
+    workplace = Workplace(tmp_path_factory.mktemp("studied"))
+    learned = {"learning_rate": 1e-2, "max_epochs": 3}
+    path = workplace.write_study(
+        base={
+            "amp": "off",
+            "batch_size": 400,
+            "two_tower.latent_dim": 2,
+            "hybrid.latent_dim": 3,
+            "hybrid.n_factors": 4,
+            "hybrid.hidden_dims": [8, 6],
+            "hybrid.kl_warmup_epochs": 0,
+        },
+        space={
+            "architecture": {"choice": ["two_tower", "hybrid"]},
+            "learning_rate": {"float": [1e-9, 1e6], "log": True},
+        },
+        known=[
+            {"name": "tower", "architecture": "two_tower", **learned},
+            {"name": "net", "architecture": "hybrid", **learned},
+            {
+                "name": "flat",
+                "architecture": "hybrid",
+                "learning_rate": 1e-2,
+                "max_epochs": 20,
+                "patience": 1,
+            },
+            {"name": "wild", "architecture": "two_tower", "learning_rate": 1e6, "max_epochs": 3},
+            {"name": "slow", "architecture": "hybrid", "learning_rate": 1e-9, "max_epochs": 3},
+        ],
+        pruners=[{"median": {"startup_trials": 3, "warmup_epochs": 1}}],
+        trials=5,
+    )
+    workplace.start(path)
+    return workplace
