@@ -26,7 +26,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            _note("interrupted; everything so far is saved")
+            _note("interrupted")
             raise typer.Exit(130) from None
 
 
@@ -76,6 +76,10 @@ Dataset = Annotated[
     typer.Option("--dataset", help="demo, or a folder that holds ratings.csv."),
 ]
 
+Moved = Annotated[
+    str | None, typer.Option("--dataset", help="Where the run's ratings are now, if they moved.")
+]
+
 
 @app.callback(epilog="recsys-search start --study demo")
 def common(
@@ -89,7 +93,7 @@ def start(
     study: Annotated[str, typer.Option("--study", help="A built-in study, or a YAML file.")],
     trials: Annotated[
         int | None,
-        typer.Option("--trials", min=1, help="Trials in total. [default: the study file's number]"),
+        typer.Option("--trials", min=1, help="Trials in total. [default: the study's number]"),
     ] = None,
     timeout: Annotated[
         str | None, typer.Option("--timeout", help="Time from now, such as 2h or 10m.")
@@ -105,11 +109,10 @@ def start(
     as_json: Json = False,
 ) -> None:
     """Run a study, or carry on with it."""
-    from .console import print_outcome, study_view
+    from .console import at_storage, command, print_outcome, study_view
     from .search.opening import Overrides
     from .search.reading import StudyReader
     from .search.run_study import start as run
-    from .search.storage import redacted
 
     overrides = Overrides(trials=trials, dataset=dataset, target_rmse=target_rmse)
     try:
@@ -123,14 +126,13 @@ def start(
                 watcher=view,
             )
     except KeyboardInterrupt:
-        _note(f"go on with: recsys-search start --study {study}")
+        _note(f"go on with: {command('start', '--study', study, *at_storage(storage))}")
         raise
     reader = StudyReader(storage, name)
     if as_json:
         _print_json(reader.status())
         return
-    at = "" if storage == STORAGE else f" --storage {redacted(storage)}"
-    print_outcome(reader.status(), reader.trials(), at=at)
+    print_outcome(reader.status(), reader.trials(), storage)
 
 
 @app.command(epilog="recsys-search studies")
@@ -184,9 +186,11 @@ def trials(
     if csv:
         import pandas as pd
 
+        from .files import write_whole
         from .search.trials import RECORD_KEYS
 
-        pd.DataFrame(records, columns=list(RECORD_KEYS)).to_csv(csv, index=False)
+        table = pd.DataFrame(records, columns=list(RECORD_KEYS))
+        write_whole(csv, lambda partial: table.to_csv(partial, index=False))
         _note(f"wrote {len(records)} trials to {csv}")
     if as_json:
         _print_json(records)
@@ -237,6 +241,7 @@ def best(
     as_json: Json = False,
 ) -> None:
     """Show a study's best trial, and export its config."""
+    from .console import command
     from .model.experiment import write_experiment
     from .search.reading import StudyReader
 
@@ -244,7 +249,7 @@ def best(
     found = reader.best(top)
     if export:
         write_experiment(export, reader.experiment())
-        _note(f"wrote {export}; train it with: recsys-search train --config {export}")
+        _note(f"wrote {export}; train it with: {command('train', '--config', export)}")
     if as_json:
         _print_json(found if top > 1 else found[0])
         return
@@ -300,29 +305,31 @@ def train(
         out or new_run_folder(experiment),
         device=device,
         on_epoch=lambda run, report: err.print(epoch_line(run.config, report), soft_wrap=True),
+        tell=_note,
     )
     if as_json:
         _print_json(result)
         return
-    from .console import beside_biases, key_values
+    from .console import beside_biases, command, key_values, print_next
     from .console import out as stdout
 
     stdout.print(key_values(result))
     stdout.print(f"\n{beside_biases(result['val_rmse'], result['bias_val_rmse'])}")
-    stdout.print(f"next: recsys-search evaluate {result['run']} --split test")
+    print_next(command("evaluate", result["run"], "--split", "test"))
 
 
 @app.command(epilog="recsys-search evaluate runs/best --split test --json")
 def evaluate(
     run: RunFolder,
     split: Annotated[SplitPart, typer.Option("--split", help="Which part.")] = SplitPart.VALIDATION,
+    dataset: Moved = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Show what a run is worth on ratings that it was not trained on."""
     from .model.runs import Run
 
-    values = Run.load(run, device).evaluate(split.value)
+    values = Run.load(run, device, dataset).evaluate(split.value)
     if as_json:
         _print_json(values)
         return
@@ -339,6 +346,7 @@ def predict(
         Path, typer.Argument(help="CSV of userId,movieId[,timestamp].", show_default=False)
     ],
     out: Annotated[Path, typer.Option("--out", help="CSV to write: userId,movieId,rating,known.")],
+    dataset: Moved = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -347,7 +355,7 @@ def predict(
     from .model.runs import Run
 
     asked = read_pairs(pairs)
-    rating, known = Run.load(run, device).predict(asked)
+    rating, known = Run.load(run, device, dataset).predict(asked)
     write_predictions(out, asked, rating, known)
     result = {"out": str(out), "n": len(rating), "known": int(known.sum())}
     if as_json:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from .search.study_file import StudySpec
 
 # Where no terminal sets a width, lines are for grep: as long as they need to be.
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 2000)
 err = Console(stderr=True, highlight=False)
 WIDE = 110  # columns from which on a table shows what is only nice to know
 
@@ -69,14 +71,33 @@ def beside_biases(rmse: float, bias_rmse: float | None) -> str:
     return f"{figures}, {abs(rmse - bias_rmse):.4f} {side} the bias baseline's {bias_rmse:.4f}"
 
 
-def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], *, at: str) -> None:
+def command(*words: object) -> str:
+    """A line to paste."""
+    return shlex.join(["recsys-search", *map(str, words)])
+
+
+def at_storage(storage: str) -> list[str]:
+    """The option that names a storage in a line to paste; none for the one that is meant anyway."""
+    from .search.storage import redacted
+
+    meant_anyway = os.environ.get("RECSYS_SEARCH_STORAGE", "sqlite:///studies.db")
+    return [] if storage == meant_anyway else ["--storage", redacted(storage)]
+
+
+def print_next(*commands: str) -> None:
+    """Lines to paste, unbroken."""
+    out.print("\nnext:")
+    for line in commands:
+        out.print(Text(f"  {line}"), soft_wrap=True)
+
+
+def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage: str) -> None:
     """A study's trials, its best beside the baseline, its target, and the lines to type next.
 
     Args:
         status, trials: what `status --json` and `trials --json` print.
-        at: the options that name the storage, with a blank before them, or "".
     """
-    best, target = status["best"], status["target"]
+    best, target, at = status["best"], status["target"], at_storage(storage)
     out.print(trials_table(trials, best=best and best["number"]))
     if best:
         beside = beside_biases(best["val_rmse"], status["bias_val_rmse"])
@@ -85,12 +106,14 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], *, at: s
         reached = "reached" if target["reached"] else "not reached"
         aim = f"target {target['metric']} < {target['value']:g}: {reached}. {target['note']}"
         out.print(Text(aim.strip()), soft_wrap=True)
-    out.print("\nnext:")
+    of_study = ("--study", status["study"], *at)
+    commands = []
+    if status["done"] < status["total"] and not (target and target["reached"]):
+        commands.append(command("start", *of_study))
     if best:
-        export = f"  recsys-search best --study {status['study']} --export config.yaml{at}"
-        out.print(Text(export), soft_wrap=True)
-        out.print("  recsys-search train --config config.yaml --out runs/best")
-    out.print(Text(f"  recsys-search dashboard{at}"), soft_wrap=True)
+        commands.append(command("best", "--export", "config.yaml", *of_study))
+        commands.append(command("train", "--config", "config.yaml", "--out", "runs/best"))
+    print_next(*commands, command("dashboard", *at))
 
 
 def key_values(pairs: dict[str, Any]) -> Table:

@@ -5,7 +5,8 @@ RecsysSearchError
 ├── ConfigError       a config, a study file or a space that does not hold together
 ├── StudyError        a study that is not there, or is another than the one asked for
 │   └── NothingYet    a study without a completed trial (exit code 3)
-└── RunError          a run folder that is missing, incomplete or in the way
+├── RunError          a run folder that is missing, incomplete or in the way
+└── OutputError       a file that cannot be written
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ class NothingYet(StudyError):  # noqa: N818 - a state of the study, no fault of 
 
 
 class RunError(RecsysSearchError):
+    pass
+
+
+class OutputError(RecsysSearchError):
     pass
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..files import write_whole
 from .ratings import Int, Ratings
 from .tables import ID_REMEDY, Table
 
@@ -53,7 +53,7 @@ def write_predictions(
     """Writes `userId,movieId,rating,known` in the order of the pairs, all or nothing.
 
     Raises:
-        DataError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     table = pd.DataFrame(
         {
@@ -63,13 +63,7 @@ def write_predictions(
             "known": np.where(known, "true", "false"),
         }
     )
-    try:
-        with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            partial = Path(folder, path.name)
-            table.to_csv(partial, index=False)
-            partial.replace(path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}") from None
+    write_whole(path, lambda partial: table.to_csv(partial, index=False))
 
 
 def _find(wanted: Int, ids: Int) -> Int:

@@ -26,17 +26,24 @@ class Quality(NamedTuple):
 
 
 def evaluate(
-    model: RatingVAE, pairs: Pairs, rating: Tensor, *, beta: float, free_bits: float
+    model: RatingVAE,
+    pairs: Pairs,
+    rating: Tensor,
+    shared: object,
+    *,
+    beta: float,
+    free_bits: float,
 ) -> Quality:
-    """Eval mode, z at its mean; a pair that is a train row is left out of its own sums.
+    """In eval mode; a pair that is a train row is left out of its own sums.
 
     Args:
         rating: (n,) stars of the pairs.
+        shared: the model's `encode_for_eval()`.
     """
     squared_error = torch.zeros((), dtype=torch.float64, device=rating.device)
     kl_cost = torch.zeros_like(squared_error)
     start = 0
-    for batch, output in model.outputs(pairs):
+    for batch, output in model.outputs(pairs, shared):
         target = rating[start : start + len(batch)]
         start += len(batch)
         error = model.expected(batch, output) - target
@@ -47,16 +54,16 @@ def evaluate(
     return Quality(mse, rmse(mse), mse + float(kl_cost) / len(pairs))
 
 
-def active_units(model: RatingVAE, pairs: Pairs) -> Mapping[str, int]:
+@torch.no_grad()
+def active_units(model: RatingVAE, pairs: Pairs, shared: object) -> Mapping[str, int]:
     """Per tower, the dimensions whose mu varies over the pairs by more than 0.01.
+
+    Args:
+        shared: the model's `encode_for_eval()`.
 
     Source: Burda et al. 2016, arXiv:1509.00519, section 5.2.
     """
-    mus: dict[str, list[Tensor]] = {}
-    for _, output in model.outputs(pairs):
-        for tower, posterior in output.posteriors.items():
-            mus.setdefault(tower, []).append(posterior.mu)
     return {
-        tower: int((torch.cat(parts).var(0, correction=0) > ACTIVE_VARIANCE).sum())
-        for tower, parts in mus.items()
+        tower: int((posterior.mu.var(0, correction=0) > ACTIVE_VARIANCE).sum())
+        for tower, posterior in model.posteriors(pairs, shared).items()
     }

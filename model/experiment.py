@@ -7,6 +7,7 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ..data.datasets import dataset_reference, load_ratings
 from ..data.ratings import Ratings
 from ..data.splits import SplitSpec
 from ..errors import ConfigError, DataError, one_line
+from ..files import write_whole
 from .config import TrainingConfig, config_from_mapping, config_to_mapping
 
 PACKAGES = ("recsys-search", "torch", "numpy", "optuna")
@@ -61,6 +63,10 @@ class Experiment:
     def on(self, dataset: str) -> Experiment:
         """The same training on another dataset, whatever its ratings."""
         return replace(self, dataset=dataset_reference(dataset), fingerprint=None)
+
+    def moved_to(self, dataset: str) -> Experiment:
+        """The same ratings in another place."""
+        return replace(self, dataset=dataset_reference(dataset))
 
 
 class _Data(BaseModel):
@@ -112,7 +118,11 @@ def read_experiment(path: Path) -> Experiment:
 
 
 def write_experiment(path: Path, experiment: Experiment) -> None:
-    """Writes a `config.yaml` that `read_experiment` and `train --config` take."""
+    """Writes a `config.yaml` that `read_experiment` and `train --config` take.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
     document = {
         "config": config_to_mapping(experiment.config),
         "data": {
@@ -125,13 +135,11 @@ def write_experiment(path: Path, experiment: Experiment) -> None:
         "environment": dict(experiment.environment),
     }
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     head = f"# Train it: recsys-search train --config {path.name}\n"
-    partial.write_text(head + text, encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, lambda partial: partial.write_text(head + text, encoding="utf-8"))
 
 
+@cache
 def environment(*, device: str, amp: str, threads: int) -> dict[str, Any]:
     """What a result depends on besides its config."""
     return {

@@ -23,6 +23,7 @@ from ..data.pairs import AskedPairs
 from ..data.ratings import Ratings
 from ..data.splits import open_test, split_ratings
 from ..errors import RunError
+from ..interrupts import Interrupts
 from .architectures import build_model
 from .device import resolve_device
 from .experiment import Experiment, environment, read_experiment, write_experiment
@@ -40,35 +41,38 @@ def train_run(
     *,
     device: str = "auto",
     on_epoch: Callable[[Training, EpochReport], None] = lambda training, report: None,
+    tell: Callable[[str], None] = lambda sentence: None,
 ) -> dict[str, Any]:
-    """Trains to the end, or to Ctrl-C, and saves the best epoch as a run.
+    """Trains to the end and saves the best epoch as a run.
+
+    On Ctrl-C or SIGTERM it ends after the epoch, on a second one at once, and saves what there is.
 
     Args:
         out: a folder that is not there yet.
         on_epoch: called after each epoch.
+        tell: given a sentence when training is cut short.
 
     Returns:
         What `train --json` prints.
 
     Raises:
         RunError: `out` is in the way, or no epoch came to a finite validation RMSE.
+        KeyboardInterrupt: on Ctrl-C, when the run is saved.
+        SystemExit: 143 on SIGTERM, likewise.
     """
     _check_free(out)
     ratings = experiment.load()
     split = split_ratings(ratings, experiment.split)
-    interrupted = False
+    interrupts = Interrupts(tell)
     with Training(experiment.config, split, device) as training:
         bias_val_rmse = training.bias_val_rmse
-        try:
+        with interrupts.caught():
             for report in training:
                 on_epoch(training, report)
-                if not report.finite:
+                if interrupts.received or not report.finite:
                     break
-        except KeyboardInterrupt:
-            interrupted = True
     if training.best is None:
-        if interrupted:
-            raise KeyboardInterrupt
+        interrupts.leave()
         raise RunError(
             "training diverged: no epoch came to a finite validation RMSE; "
             f"lower learning_rate ({experiment.config.learning_rate:g})"
@@ -81,6 +85,7 @@ def train_run(
         "bias_val_rmse": bias_val_rmse,
         "best_epoch": best.epoch,
         "epochs": len(training.reports),
+        "stop_reason": _stop_reason(training, interrupts),
         "train_s": round(train_s, 3),
     }
     done = replace(
@@ -92,8 +97,9 @@ def train_run(
         ),
     )
     _save(out, done, training)
-    if interrupted:
-        raise KeyboardInterrupt
+    if result["stop_reason"] in ("interrupted", "diverged"):
+        tell(f"{result['stop_reason']} in epoch {result['epochs']}; saved {out} as it was best")
+    interrupts.leave()
     ratings_per_s = len(split.train) * len(training.reports) / train_s
     return {"run": str(out), **result, "ratings_per_s": round(ratings_per_s)}
 
@@ -107,8 +113,11 @@ class Run:
     model: RatingVAE
 
     @classmethod
-    def load(cls, folder: Path, device: str = "auto") -> Run:
+    def load(cls, folder: Path, device: str = "auto", dataset: str | None = None) -> Run:
         """Opens a run and the dataset it names.
+
+        Args:
+            dataset: where its ratings are now, if they have moved.
 
         Raises:
             RunError: no run there, or one whose weights do not fit its config.
@@ -119,6 +128,8 @@ class Run:
                 "recsys-search train --architecture two_tower --dataset demo --out runs/first"
             )
         experiment = read_experiment(folder / CONFIG)
+        if dataset is not None:
+            experiment = experiment.moved_to(dataset)
         ratings = experiment.load()
         train = split_ratings(ratings, experiment.split).train
         store = TrainStore.build(train, resolve_device(device))
@@ -159,7 +170,7 @@ class Run:
     def predict(self, asked: AskedPairs) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Expected stars (n,), and whether both user and film were trained on (n,).
 
-        A pair that is a train rating is predicted without a look at it.
+        The sums of a pair that is a train rating leave it out, as they did in training.
         """
         store = self.model.store
         user, film = (torch.from_numpy(index) for index in asked.indices(self.ratings))
@@ -167,6 +178,15 @@ class Run:
         pairs = Pairs(user, film, timestamp, torch.full_like(user, -1)).to(store.device)
         pairs = replace(pairs, row=store.rows_of(pairs.user, pairs.film))
         return self.model.predict(pairs).cpu().numpy(), store.knows(pairs).cpu().numpy()
+
+
+def _stop_reason(training: Training, interrupts: Interrupts) -> str | None:
+    """In the design's words; None where the last epoch was reached."""
+    if training.ended_by_patience:
+        return "plateau"
+    if len(training.reports) == training.config.max_epochs:
+        return None
+    return "interrupted" if interrupts.received else "diverged"
 
 
 def _check_free(out: Path) -> None:

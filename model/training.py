@@ -154,12 +154,13 @@ class Training:
         train_s = perf_counter() - started_at
         beta = beta_at(self.config, epoch)
         costs = {"beta": beta, "free_bits": self.config.free_bits}
-        with self._precision.autocast():
-            train_pairs = self._store.pairs(self._train_sample)
-            train_rating = self._store.rating[self._train_sample]
-            train = evaluate(self._model, train_pairs, train_rating, **costs)
-            val = evaluate(self._model, self._val_pairs, self._val_rating, **costs)
-            active = active_units(self._model, self._health_pairs)
+        # In float32 whatever the precision of training, as when the saved run is evaluated.
+        shared = self._model.encode_for_eval()
+        train_pairs = self._store.pairs(self._train_sample)
+        train_rating = self._store.rating[self._train_sample]
+        train = evaluate(self._model, train_pairs, train_rating, shared, **costs)
+        val = evaluate(self._model, self._val_pairs, self._val_rating, shared, **costs)
+        active = active_units(self._model, self._health_pairs, shared)
         return EpochReport(
             epoch=epoch,
             train_loss=loss,

@@ -101,10 +101,19 @@ class RatingVAE(nn.Module):
         return Output(prediction, posteriors)
 
     @torch.no_grad()
-    def outputs(self, pairs: Pairs, batch_size: int = 65536) -> Iterator[tuple[Pairs, Output]]:
-        """Pairs batch by batch with what the model makes of them; puts it into eval mode."""
-        self.eval()
-        shared = self.encode_store()
+    def encode_for_eval(self) -> object:
+        """What all pairs share in eval mode, into which it puts the model."""
+        return self.eval().encode_store()
+
+    @torch.no_grad()
+    def outputs(
+        self, pairs: Pairs, shared: object, batch_size: int = 65536
+    ) -> Iterator[tuple[Pairs, Output]]:
+        """Pairs batch by batch with what the model makes of them.
+
+        Args:
+            shared: of `encode_for_eval`.
+        """
         for start in range(0, len(pairs), batch_size):
             batch = pairs[start : start + batch_size]
             yield batch, self(batch, shared)
@@ -120,7 +129,7 @@ class RatingVAE(nn.Module):
         known = replace(pairs, user=pairs.user.clamp(min=0), film=pairs.film.clamp(min=0))
         parts = [torch.empty(0, device=self.store.device)]
         start = 0
-        for batch, output in self.outputs(known):
+        for batch, output in self.outputs(known, self.encode_for_eval()):
             asked = pairs[start : start + len(batch)]
             parts.append(self.expected(asked, output))
             start += len(batch)

@@ -16,13 +16,14 @@ from pydantic import ValidationError
 from ..data.datasets import dataset_reference
 from ..errors import ConfigError, StudyError, one_line
 from .settings import Target
-from .storage import is_there, redacted, writable_storage
+from .storage import is_there, readable_storage, redacted
 from .study_file import StudySpec, load_study, spec_from_json, spec_to_json
 
 SPEC = "recsys_search:spec"
 FINGERPRINT = "recsys_search:fingerprint"
 # What may change while a study goes on: it alters how long to search, not what is compared.
-_FREE_FIELDS = {"trials", "timeout", "objective"}
+# The dataset may move: that its ratings are the same, their fingerprint tells.
+_FREE_FIELDS = {"trials", "timeout", "objective", "dataset"}
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,10 @@ def find_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> Stud
         StudyError: no such study, or one that was begun with other settings.
         ConfigError: the file or an override does not hold together.
     """
-    stored: dict[str, str] = {}
-    if is_there(storage_url):
-        with writable_storage(storage_url) as storage:
-            stored = stored_specs(storage)
+    try:
+        stored = stored_specs(readable_storage(storage_url)) if is_there(storage_url) else {}
+    except StudyError:  # an empty server; one that cannot be opened is told when it is to be
+        stored = {}
     if name_or_path in stored:
         spec = spec_from_json(stored[name_or_path])
     else:

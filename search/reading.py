@@ -20,7 +20,7 @@ from .objective import REPORTS_FILE
 from .opening import FINGERPRINT, stored_specs, target_reached
 from .storage import artifact_store, readable_storage, redacted
 from .study_file import StudySpec, spec_from_json
-from .trials import CONFIG, ENVIRONMENT, best_trials, counts, record_of
+from .trials import CONFIG, ENVIRONMENT, best_trials, counts, has_vanished, record_of
 
 
 class StudyReader:
@@ -211,13 +211,23 @@ def _state(status: dict[str, Any]) -> str:
 
 
 def _elapsed_s(trials: list[FrozenTrial]) -> float:
-    """From the first trial's start to the last one's end, or to now while one runs."""
-    begun = [trial for trial in trials if trial.datetime_start is not None]
-    if not begun:
-        return 0.0
-    ends = [trial.datetime_complete or datetime.now() for trial in begun]
-    first = min(trial.datetime_start for trial in begun if trial.datetime_start)
-    return round((max(ends) - first).total_seconds(), 1)
+    """Wall clock in which at least one trial ran: the nights between two starts do not count."""
+    spans = sorted(
+        (trial.datetime_start, _end_of(trial)) for trial in trials if trial.datetime_start
+    )
+    total_s, until = 0.0, datetime.min
+    for start, end in spans:
+        total_s += max(0.0, (end - max(start, until)).total_seconds())
+        until = max(until, end)
+    return round(total_s, 1)
+
+
+def _end_of(trial: FrozenTrial) -> datetime:
+    """Now for a trial that runs; a killed one left no time of its end, and counts for nothing."""
+    if trial.datetime_complete is not None:
+        return trial.datetime_complete
+    assert trial.datetime_start is not None
+    return trial.datetime_start if has_vanished(trial) else datetime.now()
 
 
 def _keys(record: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from time import monotonic
-from types import FrameType
 
 import optuna
 from optuna.storages import RDBStorage
@@ -16,10 +12,11 @@ from optuna.trial import FrozenTrial
 from ..data.datasets import load_ratings
 from ..data.splits import split_ratings
 from ..errors import StudyError
+from ..interrupts import Interrupts
 from ..model.device import resolve_device
 from .objective import Objective
 from .opening import Overrides, find_spec, open_study, target_reached
-from .storage import artifact_store, writable_storage
+from .storage import artifact_store, sole_runner, writable_storage
 from .study_file import StudySpec, parse_duration
 from .trials import best_trials, counts, reconcile, record_of, requeue
 from .watcher import Silent, Watcher
@@ -55,13 +52,16 @@ def start(
     started_at = monotonic()
     watcher = watcher or Silent()
     resolve_device(device)  # refuse a wrong one before anything is made
-    interrupts = _Interrupts(watcher)
+    interrupts = Interrupts(watcher.stopping)
     spec = find_spec(name_or_path, storage_url, overrides or Overrides())
     timeout = timeout or spec.timeout
     deadline = None if timeout is None else started_at + parse_duration(timeout)
     ratings = load_ratings(spec.dataset)
     split = split_ratings(ratings, spec.split)
-    with writable_storage(storage_url, on_stale=requeue) as storage:
+    with (
+        sole_runner(storage_url, spec.name),
+        writable_storage(storage_url, on_stale=requeue) as storage,
+    ):
         study = open_study(spec, ratings.fingerprint, storage)
         reconcile(study, storage)
 
@@ -96,14 +96,11 @@ def _run_trials(
     stop: Callable[[], str | None],
     storage: RDBStorage,
 ) -> None:
-    failures: list[str] = []
-
     def after_trial(study: optuna.Study, trial: FrozenTrial) -> None:
-        record = record_of(trial)
-        failures.append(objective.error) if objective.error else failures.clear()
         ahead = best_trials(study.get_trials(deepcopy=False))
-        watcher.trial_ends(record, record_of(ahead[0]) if ahead else None)
+        watcher.trial_ends(record_of(trial), record_of(ahead[0]) if ahead else None)
 
+    failures: list[str] = []
     while not (why := stop()):
         if len(failures) >= MAX_FAILURES_IN_A_ROW:
             raise StudyError(
@@ -120,45 +117,5 @@ def _run_trials(
             study.optimize(objective, n_trials=1, catch=(Exception,), callbacks=[after_trial])
         finally:
             reconcile(study, storage)
+        failures = [*failures, objective.error] if objective.error else []
     watcher.stopping(why)
-
-
-class _Interrupts:
-    """The first signal is noted, and heeded at the end of an epoch; the second raises."""
-
-    def __init__(self, watcher: Watcher) -> None:
-        self.received: str | None = None
-        self._watcher = watcher
-
-    @contextmanager
-    def caught(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield  # only the main thread may set handlers
-            return
-        before = {
-            number: signal.signal(number, self._handle)
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        try:
-            yield
-        except KeyboardInterrupt:
-            if not self.received:
-                raise
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def leave(self) -> None:
-        """Ends the process the way its signal asked for, if there was one."""
-        if self.received == "SIGINT":
-            raise KeyboardInterrupt
-        if self.received == "SIGTERM":
-            raise SystemExit(143)
-
-    def _handle(self, number: int, _: FrameType | None) -> None:
-        if self.received:
-            raise KeyboardInterrupt
-        self.received = signal.Signals(number).name
-        self._watcher.stopping(
-            f"{self.received}: ending the trial after this epoch; once more to leave at once"
-        )

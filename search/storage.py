@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import sqlite3
 import warnings
@@ -72,9 +74,30 @@ def readable_storage(url: str) -> RDBStorage:
             )
         parsed = parsed.set(
             database=f"file:{quote(str(path.resolve()))}",
-            query={**parsed.query, "mode": "ro", "uri": "true"},
+            query={**parsed.query, "mode": "ro", "uri": "true", **_untouched(path)},
         )
     return _connect(parsed, url, read_only=True, skip_table_creation=True)
+
+
+@contextmanager
+def sole_runner(url: str, study: str) -> Iterator[None]:
+    """Holds the study for this process: two that start trials at once would overshoot its total.
+
+    The lock is the kernel's, so that it ends with the process, however that ends.
+
+    Raises:
+        StudyError: another process of this machine holds it.
+    """
+    artifact_store(url, make=True)
+    with (_artifact_folder(url) / f"{quote(study, safe='')}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StudyError(
+                f"study {study} is being run by another process; wait for it, or stop it with "
+                "Ctrl-C, and start again"
+            ) from None
+        yield
 
 
 def is_there(url: str) -> bool:
@@ -91,11 +114,16 @@ def artifact_store(url: str, *, make: bool = False) -> FileSystemArtifactStore:
     Args:
         make: make the folder where there is none, for whoever writes reports.
     """
-    path = _sqlite_path(_parse(url))
-    folder = Path("studies.artifacts") if path is None else path.with_suffix(".artifacts")
+    folder = _artifact_folder(url)
     if make:
-        folder.mkdir(parents=True, exist_ok=True)
+        _check_folder(url)
+        folder.mkdir(exist_ok=True)
     return FileSystemArtifactStore(folder)
+
+
+def _artifact_folder(url: str) -> Path:
+    path = _sqlite_path(_parse(url))
+    return Path("studies.artifacts") if path is None else path.with_suffix(".artifacts")
 
 
 def redacted(url: str) -> str:
@@ -126,9 +154,8 @@ def _sqlite_path(url: URL) -> Path | None:
 
 
 def _connect(parsed: URL, url: str, *, read_only: bool, **options: Any) -> RDBStorage:
-    path = _sqlite_path(parsed) if not read_only else None
-    if path is not None and not path.parent.is_dir():
-        raise StudyError(f"storage {url}: there is no folder {path.parent}; make it first")
+    if not read_only:
+        _check_folder(url)
     is_sqlite = parsed.get_backend_name() == "sqlite"
     engine = {"connect_args": {"timeout": 60}} if is_sqlite else {"pool_pre_ping": True}
     try:
@@ -147,6 +174,19 @@ def _connect(parsed: URL, url: str, *, read_only: bool, **options: Any) -> RDBSt
     if is_sqlite:
         _harden(storage.engine, read_only=read_only)
     return storage
+
+
+def _check_folder(url: str) -> None:
+    """SQLite makes a file, but no folder for it."""
+    path = _sqlite_path(_parse(url))
+    if path is not None and not path.parent.is_dir():
+        raise StudyError(f"storage {url}: there is no folder {path.parent}; make it first")
+
+
+def _untouched(path: Path) -> dict[str, str]:
+    """Where a reader may not even make SQLite's side files, it reads the file as it lies there."""
+    has_log = path.with_name(f"{path.name}-wal").exists()
+    return {} if has_log or os.access(path.parent, os.W_OK) else {"immutable": "1"}
 
 
 def _harden(engine: sqlalchemy.Engine, *, read_only: bool) -> None:

@@ -6,7 +6,7 @@ reads are system attributes. Epoch reports are an artifact.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -49,7 +49,7 @@ class Ending:
 def record_of(trial: FrozenTrial) -> dict[str, Any]:
     """One trial as `trials --json` prints it."""
     attrs = trial.user_attrs
-    vanished = trial.state == TrialState.FAIL and "reason" not in attrs
+    vanished = has_vanished(trial)
     stop_reason = INTERRUPTED if vanished else attrs.get("stop_reason")
     return {
         "number": trial.number,
@@ -70,6 +70,14 @@ def record_of(trial: FrozenTrial) -> dict[str, Any]:
     }
 
 
+def has_vanished(trial: FrozenTrial) -> bool:
+    """Whether the trial's process ended without a word; Optuna may still call it running."""
+    if trial.state == TrialState.RUNNING:
+        worker = trial.system_attrs.get(WORKER)
+        return worker is not None and is_gone(worker)
+    return trial.state == TrialState.FAIL and "reason" not in trial.user_attrs
+
+
 def counts(trial: FrozenTrial) -> bool:
     """Whether the trial is one of the study's total: over for good, and not to be tried again."""
     return trial.state.is_finished() and record_of(trial)["state"] != INTERRUPTED
@@ -87,19 +95,13 @@ def _best_so_far(trial: FrozenTrial) -> float | None:
     return min(values, default=None)
 
 
-def enqueue(study: Study, params: Mapping[str, Any], attrs: Mapping[str, Any]) -> None:
-    """Queues a trial with these parameters, before whatever the sampler would suggest."""
-    study.enqueue_trial(dict(params), user_attrs=dict(attrs))
-
-
 def reconcile(study: Study, storage: BaseStorage) -> None:
     """Sets right what a crash left: trials of dead processes end, interrupted ones are queued anew.
 
     Whatever moment the crash came at, the next call finishes what it began.
     """
     for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
-        worker = trial.system_attrs.get(WORKER)
-        if worker is not None and is_gone(worker):
+        if has_vanished(trial):
             storage.set_trial_user_attr(trial._trial_id, "stop_reason", INTERRUPTED)
             storage.set_trial_user_attr(trial._trial_id, "reason", VANISHED)
             storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
@@ -119,7 +121,7 @@ def requeue(study: Study, trial: FrozenTrial) -> None:
     }
     # What a queued trial had not drawn yet when it ended, it has in the queue's attribute only.
     params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-    enqueue(study, params, {**kept, "retry_of": trial.number})
+    study.enqueue_trial(params, user_attrs={**kept, "retry_of": trial.number})
 
 
 RECORD_KEYS = tuple(record_of(create_trial(state=TrialState.WAITING)))

@@ -251,7 +251,7 @@ def test_ctrl_c_is_130(cli, monkeypatch):
     assert outcome.code == 130
     assert outcome.err.splitlines() == [
         "go on with: recsys-search start --study small.yaml",
-        "interrupted; everything so far is saved",
+        "interrupted",
     ]
 
 
@@ -285,7 +285,7 @@ def test_the_lines_to_type_next_name_a_storage_of_ones_own(cli):
     outcome = cli("start", "--study", "small.yaml", "--trials", "1", "--device", "cpu", *storage)
     lines = outcome.out.splitlines()
     assert lines[lines.index("next:") + 1] == (
-        "  recsys-search best --study small --export config.yaml --storage sqlite:///mine.db"
+        "  recsys-search best --export config.yaml --study small --storage sqlite:///mine.db"
     )
 
 

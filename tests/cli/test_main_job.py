@@ -59,7 +59,7 @@ def test_start_ends_with_the_trials_the_best_and_the_lines_to_type_next(job):
     assert "diverged: loss " in lines[3]
     assert any(line.startswith("best: trial ") and "bias baseline's" in line for line in lines)
     assert lines[lines.index("next:") + 1 :] == [
-        "  recsys-search best --study small --export config.yaml",
+        "  recsys-search best --export config.yaml --study small",
         "  recsys-search train --config config.yaml --out runs/best",
         "  recsys-search dashboard",
     ]
@@ -182,9 +182,7 @@ def test_training_the_export_reaches_what_its_trial_reached(job, done):
 
 
 def test_train_says_what_comes_next(job):
-    assert job[1]["train"].out.splitlines()[-1] == (
-        "next: recsys-search evaluate runs/a --split test"
-    )
+    assert job[1]["train"].out.splitlines()[-1] == ("  recsys-search evaluate runs/a --split test")
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])

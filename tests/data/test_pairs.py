@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from recsys_search.data.demo import demo_ratings
 from recsys_search.data.pairs import AskedPairs, read_pairs, write_predictions
-from recsys_search.errors import DataError
+from recsys_search.errors import DataError, OutputError
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_predictions_are_written_in_the_order_of_the_pairs(tmp_path):
 
 def test_a_missing_folder_is_told(tmp_path):
     path = tmp_path / "none" / "out.csv"
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(OutputError) as caught:
         write_predictions(path, *predictions(1))
     assert str(caught.value).startswith(f"{path} cannot be written: ")
     assert not str(caught.value).endswith("None")
@@ -87,6 +87,6 @@ def test_a_missing_folder_is_told(tmp_path):
 
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path):
     (tmp_path / "out.csv").mkdir()
-    with pytest.raises(DataError, match=r"out\.csv cannot be written: Is a directory"):
+    with pytest.raises(OutputError, match=r"out\.csv cannot be written: it is a folder"):
         write_predictions(tmp_path / "out.csv", *predictions(1))
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.csv"]

@@ -7,9 +7,16 @@ from math import sqrt
 import pytest
 import torch
 from pytest import approx
-from recsys_search.model import vae
-from recsys_search.model.evaluation import active_units, evaluate
+from recsys_search.model import evaluation, vae
 from recsys_search.model.vae import Posterior
+
+
+def evaluate(model, pairs, rating, **costs):
+    return evaluation.evaluate(model, pairs, rating, model.encode_for_eval(), **costs)
+
+
+def active_units(model, pairs):
+    return evaluation.active_units(model, pairs, model.encode_for_eval())
 
 
 class Fixed(vae.RatingVAE):
@@ -32,7 +39,9 @@ def in_small_batches(monkeypatch):
     """Batches of two, the last of one."""
     whole = vae.RatingVAE.outputs
     monkeypatch.setattr(
-        vae.RatingVAE, "outputs", lambda model, pairs: whole(model, pairs, batch_size=2)
+        vae.RatingVAE,
+        "outputs",
+        lambda model, pairs, shared: whole(model, pairs, shared, batch_size=2),
     )
 
 
@@ -91,4 +100,7 @@ def test_units_are_counted_per_tower(few, small_config, lively):
     model = lively(small_config(latent_dim=4), few)
     torch.nn.init.zeros_(model.user_rated.weight)
     torch.nn.init.zeros_(model.user_seen.weight)
-    assert active_units(model, few.pairs(torch.arange(9))) == {"user": 4, "film": 0}
+    assert active_units(model, few.pairs(torch.arange(9))) == {
+        "user": 4,
+        "film": 0,
+    }

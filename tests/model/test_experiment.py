@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from recsys_search.data.datasets import DATASETS
 from recsys_search.data.splits import SplitSpec
-from recsys_search.errors import ConfigError, DataError
+from recsys_search.errors import ConfigError, DataError, OutputError
 from recsys_search.model.config import build_config
 from recsys_search.model.experiment import (
     Experiment,
@@ -47,9 +47,14 @@ def test_a_fingerprint_of_digits_alone_stays_text(path, experiment):
         assert read_experiment(path) == digits
 
 
-def test_writing_makes_the_folder_and_leaves_nothing_else_in_it(tmp_path, experiment):
-    write_experiment(tmp_path / "new" / "config.yaml", experiment)
-    assert [entry.name for entry in (tmp_path / "new").iterdir()] == ["config.yaml"]
+def test_writing_leaves_nothing_else_in_the_folder(tmp_path, experiment):
+    write_experiment(tmp_path / "config.yaml", experiment)
+    with pytest.raises(OutputError, match=r"new/config\.yaml cannot be written: No such file"):
+        write_experiment(tmp_path / "new" / "config.yaml", experiment)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputError, match="folder cannot be written: it is a folder"):
+        write_experiment(tmp_path / "folder", experiment)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["config.yaml", "folder"]
 
 
 def test_the_file_begins_with_a_line_to_paste(path, experiment):

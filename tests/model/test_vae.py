@@ -57,7 +57,9 @@ def test_predictions_come_in_the_order_of_their_pairs(
     asked = [(user, film) for user in (3, -1, 0, 1, 2) for film in (2, 0, -1, 3, 1)]
     one_by_one = torch.cat([model.predict(pairs_of(few, [pair])) for pair in asked])
     in_twos = type(model).outputs
-    monkeypatch.setattr(model, "outputs", lambda pairs: in_twos(model, pairs, batch_size=2))
+    monkeypatch.setattr(
+        model, "outputs", lambda pairs, shared: in_twos(model, pairs, shared, batch_size=2)
+    )
     torch.testing.assert_close(model.predict(pairs_of(few, asked)), one_by_one)
 
 

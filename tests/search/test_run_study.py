@@ -344,7 +344,7 @@ def test_a_second_signal_leaves_at_once_and_the_trial_is_queued(workplace, inter
     watcher = interrupt(signal.SIGINT, signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         workplace.start(workplace.write_study(), watcher)
-    assert watcher.said == ["SIGINT: ending the trial after this epoch; once more to leave at once"]
+    assert watcher.said == ["SIGINT: ending after this epoch; once more to leave at once"]
     (trial,) = workplace.read().trials()
     assert (trial["stop_reason"], trial["reason"]) == (
         "interrupted",
@@ -360,7 +360,7 @@ def test_ctrl_c_ends_the_command_with_130_and_no_traceback(workplace, start_slow
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in told
-    assert told.splitlines()[-1] == "interrupted; everything so far is saved"
+    assert told.splitlines()[-1] == "interrupted"
     (trial,) = workplace.read().trials()
     assert trial["stop_reason"] == "interrupted"
     assert trial["reason"] == "interrupted by SIGINT after epoch 2"
@@ -386,7 +386,8 @@ def test_a_killed_trial_is_made_up_for(workplace, start_slowly):
     process = start_slowly(study, second_epoch_s=200)
     process.kill()
     process.communicate()
-    assert workplace.read().status()["running"] == 1  # for all the storage knows
+    status = workplace.read().status()
+    assert (status["running"], status["interrupted"]) == (0, 1)  # not what the storage says
 
     reader = workplace.start(study)
     first, second, _ = reader.trials()
@@ -438,8 +439,26 @@ def test_changed_ratings_are_refused(workplace):
 def test_another_dataset_is_refused(workplace):
     study = workplace.write_study()
     workplace.start(study, trials=1)
-    with pytest.raises(StudyError, match=r"was begun with another dataset: .*, not demo; go on"):
+    with pytest.raises(
+        StudyError, match=r"was begun on ratings with the fingerprint \w+, and demo"
+    ):
         workplace.start(study, dataset="demo")
+
+
+def test_a_dataset_may_move(workplace):
+    study = workplace.write_study()
+    workplace.start(study, trials=1)
+    (workplace.folder / "ratings").rename(workplace.folder / "moved")
+    reader = workplace.start("small", trials=2, dataset=str(workplace.folder / "moved"))
+    assert reader.status()["complete"] == 2
+    assert reader.experiment().dataset == str(workplace.folder / "moved")
+
+
+def test_a_study_is_run_by_one_process_at_a_time(workplace, start_slowly):
+    study = workplace.write_study()
+    start_slowly(study, second_epoch_s=200)
+    with pytest.raises(StudyError, match="small is being run by another process"):
+        workplace.start(study)
 
 
 @pytest.mark.parametrize(
