@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,22 +11,43 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from .demo import demo_ratings
+from .download import data_folder, find_downloaded
+from .progress import download_visibly
 from .ratings import Int, Ratings
 from .readers import is_folder, read_folder
+from .registry import DATASETS, Source
 
-DATASETS: dict[str, Callable[[], Ratings]] = {"demo": demo_ratings}
+Fetch = Callable[[str, Path], Path]
 
 
-def load_ratings(dataset: str) -> Ratings:
+def load_ratings(
+    dataset: str, data_dir: Path | None = None, *, fetch: Fetch | None = download_visibly
+) -> Ratings:
     """The ratings of a named dataset or of a folder. A name goes before a folder called the same.
 
+    Args:
+        data_dir: holds the named datasets. [default: `data_folder()`]
+        fetch: called with name and `data_dir` where a named dataset is not there, as `download`
+            is; None refuses instead.
+
     Raises:
-        DataError: there is no such dataset, or it cannot be read.
+        DataError: there is no such dataset, or it cannot be fetched or read.
     """
-    if generate := DATASETS.get(dataset):
-        return generate()
-    return read_folder(_folder(dataset))
+    source = DATASETS.get(dataset)
+    if source is None:
+        return read_folder(_folder(dataset))
+    if not isinstance(source, Source):
+        return source()
+    data_dir = data_folder(data_dir)
+    folder = find_downloaded(dataset, data_dir)
+    if folder is None:
+        if fetch is None:
+            raise DataError(
+                f"{dataset} is not in {data_dir}; "
+                f"run 'recsys-search data download {dataset}', or copy its folder there"
+            )
+        folder = fetch(dataset, data_dir)
+    return replace(read_folder(folder), name=dataset)
 
 
 def dataset_reference(dataset: str) -> str:
@@ -35,6 +57,27 @@ def dataset_reference(dataset: str) -> str:
         DataError: there is no such dataset.
     """
     return dataset if dataset in DATASETS else str(_folder(dataset).resolve())
+
+
+def list_datasets(data_dir: Path | None = None) -> list[dict[str, Any]]:
+    """What `data list` shows: every named dataset, and its folder where it is there."""
+    data_dir = data_folder(data_dir)
+    return [_listed(name, source, data_dir) for name, source in DATASETS.items()]
+
+
+def _listed(name: str, source: Source | Callable[[], Ratings], data_dir: Path) -> dict[str, Any]:
+    published = source if isinstance(source, Source) else None
+    folder = find_downloaded(name, data_dir) if published else None
+    return {
+        "name": name,
+        "ratings": published and published.ratings,
+        "users": published and published.users,
+        "films": published and published.films,
+        "there": folder is not None or published is None,
+        "licence": published.licence if published else "none: it is generated",
+        "readme": published and published.readme,
+        "folder": folder and str(folder),
+    }
 
 
 def summarise(ratings: Ratings) -> dict[str, Any]:
@@ -67,8 +110,8 @@ def _folder(dataset: str) -> Path:
     if dataset and is_folder(path):
         return path
     raise DataError(
-        f"no dataset named {dataset!r}; choose {', '.join(DATASETS)}, "
-        "or name a folder that holds ratings.csv"
+        f"no dataset named {dataset!r}; choose from {', '.join(DATASETS)}, "
+        "or name a folder that holds ratings.csv, ratings.dat or u.data"
     )
 
 

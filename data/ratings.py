@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,6 +53,7 @@ class Ratings:
         timestamp: (n,) seconds since 1970, or None if the dataset has none.
         scale: lowest and highest rating of the whole dataset, also in a part of it.
         noise_rmse: RMSE that no model can beat, known for generated ratings alone.
+        folder: where the dataset lies, and whatever else it holds; None for generated ratings.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Ratings:
     timestamp: Int | None
     scale: Scale
     noise_rmse: float | None = None
+    folder: Path | None = None
 
     def __len__(self) -> int:
         return len(self.rating)

@@ -8,6 +8,14 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(autouse=True, scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """No test downloads into, or counts openings in, the folder of whoever runs the tests."""
+    folder = tmp_path_factory.mktemp("data")
+    os.environ["RECSYS_SEARCH_DATA_DIR"] = str(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def real_ratings_folder() -> Path:
     """MovieLens latest-small, where the machine has it."""

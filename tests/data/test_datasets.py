@@ -6,7 +6,12 @@ import json
 
 import pytest
 from pytest import approx
-from recsys_search.data.datasets import dataset_reference, load_ratings, summarise
+from recsys_search.data.datasets import (
+    dataset_reference,
+    list_datasets,
+    load_ratings,
+    summarise,
+)
 from recsys_search.data.demo import demo_ratings
 from recsys_search.errors import DataError
 
@@ -46,7 +51,9 @@ def test_an_unknown_dataset_is_told_with_the_choices(dataset, find):
     with pytest.raises(DataError) as caught:
         find(dataset)
     assert str(caught.value) == (
-        f"no dataset named {dataset!r}; choose demo, or name a folder that holds ratings.csv"
+        f"no dataset named {dataset!r}; choose from ml-latest-small, ml-100k, ml-1m, ml-10m, "
+        "ml-20m, ml-25m, ml-32m, demo, or name a folder that holds ratings.csv, ratings.dat "
+        "or u.data"
     )
 
 
@@ -78,3 +85,73 @@ def test_the_summary_is_json_with_and_without_timestamps(folder):
     assert json.loads(json.dumps(summary)) == summary
     assert summary["first_rating_at"] is summary["last_rating_at"] is None
     assert json.loads(json.dumps(summarise(demo_ratings(100))))["noise_rmse"] > 0.5
+
+
+# Named datasets
+
+
+@pytest.fixture
+def data_dir(tmp_path, monkeypatch):
+    """A data folder of the environment's choice that holds a tiny ml-latest-small."""
+    data_dir = tmp_path / "datasets"
+    (data_dir / "ml-latest-small").mkdir(parents=True)
+    (data_dir / "ml-latest-small" / "ratings.csv").write_text(RATINGS)
+    monkeypatch.setenv("RECSYS_SEARCH_DATA_DIR", str(data_dir))
+    return data_dir
+
+
+def no_fetch(name, data_dir):
+    raise AssertionError(f"{name} was fetched to {data_dir}")
+
+
+def test_a_named_dataset_is_read_from_the_data_folder(data_dir, monkeypatch):
+    assert len(load_ratings("ml-latest-small", fetch=no_fetch)) == 3
+    monkeypatch.delenv("RECSYS_SEARCH_DATA_DIR")
+    assert len(load_ratings("ml-latest-small", data_dir, fetch=no_fetch)) == 3
+    assert dataset_reference("ml-latest-small") == "ml-latest-small"
+
+
+def test_a_named_dataset_has_its_name_also_behind_a_link(data_dir, tmp_path):
+    (data_dir / "ml-25m").symlink_to(data_dir / "ml-latest-small")
+    assert load_ratings("ml-25m", fetch=no_fetch).name == "ml-25m"
+
+
+def test_a_named_dataset_that_is_not_there_is_fetched(data_dir):
+    asked = []
+
+    def fetch(name, data_dir):
+        asked.append((name, data_dir))
+        return data_dir / "ml-latest-small"
+
+    assert len(load_ratings("ml-32m", fetch=fetch)) == 3
+    assert asked == [("ml-32m", data_dir)]
+
+
+def test_a_fetch_can_be_forbidden(data_dir):
+    with pytest.raises(DataError) as caught:
+        load_ratings("ml-32m", fetch=None)
+    assert str(caught.value) == (
+        f"ml-32m is not in {data_dir}; run 'recsys-search data download ml-32m', "
+        "or copy its folder there"
+    )
+
+
+def test_the_list_says_what_is_there(data_dir):
+    there = {row["name"]: (row["there"], row["folder"]) for row in list_datasets()}
+    assert there.pop("ml-latest-small") == (True, str(data_dir / "ml-latest-small"))
+    assert there.pop("demo") == (True, None)
+    assert set(there.values()) == {(False, None)}
+    assert json.loads(json.dumps(list_datasets())) == list_datasets()
+
+
+def test_every_published_dataset_comes_with_its_licence_and_sizes():
+    rows = [row for row in list_datasets() if row["name"] != "demo"]
+    assert [row["name"] for row in rows] == [
+        f"ml-{size}" for size in ("latest-small", "100k", "1m", "10m", "20m", "25m", "32m")
+    ]
+    for row in rows:
+        assert row["readme"].startswith(
+            f"https://files.grouplens.org/datasets/movielens/{row['name']}"
+        )
+        assert row["licence"].startswith("for research")
+        assert row["ratings"] > row["users"] > 0 < row["films"]

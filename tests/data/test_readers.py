@@ -174,13 +174,16 @@ def test_no_damage_to_a_file_is_read_differently_by_the_fast_parser(tmp_path):
 
 def test_a_missing_folder_is_told(tmp_path):
     folder = tmp_path / "nowhere"
-    assert complaint(folder) == f"no folder '{folder}'; name one that holds ratings.csv"
+    assert complaint(folder) == (
+        f"no folder '{folder}'; name one that holds ratings.csv, ratings.dat or u.data"
+    )
 
 
 def test_a_folder_without_ratings_is_told_what_it_should_hold(tmp_path):
     assert complaint(tmp_path) == (
-        f"{tmp_path} holds no ratings.csv; put one there with the columns "
-        "userId,movieId,rating,timestamp, and maybe a movies.csv with movieId,title,genres"
+        f"{tmp_path} holds no ratings.csv, ratings.dat or u.data; put a ratings.csv there with "
+        "the columns userId,movieId,rating,timestamp, and maybe a movies.csv with "
+        "movieId,title,genres"
     )
 
 

@@ -78,7 +78,7 @@ def test_a_config_or_an_architecture_is_named_and_not_both(path, architecture):
     ("changes", "error", "message"),
     [
         ({"dataset": None}, ConfigError, "--architecture hybrid needs --dataset, such as demo"),
-        ({"dataset": "ml-2m"}, DataError, "no dataset named 'ml-2m'; choose demo"),
+        ({"dataset": "ml-2m"}, DataError, "no dataset named 'ml-2m'; choose from ml-"),
         ({"split": "80/20"}, ConfigError, "split must be train/validation/test such as 80/10/10"),
     ],
 )
@@ -107,3 +107,48 @@ def test_a_new_run_has_the_first_free_number(tmp_path, monkeypatch, found):
     (tmp_path / "runs" / "hybrid-1").mkdir(parents=True)
     (tmp_path / "runs" / "two_tower-2").mkdir()
     assert str(new_run_folder(found)) == "runs/hybrid-2"
+
+
+def split_of(text, **asked):
+    return plan_experiment(None, "two_tower", dataset="demo", split=text, **asked).split
+
+
+SPLITS = {
+    None: SplitSpec(),
+    "90/5/5": SplitSpec(train=0.9, validation=0.05, test=0.05),
+    "temporal:80/10/10": SplitSpec(method="temporal"),
+    "leave-last-2": SplitSpec(method="leave-last-k", k=2),
+    "u1": SplitSpec(method="u1"),
+}
+
+
+@pytest.mark.parametrize(("text", "spec"), SPLITS.items())
+def test_each_split_can_be_asked_for(text, spec):
+    assert split_of(text) == spec
+
+
+def test_a_split_seed_goes_to_a_split_by_chance():
+    assert split_of("90/5/5", split_seed=7).seed == 7
+    assert split_of("u1", split_seed=7).seed == 7
+
+
+def test_a_split_seed_that_would_do_nothing_is_refused():
+    with pytest.raises(ConfigError, match=r"^a leave-last-k split takes no seed, got 7; leave it"):
+        split_of("leave-last-2", split_seed=7)
+
+
+@pytest.mark.parametrize("text", SPLITS)
+def test_a_config_files_split_stays_or_gives_way_to_the_one_asked_for(tmp_path, text):
+    for before in ("temporal:70/20/10", "ua", "80/10/10"):
+        path = tmp_path / "config.yaml"
+        first = plan_experiment(None, "two_tower", dataset="demo", split=before, seed=3)
+        write_experiment(path, first)
+        planned = plan_experiment(path, None, split=text)
+        assert planned.split == (first.split if text is None else SPLITS[text])
+
+
+def test_a_config_files_split_seed_stays_where_shares_alone_are_asked_for(tmp_path):
+    path = tmp_path / "config.yaml"
+    first = plan_experiment(None, "two_tower", dataset="demo", split_seed=7)
+    write_experiment(path, first)
+    assert plan_experiment(path, None, split="90/5/5").split.seed == 7
