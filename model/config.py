@@ -19,6 +19,7 @@ from pydantic.dataclasses import dataclass
 from ..errors import ConfigError, one_line
 
 Amp = Literal["auto", "bf16", "fp16", "off"]
+KlSchedule = Literal["constant", "linear", "cyclical", "controller"]
 Count = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -40,9 +41,13 @@ class TrainingConfig:
     lr_warmup_epochs: NotNegative = 0.0
     weight_decay: NotNegative = 0.0  # AdamW's, decoupled
     grad_clip: Positive = 1.0  # largest norm of the gradient of all weights together
-    kl_weight: NotNegative = 0.001  # beta, once warmed up
-    kl_warmup_epochs: NotNegative = 0.0  # linear from 0
-    free_bits: NotNegative = 0.0  # nats of the summed KL that cost nothing
+    kl_weight: NotNegative = 0.001  # beta, once warmed up; the controller's largest
+    kl_schedule: KlSchedule = "linear"  # how beta gets there: see model/schedules.py
+    kl_warmup_epochs: NotNegative = 0.0  # of the linear schedule, from 0
+    kl_cycles: Count = 4  # of the cyclical schedule, over all epochs
+    kl_target: Positive = 10.0  # nats of raw KL that the controller holds
+    free_bits: NotNegative = 0.0  # nats of KL that cost nothing
+    free_bits_per: Literal["sum", "dimension"] = "sum"  # what has so many of them
     amp: Amp = "auto"
 
 
@@ -61,6 +66,7 @@ class HybridConfig(TrainingConfig):
     hidden_dims: Annotated[tuple[Count, ...], Field(min_length=1)] = (1024, 512, 256, 128)
     latent_dim: Count = 128
     dropout: Share = 0.4  # share of hidden units silenced; the decoder takes half of it
+    skip: bool = False  # the decoder sees the embeddings too, past the latent
     bias: bool = False  # predict the biases plus the decoder's output, not the output alone
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from .config import TrainingConfig
 from .likelihood import Gaussian
-from .vae import Output, Posterior
+from .vae import Output
 
 
 class Elbo(NamedTuple):
@@ -20,7 +18,7 @@ class Elbo(NamedTuple):
         loss: mse + beta * kl_clamped.
         mse: of the unclipped predictions.
         kl: raw, in nats, over all dimensions of all towers.
-        kl_clamped: no less than the free bits.
+        kl_clamped: no less than the free bits, of the sum or of each dimension.
     """
 
     loss: Tensor
@@ -43,28 +41,24 @@ def kl_per_dimension(mu: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mu.square() + logvar.exp() - 1.0 - logvar).mean(0)
 
 
-def total_kl(posteriors: Mapping[str, Posterior]) -> Tensor:
-    """(), raw, summed over the dimensions of all towers."""
-    return torch.stack(
-        [kl_per_dimension(*posterior).sum() for posterior in posteriors.values()]
-    ).sum()
-
-
 def elbo(
-    likelihood: Gaussian, output: Output, rating: Tensor, *, beta: Tensor | float, free_bits: float
+    likelihood: Gaussian,
+    output: Output,
+    rating: Tensor,
+    *,
+    beta: Tensor | float,
+    free_bits: float,
+    free_bits_per: str = "sum",
 ) -> Elbo:
     """The negative ELBO of a batch of ratings (batch,).
 
-    Free bits hold for the sum: KL below them costs nothing and has no gradient.
+    KL below the free bits costs nothing and has no gradient; they hold for the sum over all
+    dimensions, as the reference has it, or for each dimension (Kingma et al. 2016,
+    arXiv:1606.04934, appendix C.8, with one group a dimension).
     """
     mse = likelihood.loss(output.prediction, rating)
-    kl = total_kl(output.posteriors)
-    kl_clamped = kl.clamp(min=free_bits)
+    per_dimension = torch.cat([kl_per_dimension(*q) for q in output.posteriors.values()])
+    kl = per_dimension.sum()
+    clamped = {"sum": kl, "dimension": per_dimension}[free_bits_per].clamp(min=free_bits)
+    kl_clamped = clamped.sum()
     return Elbo(mse + beta * kl_clamped, mse, kl, kl_clamped)
-
-
-def beta_at(config: TrainingConfig, epochs_done: float) -> float:
-    """Weight of the KL term after so many epochs, fractions included: linear, then constant."""
-    if epochs_done >= config.kl_warmup_epochs:
-        return config.kl_weight
-    return config.kl_weight * epochs_done / config.kl_warmup_epochs

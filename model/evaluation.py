@@ -33,6 +33,7 @@ def evaluate(
     *,
     beta: float,
     free_bits: float,
+    free_bits_per: str = "sum",
 ) -> Quality:
     """In eval mode; a pair that is a train row is left out of its own sums.
 
@@ -48,7 +49,14 @@ def evaluate(
         start += len(batch)
         error = model.expected(batch, output) - target
         squared_error += error.double().square().sum()
-        parts = elbo(model.likelihood, output, target, beta=beta, free_bits=free_bits)
+        parts = elbo(
+            model.likelihood,
+            output,
+            target,
+            beta=beta,
+            free_bits=free_bits,
+            free_bits_per=free_bits_per,
+        )
         kl_cost += beta * parts.kl_clamped * len(batch)
     mse = float(squared_error) / len(pairs)
     return Quality(mse, rmse(mse), mse + float(kl_cost) / len(pairs))

@@ -18,8 +18,9 @@ N_DRAWS = 8  # of z for an expected rating: in mirrored pairs, within 0.002 RMSE
 class HybridVAE(RatingVAE):
     """[user | film] embeddings -> MLP -> mu, logvar -> z -> mirrored MLP -> one rating.
 
-    Without biases, a sigmoid puts the output onto the rating scale; with them, the prediction is
-    the biases plus the decoder's output. Shapes: F factors, H hidden units, K latent dimensions.
+    With `skip`, the decoder's input is [z | embeddings]. Without biases, a sigmoid puts the output
+    onto the rating scale; with them, the prediction is the biases plus the decoder's output.
+    Shapes: F factors, H hidden units, K latent dimensions.
     """
 
     draws: Tensor
@@ -35,7 +36,8 @@ class HybridVAE(RatingVAE):
         self.encoder = _mlp(widths, config.dropout, batch_norm=True)
         self.mu = nn.Linear(widths[-1], config.latent_dim)
         self.logvar = nn.Linear(widths[-1], config.latent_dim)
-        mirrored = [config.latent_dim, *reversed(config.hidden_dims)]
+        past_latent = 2 * config.n_factors if config.skip else 0
+        mirrored = [config.latent_dim + past_latent, *reversed(config.hidden_dims)]
         self.decoder = _mlp(mirrored, config.dropout / 2, batch_norm=False)
         self.rating = nn.Linear(mirrored[-1], 1)
         # The same draws for every pair, so that a prediction depends on its pair alone.
@@ -47,8 +49,7 @@ class HybridVAE(RatingVAE):
             self.heads.append(BiasHead(store))
 
     def posteriors(self, pairs: Pairs, shared: object) -> dict[str, Posterior]:
-        ids = torch.cat([self.user(pairs.user), self.film(pairs.film)], dim=1)  # (B, 2F)
-        hidden = self.encoder(ids)  # (B, H)
+        hidden = self.encoder(self._embed(pairs))  # (B, H)
         # In float32 under autocast too: exp(logvar) overflows in half precision.
         return {"latent": Posterior(self.mu(hidden).float(), self.logvar(hidden).float())}
 
@@ -59,11 +60,15 @@ class HybridVAE(RatingVAE):
         return torch.stack(ratings).mean(0)
 
     def decode(self, pairs: Pairs, z: Mapping[str, Tensor]) -> Tensor:
-        output = self.rating(self.decoder(z["latent"])).squeeze(1).float()  # (B,)
+        seen = torch.cat([z["latent"], self._embed(pairs)], 1) if self.config.skip else z["latent"]
+        output = self.rating(self.decoder(seen)).squeeze(1).float()  # (B,)
         if self.config.bias:
             return output
         low, high = self.store.scale
         return low + (high - low) * torch.sigmoid(output)
+
+    def _embed(self, pairs: Pairs) -> Tensor:
+        return torch.cat([self.user(pairs.user), self.film(pairs.film)], dim=1)  # (B, 2F)
 
 
 def _mlp(widths: Sequence[int], dropout: float, *, batch_norm: bool) -> nn.Sequential:

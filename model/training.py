@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -25,9 +25,10 @@ from ..data.splits import Split
 from .architectures import build_model, count_parameters
 from .config import TrainingConfig
 from .device import Precision, gpu_utilisation, peak_memory_mib, resolve_device
-from .elbo import beta_at, elbo
+from .elbo import elbo
 from .evaluation import HEALTH_ROWS, active_units, evaluate
 from .reports import EpochReport
+from .schedules import build_schedule
 from .store import Pairs, TrainStore
 
 
@@ -109,6 +110,7 @@ class Training:
             fused=True,
         )
         self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._lr_factor)
+        self._kl_schedule = build_schedule(self.config, self._n_steps, self._device)
         return self
 
     def __exit__(
@@ -149,11 +151,15 @@ class Training:
     def _epoch(self, epoch: int) -> EpochReport:
         started_at = perf_counter()
         with self._own_randomness():
-            sums = self._train_epoch(epoch)
+            sums = self._train_epoch()
             loss, kl, kl_clamped, grad_norm = sums.means()  # waits for the device
         train_s = perf_counter() - started_at
-        beta = beta_at(self.config, epoch)
-        costs = {"beta": beta, "free_bits": self.config.free_bits}
+        beta = float(self._last_beta)
+        costs: dict[str, Any] = {
+            "beta": beta,
+            "free_bits": self.config.free_bits,
+            "free_bits_per": self.config.free_bits_per,
+        }
         # In float32 whatever the precision of training, as when the saved run is evaluated.
         shared = self._model.encode_for_eval()
         train_pairs = self._store.pairs(self._train_sample)
@@ -182,17 +188,18 @@ class Training:
             gpu_utilisation=gpu_utilisation(self._device),
         )
 
-    def _train_epoch(self, epoch: int) -> StepSums:
+    def _train_epoch(self) -> StepSums:
         sums = StepSums(self._device, loss_scaling=self._precision.scaler.is_enabled())
         self._model.train()
         self._model.refresh()
         rows = torch.randperm(len(self._store), device=self._device)
-        for step, batch in enumerate(rows.tensor_split(self._n_steps)):
+        for batch in rows.tensor_split(self._n_steps):
             self._last_learning_rate = float(self._schedule.get_last_lr()[0])
-            self._step(batch, beta_at(self.config, epoch - 1 + (step + 1) / self._n_steps), sums)
+            self._last_beta = self._kl_schedule.beta
+            self._step(batch, self._last_beta, sums)
         return sums
 
-    def _step(self, rows: Tensor, beta: float, sums: StepSums) -> None:
+    def _step(self, rows: Tensor, beta: Tensor | float, sums: StepSums) -> None:
         model, scaler = self._model, self._precision.scaler
         with self._precision.autocast():
             output = model(self._store.pairs(rows), model.encode_store())
@@ -202,6 +209,7 @@ class Training:
             self._store.rating[rows],
             beta=beta,
             free_bits=self.config.free_bits,
+            free_bits_per=self.config.free_bits_per,
         )
         self._optimizer.zero_grad(set_to_none=True)
         scaler.scale(parts.loss).backward()
@@ -210,6 +218,7 @@ class Training:
         scaler.step(self._optimizer)
         scaler.update()
         self._schedule.step()
+        self._kl_schedule.advance(parts.kl)
         sums.add(parts.loss, parts.kl, parts.kl_clamped, grad_norm)
 
     def _lr_factor(self, step: int) -> float:

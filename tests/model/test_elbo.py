@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from math import e
 
-import pytest
 import torch
 from pytest import approx
 from recsys_search.data.ratings import Scale
-from recsys_search.model.elbo import beta_at, elbo, kl_per_dimension, total_kl
+from recsys_search.model.elbo import elbo, kl_per_dimension
 from recsys_search.model.likelihood import Gaussian
 from recsys_search.model.vae import Output, Posterior
 
@@ -43,7 +42,8 @@ def test_kl_is_that_of_torchs_own_distributions():
 
 def test_the_total_kl_sums_over_dimensions_and_towers():
     output = output_of(torch.zeros(1), user=torch.ones(1, 3), film=torch.full((1, 2), 2.0))
-    assert float(total_kl(output.posteriors)) == approx(3 * 0.5 + 2 * 2.0)
+    parts = elbo(LIKELIHOOD, output, torch.zeros(1), beta=1.0, free_bits=0)
+    assert float(parts.kl) == approx(3 * 0.5 + 2 * 2.0)
 
 
 def test_the_loss_is_mse_plus_beta_times_kl():
@@ -84,17 +84,16 @@ def test_free_bits_hold_for_the_sum_over_towers():
     assert float(parts.kl_clamped) == float(parts.kl) == approx(1.5)
 
 
-@pytest.mark.parametrize(
-    ("epochs_done", "beta"), [(0, 0), (1, 0.05), (2.5, 0.125), (4, 0.2), (5, 0.2), (90, 0.2)]
-)
-def test_beta_grows_linearly_and_then_stays(small_config, epochs_done, beta):
-    config = small_config(kl_weight=0.2, kl_warmup_epochs=4)
-    assert beta_at(config, epochs_done) == approx(beta)
-
-
-def test_without_warmup_beta_is_there_at_once(small_config):
-    config = small_config(kl_weight=0.2, kl_warmup_epochs=0)
-    assert beta_at(config, 0) == beta_at(config, 0.01) == 0.2
+def test_free_bits_of_each_dimension_hold_for_it_alone():
+    """KL of 2 and 0.5 under a floor of 1 costs 2 and 1, and the second has no gradient."""
+    mu = torch.tensor([[2.0, 1.0]], requires_grad=True)
+    output = output_of(torch.zeros(1), latent=mu)
+    parts = elbo(
+        LIKELIHOOD, output, torch.zeros(1), beta=1.0, free_bits=1.0, free_bits_per="dimension"
+    )
+    parts.loss.backward()
+    assert [parts.kl.item(), parts.kl_clamped.item()] == approx([2.5, 3.0])
+    assert mu.grad.tolist() == [[2.0, 0.0]]
 
 
 def test_a_sample_of_the_posterior_has_its_mean_and_spread():
