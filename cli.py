@@ -6,6 +6,7 @@ Imports of torch, Optuna and pandas wait until a command needs them: `--help` mu
 from __future__ import annotations
 
 import json
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -60,6 +61,13 @@ class SplitPart(StrEnum):
     TEST = "test"
 
 
+def _use_data_dir(folder: Path | None) -> Path | None:
+    """For this whole process: data is read, and openings are counted, in more places than one."""
+    if folder is not None:
+        os.environ["RECSYS_SEARCH_DATA_DIR"] = str(folder)
+    return folder
+
+
 Storage = Annotated[
     str,
     typer.Option("--storage", envvar="RECSYS_SEARCH_STORAGE", help="Database of the studies."),
@@ -73,7 +81,18 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 RunFolder = Annotated[Path, typer.Argument(help="A run's folder.", show_default=False)]
 Dataset = Annotated[
     str | None,
-    typer.Option("--dataset", help="demo, or a folder that holds ratings.csv."),
+    typer.Option("--dataset", help="A name that data list shows, or a folder of ratings."),
+]
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        envvar="RECSYS_SEARCH_DATA_DIR",
+        help="Holds datasets and the ledger of test openings. [default: the user's cache folder]",
+        show_default=False,
+        callback=_use_data_dir,
+    ),
 ]
 
 Moved = Annotated[
@@ -99,6 +118,7 @@ def start(
         str | None, typer.Option("--timeout", help="Time from now, such as 2h or 10m.")
     ] = None,
     dataset: Dataset = None,
+    data_dir: DataDir = None,
     target_rmse: Annotated[
         float | None,
         typer.Option("--target-rmse", help="End the study below this validation RMSE, in stars."),
@@ -270,8 +290,14 @@ def train(
         str | None, typer.Option("--architecture", help="Train its defaults: two_tower, hybrid.")
     ] = None,
     dataset: Dataset = None,
+    data_dir: DataDir = None,
     split: Annotated[
-        str | None, typer.Option("--split", help="Train/validation/test, such as 80/10/10.")
+        str | None,
+        typer.Option(
+            "--split",
+            help="80/10/10 at random, temporal:80/10/10, leave-last-2, or ml-100k's u1 to u5, ua, "
+            "ub. [default: the config's, or 80/10/10]",
+        ),
     ] = None,
     split_seed: Annotated[
         int | None, typer.Option("--split-seed", min=0, help="Seed of the split's shuffle.")
@@ -323,6 +349,7 @@ def evaluate(
     run: RunFolder,
     split: Annotated[SplitPart, typer.Option("--split", help="Which part.")] = SplitPart.VALIDATION,
     dataset: Moved = None,
+    data_dir: DataDir = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -333,10 +360,9 @@ def evaluate(
     if as_json:
         _print_json(values)
         return
-    from .console import beside_biases, key_values, out
+    from .console import print_evaluation
 
-    out.print(key_values({name: value for name, value in values.items() if value is not None}))
-    out.print(f"\n{beside_biases(values['rmse'], values['bias_rmse'])}")
+    print_evaluation(values)
 
 
 @app.command(epilog="recsys-search predict runs/best pairs.csv --out predicted.csv")
@@ -347,6 +373,7 @@ def predict(
     ],
     out: Annotated[Path, typer.Option("--out", help="CSV to write: userId,movieId,rating,known.")],
     dataset: Moved = None,
+    data_dir: DataDir = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -376,15 +403,58 @@ def dashboard(
     serve_dashboard(storage, host, port, ready=lambda url: _note(f"dashboard at {url}"))
 
 
+@data_app.command("list", epilog="recsys-search data list")
+def data_list(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """List the datasets that have a name."""
+    from .data.datasets import list_datasets
+
+    rows = list_datasets(data_dir)
+    if as_json:
+        _print_json(rows)
+        return
+    from .console import out, rows_table
+
+    for row in rows:
+        del row["readme"], row["folder"]
+    out.print(rows_table(rows))
+
+
+@data_app.command("download", epilog="recsys-search data download ml-1m")
+def data_download(
+    name: Annotated[str, typer.Argument(help="A name that data list shows.", show_default=False)],
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Download a dataset into the data folder, unless it is there."""
+    from .data.download import data_folder, published
+    from .data.progress import download_visibly
+
+    folder = download_visibly(name, data_folder(data_dir))
+    source = published(name)
+    if as_json:
+        licence = {"licence": source.licence, "readme": source.readme}
+        _print_json({"name": name, "folder": str(folder), **licence})
+        return
+    _note(f"{name} is in {folder}; licence: {source.licence} ({source.readme})")
+
+
 @data_app.command("info", epilog="recsys-search data info demo")
 def data_info(
-    dataset: Annotated[str, typer.Argument(help="demo, or a folder that holds ratings.csv.")],
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            help="A name that data list shows, or a folder that holds ratings.csv, ratings.dat "
+            "or u.data.",
+            show_default=False,
+        ),
+    ],
+    data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Show what a dataset holds."""
     from .data.datasets import load_ratings, summarise
 
-    values = summarise(load_ratings(dataset))
+    values = summarise(load_ratings(dataset, data_dir, fetch=None))
     if as_json:
         _print_json(values)
         return

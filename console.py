@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 2000)
 err = Console(stderr=True, highlight=False)
 WIDE = 110  # columns from which on a table shows what is only nice to know
+NARROW = 80  # columns of a paragraph
 
 STATE_STYLES = {
     "complete": "green",
@@ -116,6 +117,48 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
     print_next(*commands, command("dashboard", *at))
 
 
+def print_evaluation(values: dict[str, Any]) -> None:
+    """What `evaluate --json` prints, for a person: errors ± standard errors, then the rankings."""
+    told = {}
+    for name, value in values.items():
+        if name == "ranking" or name.endswith("_se") or value is None:
+            continue
+        error = values.get(f"{name}_se")
+        told[name] = value if error is None else f"{value:.4f} ± {error:.4f}"
+    out.print(key_values(told))
+    out.print(f"\n{beside_biases(values['rmse'], values['bias_rmse'])}")
+    for name, figures in values["ranking"].items():
+        out.print(f"\n[bold]ranking: {name}[/bold]")
+        out.print(Text(figures["protocol"]), width=NARROW)
+        out.print(ranking_table(figures))
+        out.print(Text(_ranked_users(figures)), width=NARROW)
+
+
+def ranking_table(figures: dict[str, Any]) -> Table:
+    """One protocol's figures, the baselines' below them."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for name in ("Precision", "Recall", "NDCG"):
+        table.add_column(f"{name}@{figures['k']}", justify="right", no_wrap=True)
+    for label, row in (
+        ("this run", figures),
+        ("popularity", figures["popularity"]),
+        ("random", figures["random"]),
+    ):
+        table.add_row(label, *(number(row[name]) for name in ("precision", "recall", "ndcg")))
+    return table
+
+
+def _ranked_users(figures: dict[str, Any]) -> str:
+    parts = [f"{figures['users']} users"]
+    if figures.get("users_sampled"):
+        parts[0] += " (a sample)"
+    parts.append(f"{figures['users_left_out']} left out, without a relevant film")
+    if few := figures["users_with_fewer_than_k"]:
+        parts.append(f"{few} with fewer than {figures['k']} candidates")
+    return "; ".join(parts)
+
+
 def key_values(pairs: dict[str, Any]) -> Table:
     """Names and values in two columns."""
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -196,13 +239,14 @@ def epochs_table(reports: list[EpochReport]) -> Table:
 @contextmanager
 def study_view(*, quiet: bool = False) -> Iterator[StudyView]:
     """Watches a study: live on a terminal, one line a trial elsewhere."""
-    if quiet:
-        yield StudyView(live=None, quiet=True)
-    elif not sys.stderr.isatty():
-        yield StudyView(live=None)
-    else:
-        with Live(console=err, auto_refresh=False, transient=True) as live:
-            yield StudyView(live=live)
+    live = None
+    if not quiet and sys.stderr.isatty():
+        live = Live(console=err, auto_refresh=False, transient=True)
+    try:
+        yield StudyView(live, quiet=quiet)
+    finally:
+        if live:
+            live.stop()
 
 
 class StudyView:
@@ -216,6 +260,8 @@ class StudyView:
         self._best: dict[str, Any] | None = None
 
     def study_begins(self, spec: StudySpec, done: int) -> None:
+        if self._live:  # not before: a download has a progress bar of its own
+            self._live.start()
         self._total = spec.trials
         self._say(f"study {spec.name} on {spec.dataset}: {done} of {spec.trials} trials are done")
 

@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -128,7 +128,7 @@ def write_experiment(path: Path, experiment: Experiment) -> None:
         "data": {
             "dataset": experiment.dataset,
             "fingerprint": experiment.fingerprint,
-            "split": asdict(experiment.split),
+            "split": experiment.split.to_mapping(),
         },
         "origin": dict(experiment.origin),
         "metrics": dict(experiment.metrics),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -19,14 +19,18 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
+from ..data.ledger import Ledger
 from ..data.pairs import AskedPairs
 from ..data.ratings import Ratings
-from ..data.splits import open_test, split_ratings
+from ..data.splits import open_test, split_fingerprint, split_ratings
 from ..errors import RunError
 from ..interrupts import Interrupts
 from .architectures import build_model
+from .config import config_to_mapping
 from .device import resolve_device
 from .experiment import Experiment, environment, read_experiment, write_experiment
+from .metrics import prediction_errors
+from .ranking import full_catalogue, held_out_rated
 from .reports import EpochReport, write_reports
 from .store import Pairs, TrainStore
 from .training import Training, bias_rmse
@@ -143,26 +147,42 @@ class Run:
         return cls(experiment, ratings, model.eval())
 
     def evaluate(self, split: Literal["validation", "test"]) -> dict[str, Any]:
-        """What `evaluate --json` prints. Opening the test split is for the end of a search."""
+        """What `evaluate --json` prints.
+
+        Opening the test split is for the end of a search: the ledger counts each opening, and
+        `opening` says which this is.
+
+        Raises:
+            DataError: the split has no test part, or its opening cannot be written down.
+        """
         spec, store = self.experiment.split, self.model.store
-        part = (
-            open_test(self.ratings, spec)
-            if split == "test"
-            else split_ratings(self.ratings, spec).validation
-        )
+        opening = None
+        if split == "test":
+            part = open_test(self.ratings, spec)
+            opening = Ledger().record_opening(
+                split_fingerprint(self.ratings, spec),
+                config=config_to_mapping(self.experiment.config),
+                dataset=self.experiment.dataset,
+                split=spec,
+                command="evaluate",
+            )
+        else:
+            part = split_ratings(self.ratings, spec).validation
         pairs = store.held_out(part)
         rating = torch.from_numpy(part.rating).to(store.device)
-        error = (self.model.predict(pairs) - rating).double()
-        mse = float(error.square().mean())
+        score = self.model.score(pairs)
+        errors = prediction_errors(self.model.likelihood.expected(score), rating)
         return {
             "split": split,
+            "opening": opening,
             "n": len(part),
-            "rmse": mse**0.5,
-            "mse": mse,
-            "mae": float(error.abs().mean()),
+            **asdict(errors),
             "bias_rmse": bias_rmse(store, pairs, rating),
             "noise_rmse": part.noise_rmse,
-            "ranking": None,
+            "ranking": {
+                "held_out_rated": held_out_rated(store, part, score),
+                "full_catalogue": full_catalogue(self.model, part),
+            },
             "dataset": self.experiment.dataset,
             "fingerprint": self.ratings.fingerprint,
         }

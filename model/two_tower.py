@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -52,6 +52,8 @@ class TwoTowerVAE(RatingVAE):
     In the spirit of Koren 2008's asymmetric SVD, on both sides, as a VAE: x is mu, logvar is
     linear in x.
     """
+
+    scores_by_product = True
 
     def __init__(self, config: TwoTowerConfig, store: TrainStore) -> None:
         super().__init__(store)
@@ -108,6 +110,30 @@ class TwoTowerVAE(RatingVAE):
 
     def decode(self, pairs: Pairs, z: Mapping[str, Tensor]) -> Tensor:
         return (z["user"] * z["film"]).sum(1)
+
+    @torch.no_grad()
+    def score_catalogue(self, users: Tensor, cells: int = 2**23) -> Iterator[Tensor]:
+        """As the base class has it: biases and one product of the two sides' vectors."""
+        self.eval()
+        store, shared = self.store, self.encode_store()
+        film = torch.arange(store.n_films, device=store.device)
+        none = torch.full_like(film, -1)
+        # With no rating of the pair's own to leave out, a tower depends on its own side alone.
+        every_film = Pairs(torch.zeros_like(film), film, None, none)
+        film_mu = self.posteriors(every_film, shared)["film"].mu  # (n_films, K)
+        (bias,) = self.heads
+        assert isinstance(bias, BiasHead)
+        film_bias = bias.film.weight.T  # (1, n_films)
+        film_known, user_known = store.by_film.counts > 0, store.by_user.counts > 0
+        for batch in users.split(max(1, cells // store.n_films)):
+            user = batch.clamp(min=0)
+            every_user = Pairs(user, torch.zeros_like(user), None, torch.full_like(user, -1))
+            user_mu = self.posteriors(every_user, shared)["user"].mu
+            scores = torch.addmm(bias.mean + film_bias, user_mu, film_mu.T)
+            scores += bias.user(user)
+            known = (user_known[user] & (batch >= 0)).unsqueeze(1) & film_known
+            fallback = store.biases.predict(batch.unsqueeze(1), film)
+            yield torch.where(known, scores, fallback)
 
     def _scale(self, over: KeptRatings, counts: Tensor, own_kept: Tensor) -> Tensor:
         """(B, 1): n^-p, the target not counted, n at least 1.

@@ -61,7 +61,12 @@ class RatingVAE(nn.Module):
 
     A head maps pairs to an addend (B,); the likelihood turns predictions into a loss and into an
     expected rating.
+
+    Attributes:
+        scores_by_product: whether `score_catalogue` is a matrix product, no net run on each pair.
     """
+
+    scores_by_product = False
 
     def __init__(self, store: TrainStore) -> None:
         super().__init__()
@@ -120,17 +125,39 @@ class RatingVAE(nn.Module):
 
     def expected(self, pairs: Pairs, output: Output) -> Tensor:
         """(B,) expected stars; a user or film without train ratings gets the bias prediction."""
-        fallback = self.store.biases.predict(pairs.user, pairs.film)
-        prediction = torch.where(self.store.knows(pairs), output.prediction, fallback)
-        return self.likelihood.expected(prediction)
+        return self.likelihood.expected(self._unclipped(pairs, output))
 
     def predict(self, pairs: Pairs) -> Tensor:
         """(n,) expected stars. Unknown users and films (index -1) are welcome."""
+        return self.likelihood.expected(self.score(pairs))
+
+    def score(self, pairs: Pairs) -> Tensor:
+        """(n,) what `predict` clips to the scale, so that a ranking has no ties at its top."""
         known = replace(pairs, user=pairs.user.clamp(min=0), film=pairs.film.clamp(min=0))
         parts = [torch.empty(0, device=self.store.device)]
         start = 0
         for batch, output in self.outputs(known, self.encode_for_eval()):
             asked = pairs[start : start + len(batch)]
-            parts.append(self.expected(asked, output))
+            parts.append(self._unclipped(asked, output))
             start += len(batch)
         return torch.cat(parts)
+
+    def score_catalogue(self, users: Tensor, cells: int = 2**23) -> Iterator[Tensor]:
+        """(users of the batch, n_films) scores of every film, batch by batch in the users' order.
+
+        No rating is left out: the score of a film that the user has in train has looked at it.
+
+        Args:
+            users: (n,) indices; -1 for one that the dataset does not hold.
+            cells: scores at a time, which bounds the memory.
+        """
+        film = torch.arange(self.store.n_films, device=self.store.device)
+        for batch in users.split(max(1, cells // self.store.n_films)):
+            user = batch.repeat_interleave(len(film))
+            row = torch.full_like(user, -1)
+            scores = self.score(Pairs(user, film.repeat(len(batch)), None, row))
+            yield scores.view(len(batch), len(film))
+
+    def _unclipped(self, pairs: Pairs, output: Output) -> Tensor:
+        fallback = self.store.biases.predict(pairs.user, pairs.film)
+        return torch.where(self.store.knows(pairs), output.prediction, fallback)

@@ -112,7 +112,9 @@ def test_wrong_usage_is_2(cli, args):
         ),
         (
             ("start", "--study", "small.yaml", "--dataset", "ml-2m"),
-            "error: no dataset named 'ml-2m'; choose demo, or name a folder that holds ratings.csv",
+            "error: no dataset named 'ml-2m'; choose from ml-latest-small, ml-100k, ml-1m, ml-10m, "
+            "ml-20m, ml-25m, ml-32m, demo, or name a folder that holds ratings.csv, ratings.dat "
+            "or u.data",
         ),
         (
             ("start", "--study", "small.yaml", "--storage", "mine.db"),
@@ -146,7 +148,9 @@ def test_wrong_usage_is_2(cli, args):
         ),
         (
             ("data", "info", "ml-2m"),
-            "error: no dataset named 'ml-2m'; choose demo, or name a folder that holds ratings.csv",
+            "error: no dataset named 'ml-2m'; choose from ml-latest-small, ml-100k, ml-1m, ml-10m, "
+            "ml-20m, ml-25m, ml-32m, demo, or name a folder that holds ratings.csv, ratings.dat "
+            "or u.data",
         ),
     ],
 )

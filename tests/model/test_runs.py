@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 from pytest import approx
+from recsys_search import console
 from recsys_search.data.datasets import DATASETS
 from recsys_search.data.pairs import AskedPairs
 from recsys_search.data.splits import SplitSpec, open_test, split_ratings
 from recsys_search.errors import ConfigError, DataError, RunError
-from recsys_search.model import training
+from recsys_search.model import ranking, training
 from recsys_search.model.evaluation import Quality
 from recsys_search.model.experiment import Experiment, read_experiment, write_experiment
+from recsys_search.model.ranking import full_catalogue, held_out_rated
 from recsys_search.model.reports import best_report, read_reports
 from recsys_search.model.runs import Run, train_run
 
@@ -123,10 +125,66 @@ def test_an_evaluation_is_that_of_a_look_at_each_rating(folder, demo, split):
     assert told["mse"] == approx((errors**2).mean(), rel=1e-6)
     assert told["rmse"] == approx((errors**2).mean() ** 0.5, rel=1e-6)
     assert told["mae"] == approx(np.abs(errors).mean(), rel=1e-6)
+    assert told["mse_se"] == approx((errors**2).std(ddof=1) / 60**0.5, rel=1e-6)
+    assert told["rmse_se"] == approx(told["mse_se"] / (2 * told["rmse"]), rel=1e-6)
+    assert told["mae_se"] == approx(np.abs(errors).std(ddof=1) / 60**0.5, rel=1e-6)
     assert told["bias_rmse"] == approx(np.square(bias_errors).mean() ** 0.5, rel=1e-5)
     assert told["noise_rmse"] == demo.noise_rmse
     assert (told["split"], told["dataset"]) == (split, "demo")
     assert told["fingerprint"] == demo.fingerprint
+
+
+def test_errors_are_those_of_clipped_predictions_and_rankings_of_unclipped_ones(folder, demo):
+    """Eight stars more put every prediction above the scale, in the order it was in."""
+    run = Run.load(folder, "cpu")
+    before = run.evaluate("validation")["ranking"]["held_out_rated"]
+    run.model.heads[0].mean += 8
+    run.model.store.biases.mean.add_(8)
+    told = run.evaluate("validation")
+    part = split_ratings(demo, SPEC).validation
+    assert told["mae"] == approx(np.mean(5 - part.rating), rel=1e-6)
+    assert told["ranking"]["held_out_rated"]["ndcg"] == approx(before["ndcg"])
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_an_evaluation_ranks_in_both_protocols(folder, demo, split):
+    run = Run.load(folder, "cpu")
+    part = open_test(demo, SPEC) if split == "test" else split_ratings(demo, SPEC).validation
+    predicted, _ = run.predict(asked_pairs(part, np.arange(len(part))))
+    told = run.evaluate(split)["ranking"]
+    assert told == {
+        "held_out_rated": held_out_rated(run.model.store, part, torch.from_numpy(predicted)),
+        "full_catalogue": full_catalogue(run.model, part),
+    }
+    for figures in told.values():
+        assert figures["k"] == 10
+        assert figures["users"] + figures["users_left_out"] == len(set(part.user))
+        for row in (figures, figures["popularity"], figures["random"]):
+            assert all(0 <= row[name] <= 1 for name in ("precision", "recall", "ndcg"))
+
+
+@pytest.mark.parametrize("architecture", ["two_tower", "hybrid"])
+def test_an_evaluation_reads_well_in_80_columns(tmp_path, small_config, monkeypatch, architecture):
+    monkeypatch.setattr(ranking, "MOST_USERS", 5)
+    experiment = Experiment(
+        config=small_config(architecture, max_epochs=1), dataset="demo", split=SPEC
+    )
+    train_run(experiment, tmp_path / "a", device="cpu")
+    told = Run.load(tmp_path / "a", "cpu").evaluate("validation")
+    with console.out.capture() as capture:
+        console.print_evaluation(told)
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert lines[2].split() == ["rmse", f"{told['rmse']:.4f}", "±", f"{told['rmse_se']:.4f}"]
+    whole = "\n".join(lines)
+    assert f"{told['ranking']['full_catalogue']['users_left_out']} left out" in whole
+    assert ("5 users (a sample)" in whole) == (architecture == "hybrid")
+    for name, figures in told["ranking"].items():
+        at = lines.index(f"ranking: {name}")
+        rows = {label: line for line in lines[at : at + 8] if (label := line[:10].strip())}
+        for label, row in (("this run", figures), ("random", figures["random"])):
+            shown = [f"{row[metric]:.4f}" for metric in ("precision", "recall", "ndcg")]
+            assert rows[label].split()[-3:] == shown
 
 
 def test_the_validation_figures_are_those_of_training(folder):
