@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from .errors import NothingYet, RecsysSearchError
+from .errors import NothingYet, OptionError, RecsysSearchError
 
 STORAGE = "sqlite:///studies.db"
 
@@ -476,7 +476,8 @@ def main(args: list[str] | None = None) -> None:
         else:
             text = " ".join(f"{type(error).__name__}: {error}".split())
             _note(f"error: {text} (a traceback: recsys-search --debug {args[0]} ...)")
-        sys.exit(3 if isinstance(error, NothingYet) else 1)
+        codes: dict[type[Exception], int] = {NothingYet: 3, OptionError: 2}
+        sys.exit(codes.get(type(error), 1))
 
 
 def _print_json(document: Any) -> None:

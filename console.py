@@ -289,8 +289,10 @@ class StudyView:
         self._say(why)
 
     def _say(self, line: str) -> None:
-        if not self._quiet:
-            (self._live.console if self._live else err).print(Text(line), soft_wrap=True)
+        if self._live:
+            self._live.console.print(Text(line))
+        elif not self._quiet:
+            err.print(Text(line), soft_wrap=True)
 
     def _draw(self, what: Text | Table) -> None:
         if self._live:

@@ -3,6 +3,7 @@
 RecsysSearchError
 ├── DataError         ratings that cannot be read, or are not the expected ones
 ├── ConfigError       a config, a study file or a space that does not hold together
+│   └── OptionError   a value on the command line that cannot be meant (exit code 2)
 ├── StudyError        a study that is not there, or is another than the one asked for
 │   └── NothingYet    a study without a completed trial (exit code 3)
 ├── RunError          a run folder that is missing, incomplete or in the way
@@ -26,6 +27,10 @@ class DataError(RecsysSearchError):
 
 
 class ConfigError(RecsysSearchError):
+    pass
+
+
+class OptionError(ConfigError):
     pass
 
 

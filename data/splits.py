@@ -21,7 +21,7 @@ import numpy as np
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from ..errors import ConfigError, DataError, one_line
+from ..errors import DataError, OptionError, one_line
 from .ratings import Int, Ratings
 from .tables import ID_REMEDY, Table
 
@@ -71,7 +71,7 @@ class SplitSpec:
             seed: of the shuffle, where the method has one.
 
         Raises:
-            ConfigError: none of these forms, or a value that does not hold.
+            OptionError: none of these forms, or a value that does not hold.
         """
         values = _read(text)
         if "seed" in METHODS[values["method"]].takes:
@@ -79,7 +79,7 @@ class SplitSpec:
         try:
             return cls(**values)
         except ValidationError as error:
-            raise ConfigError(f"split {text!r}: {one_line(error)}") from None
+            raise OptionError(f"split {text!r}: {one_line(error)}") from None
 
     def __str__(self) -> str:
         """As `parse` takes it; a seed, and a fold's validation share, are left out."""
@@ -316,7 +316,7 @@ def _read_shares(match: re.Match[str]) -> dict[str, Any]:
     if isclose(total, 100, rel_tol=1e-9):
         shares = [share / 100 for share in shares]
     elif not isclose(total, 1, rel_tol=1e-9):
-        raise ConfigError(
+        raise OptionError(
             f"split must sum to 100 or to 1, got {match.string!r}, which sums to {total:g}"
         )
     return {"method": match["method"] or "random", **dict(zip(_SHARES, shares, strict=True))}
@@ -342,7 +342,7 @@ def _read(text: str) -> dict[str, Any]:
     for pattern, values_of in _FORMS:
         if match := re.fullmatch(pattern, text.strip()):
             return values_of(match)
-    raise ConfigError(
+    raise OptionError(
         "split must be train/validation/test such as 80/10/10, temporal:80/10/10, leave-last-2, "
         f"or an official fold such as u1, got {text!r}"
     )

@@ -84,6 +84,7 @@ class TwoTowerConfig(TrainingConfig):
     norm_power: Annotated[float, Field(ge=0, le=1)] = 0.6  # a sum over n ratings is scaled by n^-p
     rating_dropout: Share = 0.3  # share of the train ratings left out of the sums in an epoch
     init_std: Positive = 0.02
+    side: bool = True  # genres and years have a part in what a film is, where there are any
 
 
 CONFIGS: dict[str, type[TrainingConfig]] = {"two_tower": TwoTowerConfig, "hybrid": HybridConfig}

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from ..errors import ConfigError
+from ..errors import ConfigError, OptionError
 from .config import Amp
 
 
@@ -16,7 +16,7 @@ def resolve_device(name: str) -> torch.device:
     """`auto` is the first GPU if there is one.
 
     Raises:
-        ConfigError: no such device on this machine.
+        OptionError: no such device on this machine.
     """
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
@@ -25,9 +25,9 @@ def resolve_device(name: str) -> torch.device:
     except RuntimeError:
         device = None
     if device is None or device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"no device named {name!r}; choose auto, cpu, cuda or cuda:0")
+        raise OptionError(f"no device named {name!r}; choose auto, cpu, cuda or cuda:0")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
+        raise OptionError(
             f"device {name} is not there: torch sees {torch.cuda.device_count()} GPUs; use cpu"
         )
     return device

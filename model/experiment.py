@@ -61,8 +61,10 @@ class Experiment:
         return ratings
 
     def on(self, dataset: str) -> Experiment:
-        """The same training on another dataset, whatever its ratings."""
-        return replace(self, dataset=dataset_reference(dataset), fingerprint=None)
+        """The same training on another dataset, whatever its ratings: no study found it there."""
+        return replace(
+            self, dataset=dataset_reference(dataset), fingerprint=None, origin={}, metrics={}
+        )
 
     def moved_to(self, dataset: str) -> Experiment:
         """The same ratings in another place."""

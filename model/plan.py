@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ..data.datasets import dataset_reference
 from ..data.splits import SplitSpec
-from ..errors import ConfigError, one_line
+from ..errors import OptionError, one_line
 from .config import build_config
 from .experiment import Experiment, read_experiment
 
@@ -28,10 +28,10 @@ def plan_experiment(
     """The experiment of a config file, or of an architecture's defaults, with what is said besides.
 
     Raises:
-        ConfigError: neither or both are named, or a value does not hold.
+        OptionError: neither or both are named, or a value does not hold.
     """
     if (config is None) == (architecture is None):
-        raise ConfigError("name one of --config FILE and --architecture NAME")
+        raise OptionError("name one of --config FILE and --architecture NAME")
     if config is not None:
         experiment = read_experiment(config)
         if dataset is not None:
@@ -39,7 +39,7 @@ def plan_experiment(
     else:
         assert architecture is not None
         if dataset is None:
-            raise ConfigError(f"--architecture {architecture} needs --dataset, such as demo")
+            raise OptionError(f"--architecture {architecture} needs --dataset, such as demo")
         experiment = Experiment(
             config=build_config(architecture),
             dataset=dataset_reference(dataset),
@@ -55,7 +55,7 @@ def plan_experiment(
             cut = replace(cut, seed=split_seed)
         trained = replace(experiment.config, **changes)
     except ValidationError as error:
-        raise ConfigError(one_line(error)) from None
+        raise OptionError(one_line(error)) from None
     return replace(experiment, config=trained, split=cut)
 
 

@@ -230,4 +230,5 @@ def _save(out: Path, experiment: Experiment, training: Training) -> None:
         write_experiment(partial / CONFIG, experiment)
         write_reports(partial / REPORTS, training.reports)
         save_file(training.best.weights, partial / WEIGHTS)
+        (partial / WEIGHTS).chmod((partial / CONFIG).stat().st_mode)  # safetensors says 0600
         partial.rename(out)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import TwoTowerConfig
+from .side import side_features
 from .sparse import RowWeights
 from .store import Pairs, TrainStore
 from .vae import BiasHead, Posterior, RatingVAE
@@ -38,11 +39,40 @@ class KeptRatings:
         self.film_counts = torch.bincount(store.film, kept, store.n_films)
 
 
-class Sums(NamedTuple):
-    """Sums over all kept ratings, the target's included: (n_users, K) and (n_films, K)."""
+class Shared(NamedTuple):
+    """What all pairs of a step share.
+
+    Attributes:
+        user, film: sums over all kept ratings, the target's included, (n_users, K), (n_films, K).
+        rated, seen: W and V of each film, with what its side adds, (n_films, K).
+        side: what its side adds to a film's vector, (n_films, K), or None.
+    """
 
     user: Tensor
     film: Tensor
+    rated: Tensor
+    seen: Tensor
+    side: Tensor | None
+
+
+class Side(nn.Module):
+    """What genres and year add to W, to V and to the film's vector: linear maps, 0 at first."""
+
+    columns: Tensor
+
+    def __init__(self, columns: Tensor, width: int) -> None:
+        """Args: columns: (n_films, n_columns)."""
+        super().__init__()
+        self.register_buffer("columns", columns, persistent=False)
+        self.rated, self.seen, self.film = (
+            nn.Linear(columns.shape[1], width, bias=False) for _ in range(3)
+        )
+        for linear in (self.rated, self.seen, self.film):
+            nn.init.zeros_(linear.weight)
+
+    def forward(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Addends (n_films, K) of W, of V and of the films' vectors."""
+        return self.rated(self.columns), self.seen(self.columns), self.film(self.columns)
 
 
 class TwoTowerVAE(RatingVAE):
@@ -70,6 +100,8 @@ class TwoTowerVAE(RatingVAE):
         for linear in (self.user_logvar, self.film_logvar):
             nn.init.zeros_(linear.weight)
             nn.init.constant_(linear.bias, INITIAL_LOGVAR)
+        columns = side_features(store.genres, store.year)
+        self.side = Side(columns, width) if config.side and columns.shape[1] else None
         self.heads.append(BiasHead(store))
         self._all = KeptRatings(store, torch.ones_like(store.rating), dropped=0.0)
         self._epoch = self._all
@@ -80,29 +112,40 @@ class TwoTowerVAE(RatingVAE):
         kept = torch.rand_like(self.store.rating) >= dropout
         self._epoch = KeptRatings(self.store, kept.float(), dropped=dropout)
 
-    def encode_store(self) -> Sums:
+    def encode_store(self) -> Shared:
         over = self._epoch if self.training else self._all
-        rated, seen = over.rating_weights, over.count_weights
-        return Sums(
-            rated.sums_by_user(self.film_rated.weight) + seen.sums_by_user(self.film_seen.weight),
-            rated.sums_by_film(self.user_rated.weight) + seen.sums_by_film(self.user_seen.weight),
+        by_rating, by_count = over.rating_weights, over.count_weights
+        rated, seen, side = self.film_rated.weight, self.film_seen.weight, None
+        if self.side is not None:
+            of_rated, of_seen, side = self.side()
+            rated, seen = rated + of_rated, seen + of_seen
+        return Shared(
+            by_rating.sums_by_user(rated) + by_count.sums_by_user(seen),
+            by_rating.sums_by_film(self.user_rated.weight)
+            + by_count.sums_by_film(self.user_seen.weight),
+            rated,
+            seen,
+            side,
         )
 
     def posteriors(self, pairs: Pairs, shared: object) -> dict[str, Posterior]:
-        assert isinstance(shared, Sums)
+        assert isinstance(shared, Shared)
         over = self._epoch if self.training else self._all
         is_train_row = pairs.row >= 0
         own_kept = (over.kept[pairs.row] * is_train_row).unsqueeze(1)  # (B, 1)
         own_centred = (over.centred[pairs.row] * is_train_row).unsqueeze(1)
 
         user_sum = F.embedding(pairs.user, shared.user) - (
-            own_centred * self.film_rated(pairs.film) + own_kept * self.film_seen(pairs.film)
+            own_centred * F.embedding(pairs.film, shared.rated)
+            + own_kept * F.embedding(pairs.film, shared.seen)
         )
         film_sum = F.embedding(pairs.film, shared.film) - (
             own_centred * self.user_rated(pairs.user) + own_kept * self.user_seen(pairs.user)
         )
         user_mu = user_sum * self._scale(over, over.user_counts[pairs.user], own_kept)
         film_mu = film_sum * self._scale(over, over.film_counts[pairs.film], own_kept)
+        if shared.side is not None:
+            film_mu = film_mu + F.embedding(pairs.film, shared.side)
         return {
             "user": Posterior(user_mu, self.user_logvar(user_mu).float()),
             "film": Posterior(film_mu, self.film_logvar(film_mu).float()),

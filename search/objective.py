@@ -191,8 +191,8 @@ def hopeless(reports: list[EpochReport], completed: list[FrozenTrial]) -> Ending
     return Ending(
         TrialState.PRUNED,
         "hopeless",
-        f"best validation RMSE {best.val_rmse:.4f} by epoch {epoch} is above "
-        f"{median(values):.4f}, the median of {len(values)} completed trials at that epoch",
+        f"best validation RMSE {best.val_rmse:.4f} by epoch {epoch} is above {median(values):.4f}, "
+        f"the median of the {len(values)} completed trials that came to it",
     )
 
 

@@ -54,13 +54,8 @@ def find_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> Stud
         spec = load_study(name_or_path)
     spec = _override(spec, overrides)
     begun = spec_from_json(stored[spec.name]) if spec.name in stored else None
-    for field in StudySpec.model_fields if begun else ():
-        if field not in _FREE_FIELDS and getattr(begun, field) != getattr(spec, field):
-            raise StudyError(
-                f"study {spec.name} in {redacted(storage_url)} was begun with another {field}: "
-                f"{_brief(getattr(begun, field))}, not {_brief(getattr(spec, field))}; go on with "
-                f"recsys-search start --study {spec.name}, or give the file another name"
-            )
+    if begun is not None:
+        _refuse_changes(begun, spec, redacted(storage_url))
     return spec
 
 
@@ -170,6 +165,21 @@ def _pruner(spec: StudySpec) -> BasePruner:
     )
 
 
-def _brief(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _refuse_changes(begun: StudySpec, spec: StudySpec, storage: str) -> None:
+    before, now = (each.model_dump(mode="json", by_alias=True) for each in (begun, spec))
+    for field in before:
+        if field not in _FREE_FIELDS and before[field] != now[field]:
+            raise StudyError(
+                f"study {spec.name} in {storage} was begun with another "
+                f"{_difference(field, before[field], now[field])}; go on with "
+                f"recsys-search start --study {spec.name}, or give the file another name"
+            )
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    """The first place where two tables differ, and both its values."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in [*before, *now]:
+            if before.get(key) != now.get(key):
+                return _difference(f"{name} {key}", before.get(key), now.get(key))
+    return f"{name}: {before}, not {now}"

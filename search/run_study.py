@@ -67,7 +67,7 @@ def start(
 
         def stop() -> str | None:
             if interrupts.received:
-                return f"interrupted by {interrupts.received}"
+                return interrupts.received
             if deadline is not None and monotonic() >= deadline:
                 return f"out of time ({timeout})"
             return None

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from ..data.splits import SplitSpec
-from ..errors import ConfigError, StudyError
+from ..errors import ConfigError, OptionError, StudyError
 from ..model.config import CONFIGS, TrainingConfig, build_config, config_fields, config_to_mapping
 from .axes import Strict, fault
 from .settings import Objective, Pruner, Sampler, TpeSettings
@@ -31,13 +31,13 @@ def parse_duration(text: str) -> float:
     """Seconds of a duration such as `2h`, `10m`, `90s` or `1h30m`.
 
     Raises:
-        ConfigError: no such duration, or none above zero.
+        OptionError: no such duration, or none above zero.
     """
     parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip(), re.ASCII)
     hours, minutes, seconds = (float(part or 0) for part in parts.groups()) if parts else (0, 0, 0)
     total_s = hours * 3600 + minutes * 60 + seconds
     if not 0 < total_s < math.inf:
-        raise ConfigError(f"{text!r} is no duration; write 2h, 10m, 90s or 1h30m")
+        raise OptionError(f"{text!r} is no duration; write 2h, 10m, 90s or 1h30m")
     return total_s
 
 

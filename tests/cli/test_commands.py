@@ -126,14 +126,6 @@ def test_wrong_usage_is_2(cli, args):
             "recsys-search start --study demo",
         ),
         (
-            ("train", "--dataset", "demo"),
-            "error: name one of --config FILE and --architecture NAME",
-        ),
-        (
-            ("train", "--architecture", "hybrid"),
-            "error: --architecture hybrid needs --dataset, such as demo",
-        ),
-        (
             ("train", "--architecture", "hybird", "--dataset", "demo"),
             "error: no architecture named 'hybird'; choose from two_tower, hybrid",
         ),
@@ -158,9 +150,33 @@ def test_an_error_is_1_and_one_line_with_the_remedy(cli, args, message):
     assert one_line(cli(*args)) == message
 
 
-def test_a_timeout_that_is_no_duration_is_1(cli):
-    line = one_line(cli("start", "--study", "small.yaml", "--timeout", "10"))
-    assert line.endswith("'10' is no duration; write 2h, 10m, 90s or 1h30m")
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (
+            ("train", "--dataset", "demo"),
+            "error: name one of --config FILE and --architecture NAME",
+        ),
+        (
+            ("train", "--architecture", "hybrid"),
+            "error: --architecture hybrid needs --dataset, such as demo",
+        ),
+        (
+            ("train", "--architecture", "hybrid", "--dataset", "demo", "--split", "80/20"),
+            "error: split must be train/validation/test such as 80/10/10, ",
+        ),
+        (
+            ("start", "--study", "small.yaml", "--timeout", "10"),
+            "error: '10' is no duration; write 2h, 10m, 90s or 1h30m",
+        ),
+        (
+            ("start", "--study", "small.yaml", "--device", "gpu"),
+            "error: no device named 'gpu'; choose auto, cpu, cuda or cuda:0",
+        ),
+    ],
+)
+def test_an_option_that_cannot_be_meant_is_2(cli, args, message):
+    assert one_line(cli(*args), code=2).startswith(message)
 
 
 @pytest.mark.parametrize("command", ["status", "trials", "best", "studies", "dashboard"])

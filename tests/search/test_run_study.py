@@ -190,7 +190,7 @@ def test_a_hopeless_trial_is_pruned_with_the_median_it_was_held_against(studied)
     assert trial["val_rmse"] > median(others)
     assert trial["reason"] == (
         f"best validation RMSE {trial['val_rmse']:.4f} by epoch {epoch} is above "
-        f"{median(others):.4f}, the median of 3 completed trials at that epoch"
+        f"{median(others):.4f}, the median of the 3 completed trials that came to it"
     )
 
 
@@ -332,7 +332,7 @@ def test_a_signal_ends_the_trial_after_its_epoch_and_it_is_queued(
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
     (trial,) = workplace.read().trials()
     assert trial["stop_reason"] == "interrupted"
-    assert trial["reason"] == f"interrupted by {number.name} after epoch 1"
+    assert trial["reason"] == f"{number.name} after epoch 1"
     assert workplace.read().status()["waiting"] == 1
 
     reader = workplace.start(study)
@@ -363,7 +363,7 @@ def test_ctrl_c_ends_the_command_with_130_and_no_traceback(workplace, start_slow
     assert told.splitlines()[-1] == "interrupted"
     (trial,) = workplace.read().trials()
     assert trial["stop_reason"] == "interrupted"
-    assert trial["reason"] == "interrupted by SIGINT after epoch 2"
+    assert trial["reason"] == "SIGINT after epoch 2"
     assert workplace.read().status()["waiting"] == 1
 
 
@@ -407,10 +407,9 @@ def test_a_study_file_that_changed_is_refused(workplace):
     changed = workplace.write_study(space={"learning_rate": {"float": [1e-4, 1e-1], "log": True}})
     with pytest.raises(StudyError) as caught:
         workplace.start(changed)
-    assert str(caught.value).startswith(
-        f"study small in {workplace.storage} was begun with another space: "
-    )
-    assert str(caught.value).endswith(
+    assert str(caught.value) == (
+        f"study small in {workplace.storage} was begun with another space learning_rate float: "
+        "[0.0001, 0.01], not [0.0001, 0.1]; "
         "go on with recsys-search start --study small, or give the file another name"
     )
     assert len(workplace.read().trials()) == 2
