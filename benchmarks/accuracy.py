@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,11 +18,10 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-import torch
 from recsys_search.data.datasets import dataset_reference
 from recsys_search.data.splits import SplitSpec
 from recsys_search.model.config import CONFIGS, build_config
-from recsys_search.model.experiment import Experiment, environment
+from recsys_search.model.experiment import Experiment
 from recsys_search.model.runs import Run, train_run
 
 
@@ -31,7 +31,8 @@ def measure(experiment: Experiment) -> dict[str, Any]:
         started_at = perf_counter()
         result = train_run(experiment, Path(folder, "run"))
         total_s = perf_counter() - started_at
-        test = Run.load(Path(folder, "run")).evaluate("test")
+        run = Run.load(Path(folder, "run"))
+        test = run.evaluate("test")
     return {
         "architecture": experiment.config.architecture,
         "seed": experiment.config.seed,
@@ -41,7 +42,16 @@ def measure(experiment: Experiment) -> dict[str, Any]:
         "below_biases": round(test["bias_rmse"] - test["rmse"], 4),
         "epochs": result["epochs"],
         "total_s": round(total_s, 1),
+        "environment": dict(run.experiment.environment),
     }
+
+
+def machine() -> str:
+    """The processor's name and the number of its cores."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
 
 
 def main() -> None:
@@ -64,8 +74,9 @@ def main() -> None:
             )
             rows.append(measure(experiment))
             if len(rows) == 1:
-                print("  ".join(rows[0]))
-            print("  ".join(str(value).rjust(len(name)) for name, value in rows[-1].items()))
+                print("  ".join(name for name in rows[0] if name != "environment"))
+            shown = {name: value for name, value in rows[-1].items() if name != "environment"}
+            print("  ".join(str(value).rjust(len(name)) for name, value in shown.items()))
         of_it = [row for row in rows if row["architecture"] == architecture]
         print(
             f"{architecture}: mean test RMSE {mean(row['test_rmse'] for row in of_it):.4f}, "
@@ -73,12 +84,10 @@ def main() -> None:
         )
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
         document = {
             "dataset": Path(args.dataset).name,
             "split": asdict(split),
-            "machine": platform.processor() or platform.machine(),
-            "environment": environment(device=device, amp="auto", threads=torch.get_num_threads()),
+            "machine": machine(),
             "rows": rows,
         }
         path = args.out / f"accuracy-{Path(args.dataset).name}.json"
