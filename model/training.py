@@ -31,6 +31,19 @@ from .reports import EpochReport
 from .schedules import build_schedule
 from .store import Pairs, TrainStore
 
+# What a training holds on its device while its block is open.
+_ON_DEVICE = (
+    "_model",
+    "_optimizer",
+    "_schedule",
+    "_kl_schedule",
+    "_store",
+    "_val_pairs",
+    "_val_rating",
+    "_train_sample",
+    "_health_pairs",
+)
+
 
 @dataclass(frozen=True)
 class Best:
@@ -86,6 +99,47 @@ class Training:
         self._precision = Precision(config.amp, self._device)
 
     def __enter__(self) -> Self:
+        try:
+            self._prepare()
+        except BaseException:
+            self._release()  # a block that was not entered is not left either
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._release()
+
+    def __iter__(self) -> Iterator[EpochReport]:
+        while len(self.reports) < self.config.max_epochs and not self.ended_by_patience:
+            report = self._epoch(len(self.reports) + 1)
+            self.reports.append(report)
+            if math.isfinite(report.val_rmse) and (
+                self.best is None or report.val_rmse < self.best.report.val_rmse
+            ):
+                self.best = Best(report, self._weights())
+            yield report
+
+    @property
+    def ended_by_patience(self) -> bool:
+        best_epoch = self.best.report.epoch if self.best else 0
+        return len(self.reports) - best_epoch >= self.config.patience
+
+    @property
+    def device(self) -> torch.device:
+        return self._device
+
+    @property
+    def amp(self) -> str:
+        """The precision in force: bf16, fp16 or off."""
+        return self._precision.amp
+
+    def _prepare(self) -> None:
+        """Puts the data on the device, and builds the model and its optimiser there."""
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
         validation = self._split.validation
@@ -111,42 +165,13 @@ class Training:
         )
         self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._lr_factor)
         self._kl_schedule = build_schedule(self.config, self._n_steps, self._device)
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        del self._model, self._optimizer, self._schedule, self._store
-        del self._val_pairs, self._val_rating, self._train_sample, self._health_pairs
+    def _release(self) -> None:
+        """Frees the device, however far `_prepare` came."""
+        for name in _ON_DEVICE:
+            self.__dict__.pop(name, None)
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
-
-    def __iter__(self) -> Iterator[EpochReport]:
-        while len(self.reports) < self.config.max_epochs and not self.ended_by_patience:
-            report = self._epoch(len(self.reports) + 1)
-            self.reports.append(report)
-            if math.isfinite(report.val_rmse) and (
-                self.best is None or report.val_rmse < self.best.report.val_rmse
-            ):
-                self.best = Best(report, self._weights())
-            yield report
-
-    @property
-    def ended_by_patience(self) -> bool:
-        best_epoch = self.best.report.epoch if self.best else 0
-        return len(self.reports) - best_epoch >= self.config.patience
-
-    @property
-    def device(self) -> torch.device:
-        return self._device
-
-    @property
-    def amp(self) -> str:
-        """The precision in force: bf16, fp16 or off."""
-        return self._precision.amp
 
     def _epoch(self, epoch: int) -> EpochReport:
         started_at = perf_counter()

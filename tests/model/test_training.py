@@ -412,3 +412,16 @@ def test_a_training_that_cannot_start_is_told_before_it_does(split, small_config
         Training(small_config(amp="fp16"), split, "cpu")
     with pytest.raises(ConfigError, match=r"^no device named 'gpu'; choose auto, cpu"):
         Training(small_config(), split, "gpu")
+
+
+def test_a_block_that_cannot_be_entered_leaves_nothing_on_the_device(
+    split, small_config, monkeypatch
+):
+    def out_of_memory(config, store):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(training_module, "build_model", out_of_memory)
+    training = Training(small_config(), split, "cpu")
+    with pytest.raises(torch.OutOfMemoryError):
+        training.__enter__()
+    assert not [name for name in vars(training) if name in ("_store", "_val_pairs", "_model")]
