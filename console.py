@@ -255,14 +255,12 @@ class StudyView:
     def __init__(self, live: Live | None, *, quiet: bool = False) -> None:
         self._live = live
         self._quiet = quiet
-        self._total = 0
         self._head = ""
         self._best: dict[str, Any] | None = None
 
     def study_begins(self, spec: StudySpec, done: int) -> None:
         if self._live:  # not before: a download has a progress bar of its own
             self._live.start()
-        self._total = spec.trials
         self._say(f"study {spec.name} on {spec.dataset}: {done} of {spec.trials} trials are done")
 
     def trial_begins(self, number: int, config: TrainingConfig, label: str | None) -> None:

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from ..data.ledger import Ledger
 from ..data.pairs import AskedPairs
 from ..data.ratings import Ratings
-from ..data.splits import open_test, split_fingerprint, split_ratings
+from ..data.splits import Split, open_test, split_ratings
 from ..errors import RunError
 from ..interrupts import Interrupts
 from .architectures import build_model
@@ -114,6 +114,7 @@ class Run:
 
     experiment: Experiment
     ratings: Ratings
+    split: Split
     model: RatingVAE
 
     @classmethod
@@ -135,8 +136,8 @@ class Run:
         if dataset is not None:
             experiment = experiment.moved_to(dataset)
         ratings = experiment.load()
-        train = split_ratings(ratings, experiment.split).train
-        store = TrainStore.build(train, resolve_device(device))
+        split = split_ratings(ratings, experiment.split)
+        store = TrainStore.build(split.train, resolve_device(device))
         with torch.random.fork_rng():  # the weights drawn here are replaced at once
             model = build_model(experiment.config, store)
         try:
@@ -144,7 +145,7 @@ class Run:
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
             raise RunError(f"{folder / WEIGHTS} does not fit {CONFIG}: {reason}") from None
-        return cls(experiment, ratings, model.eval())
+        return cls(experiment, ratings, split, model.eval())
 
     def evaluate(self, split: Literal["validation", "test"]) -> dict[str, Any]:
         """What `evaluate --json` prints.
@@ -160,14 +161,14 @@ class Run:
         if split == "test":
             part = open_test(self.ratings, spec)
             opening = Ledger().record_opening(
-                split_fingerprint(self.ratings, spec),
+                self.split.fingerprint,
                 config=config_to_mapping(self.experiment.config),
                 dataset=self.experiment.dataset,
                 split=spec,
                 command="evaluate",
             )
         else:
-            part = split_ratings(self.ratings, spec).validation
+            part = self.split.validation
         pairs = store.held_out(part)
         rating = torch.from_numpy(part.rating).to(store.device)
         score = self.model.score(pairs)
