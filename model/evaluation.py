@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -12,9 +11,6 @@ from .elbo import elbo
 from .reports import rmse
 from .store import Pairs
 from .vae import RatingVAE
-
-ACTIVE_VARIANCE = 0.01  # of mu over the data, above which a unit is active
-HEALTH_ROWS = 2000  # rows on which activity is measured
 
 
 class Quality(NamedTuple):
@@ -60,18 +56,3 @@ def evaluate(
         kl_cost += beta * parts.kl_clamped * len(batch)
     mse = float(squared_error) / len(pairs)
     return Quality(mse, rmse(mse), mse + float(kl_cost) / len(pairs))
-
-
-@torch.no_grad()
-def active_units(model: RatingVAE, pairs: Pairs, shared: object) -> Mapping[str, int]:
-    """Per tower, the dimensions whose mu varies over the pairs by more than 0.01.
-
-    Args:
-        shared: the model's `encode_for_eval()`.
-
-    Source: Burda et al. 2016, arXiv:1509.00519, section 5.2.
-    """
-    return {
-        tower: int((posterior.mu.var(0, correction=0) > ACTIVE_VARIANCE).sum())
-        for tower, posterior in model.posteriors(pairs, shared).items()
-    }

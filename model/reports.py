@@ -22,8 +22,8 @@ class EpochReport:
         train_loss, val_loss: MSE + beta * KL; that of training with noise and dropout.
         kl: raw KL of the posterior in nats, summed over dimensions and towers, mean of the epoch.
         kl_clamped: the same with the free bits as a floor, as the loss sees it.
-        active_units: per tower, dimensions whose mu varies over the data by more than 0.01
-            (Burda et al. 2016, arXiv:1509.00519).
+        active_units, eval_kl, shuffle_cost: the latents' health by tower, in eval mode on a fixed
+            sample of the validation split; see `health.Health`.
         beta: weight of the KL term at the epoch's last step.
         learning_rate: that of the epoch's last step.
         grad_norm: L2 norm over all weights before clipping, mean of the epoch.
@@ -42,6 +42,8 @@ class EpochReport:
     kl: float
     kl_clamped: float
     active_units: Mapping[str, int]
+    eval_kl: Mapping[str, float]
+    shuffle_cost: Mapping[str, float]
     beta: float
     learning_rate: float
     grad_norm: float
@@ -82,10 +84,7 @@ def read_reports(path: Path) -> list[EpochReport]:
     reports = []
     for line in path.read_text().splitlines():
         values: dict[str, Any] = {k: v for k, v in json.loads(line).items() if k in known}
-        for name, value in values.items():
-            if value is None and name != "gpu_utilisation":
-                values[name] = math.nan
-        reports.append(EpochReport(**values))
+        reports.append(EpochReport(**{name: _read(name, v) for name, v in values.items()}))
     return reports
 
 
@@ -95,6 +94,12 @@ def rmse(mse: float) -> float:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return dict(value) if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _read(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {tower: _read(tower, part) for tower, part in value.items()}
+    return math.nan if value is None and name != "gpu_utilisation" else value

@@ -26,7 +26,8 @@ from .architectures import build_model, count_parameters
 from .config import TrainingConfig
 from .device import Precision, gpu_utilisation, peak_memory_mib, resolve_device
 from .elbo import elbo
-from .evaluation import HEALTH_ROWS, active_units, evaluate
+from .evaluation import evaluate
+from .health import HEALTH_ROWS, measure_health
 from .reports import EpochReport
 from .schedules import build_schedule
 from .store import Pairs, TrainStore
@@ -41,7 +42,7 @@ _ON_DEVICE = (
     "_val_pairs",
     "_val_rating",
     "_train_sample",
-    "_health_pairs",
+    "_health_rows",
 )
 
 
@@ -148,7 +149,7 @@ class Training:
         self._val_rating = torch.from_numpy(validation.rating).to(self._device)
         self.bias_val_rmse = bias_rmse(self._store, self._val_pairs, self._val_rating)
         self._train_sample = self._fixed_rows(len(self._store), len(validation))
-        self._health_pairs = self._val_pairs[self._fixed_rows(len(validation), HEALTH_ROWS)]
+        self._health_rows = self._fixed_rows(len(validation), HEALTH_ROWS)
         n_ratings = len(self._store)
         # A batch has two rows at least: a single one has no variance to normalise.
         self._n_steps = max(1, min(math.ceil(n_ratings / self.config.batch_size), n_ratings // 2))
@@ -191,7 +192,8 @@ class Training:
         train_rating = self._store.rating[self._train_sample]
         train = evaluate(self._model, train_pairs, train_rating, shared, **costs)
         val = evaluate(self._model, self._val_pairs, self._val_rating, shared, **costs)
-        active = active_units(self._model, self._health_pairs, shared)
+        rows = self._health_rows
+        health = measure_health(self._model, self._val_pairs[rows], self._val_rating[rows], shared)
         return EpochReport(
             epoch=epoch,
             train_loss=loss,
@@ -202,7 +204,9 @@ class Training:
             val_rmse=val.rmse,
             kl=kl,
             kl_clamped=kl_clamped,
-            active_units=active,
+            active_units=health.active_units,
+            eval_kl=health.kl,
+            shuffle_cost=health.shuffle_cost,
             beta=beta,
             learning_rate=self._last_learning_rate,
             grad_norm=grad_norm,

@@ -95,7 +95,10 @@ class RatingVAE(nn.Module):
 
     def forward(self, pairs: Pairs, shared: object) -> Output:
         """One sample of z in train mode, the mean over z in eval mode."""
-        posteriors = self.posteriors(pairs, shared)
+        return self.output(pairs, self.posteriors(pairs, shared))
+
+    def output(self, pairs: Pairs, posteriors: Mapping[str, Posterior]) -> Output:
+        """As `forward`, for posteriors that need not be the pairs' own."""
         if self.training:
             z = {tower: posterior.sample() for tower, posterior in posteriors.items()}
             prediction = self.decode(pairs, z).float()

@@ -15,10 +15,6 @@ def evaluate(model, pairs, rating, **costs):
     return evaluation.evaluate(model, pairs, rating, model.encode_for_eval(), **costs)
 
 
-def active_units(model, pairs):
-    return evaluation.active_units(model, pairs, model.encode_for_eval())
-
-
 class Fixed(vae.RatingVAE):
     """Predicts what it is told to for each train row, with one unit of known mu."""
 
@@ -86,21 +82,3 @@ def test_a_model_is_evaluated_in_eval_mode(few, small_config, lively):
     first = evaluate(model, few.pairs(rows), few.rating, beta=0.1, free_bits=0)
     model.train()
     assert evaluate(model, few.pairs(rows), few.rating, beta=0.1, free_bits=0) == first
-
-
-@pytest.mark.usefixtures("in_small_batches")
-def test_a_unit_is_active_where_its_mu_varies_by_more_than_a_hundredth(few):
-    """Variances of 0, 0.0096, 0.0104 and 2/3: ± a over three rows has a variance of 2a²/3."""
-    columns = [(5.0, 5.0, 5.0), (-0.12, 0.0, 0.12), (-0.125, 0.0, 0.125), (-1.0, 0.0, 1.0)]
-    model = Fixed(few, [1.0] * 3, list(zip(*columns, strict=True)))
-    assert active_units(model, few.pairs(ROWS)) == {"unit": 2}
-
-
-def test_units_are_counted_per_tower(few, small_config, lively):
-    model = lively(small_config(latent_dim=4), few)
-    torch.nn.init.zeros_(model.user_rated.weight)
-    torch.nn.init.zeros_(model.user_seen.weight)
-    assert active_units(model, few.pairs(torch.arange(9))) == {
-        "user": 4,
-        "film": 0,
-    }

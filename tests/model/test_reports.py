@@ -18,7 +18,10 @@ from recsys_search.model.reports import (
 
 def report(epoch, val_rmse=1.0, **values):
     numbers = {field.name: 0.1 for field in fields(EpochReport)}
-    numbers |= {"active_units": {"user": 3, "film": 4}, "gpu_utilisation": None}
+    numbers |= {
+        name: {"user": 3, "film": 4} for name in ("active_units", "eval_kl", "shuffle_cost")
+    }
+    numbers["gpu_utilisation"] = None
     return EpochReport(**{**numbers, "epoch": epoch, "val_rmse": val_rmse, **values})
 
 
@@ -29,13 +32,16 @@ def test_reports_are_read_as_they_were_written(tmp_path):
 
 
 def test_what_is_not_finite_becomes_nan(tmp_path):
-    write_reports(tmp_path / "reports.jsonl", [report(1, nan, train_loss=inf)])
+    sick = report(1, nan, train_loss=inf, eval_kl={"user": nan, "film": 2.0})
+    write_reports(tmp_path / "reports.jsonl", [sick])
     text = (tmp_path / "reports.jsonl").read_text()
     assert "NaN" not in text and "Infinity" not in text  # neither is JSON
     [read] = read_reports(tmp_path / "reports.jsonl")
     assert isnan(read.val_rmse) and isnan(read.train_loss)
     assert read.gpu_utilisation is None
-    assert replace(read, val_rmse=1.0, train_loss=0.1) == report(1)
+    assert isnan(read.eval_kl["user"])
+    mended = replace(read, val_rmse=1.0, train_loss=0.1, eval_kl={"user": 3, "film": 4})
+    assert mended == report(1)
 
 
 def test_a_later_versions_field_is_passed_over(tmp_path):
