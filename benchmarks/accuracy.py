@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import mean
@@ -18,6 +16,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
+from machine import machine
 from recsys_search.data.datasets import dataset_reference
 from recsys_search.data.splits import SplitSpec
 from recsys_search.model.config import CONFIGS, build_config
@@ -44,14 +43,6 @@ def measure(experiment: Experiment) -> dict[str, Any]:
         "total_s": round(total_s, 1),
         "environment": dict(run.experiment.environment),
     }
-
-
-def machine() -> str:
-    """The processor's name and the number of its cores."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
 
 
 def main() -> None:

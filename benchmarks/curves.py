@@ -1,0 +1,122 @@
+"""Records validation curves of configs drawn at random from `breakthrough`'s space.
+
+    python benchmarks/curves.py ../ml-latest-small --architecture two_tower --n 200 --shard 0/2
+
+Every trial runs all its epochs, unpruned, and all reports are kept, one trial a line, in
+benchmarks/curves/ARCHITECTURE-SHARD.jsonl. What is there already is skipped, so that a broken
+recording carries on; shards may run side by side, with one thread each (OMP_NUM_THREADS=1).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import optuna
+from machine import machine
+from optuna.samplers import RandomSampler
+from recsys_search.data.datasets import load_ratings
+from recsys_search.data.splits import split_ratings
+from recsys_search.model.config import CONFIGS, TrainingConfig, config_to_mapping
+from recsys_search.model.training import Training
+from recsys_search.search.study_file import StudySpec, load_study
+
+FOLDER = Path(__file__).parent / "curves"
+EPOCHS = 30
+DIGITS = 6  # significant ones: five more than a curve's noise
+
+
+def drawn_config(spec: StudySpec, architecture: str, index: int) -> TrainingConfig:
+    """The config of that index, the same whichever were drawn before."""
+    study = optuna.create_study(sampler=RandomSampler(seed=index))
+    study.enqueue_trial({"architecture": architecture})
+    fixed = {"max_epochs": EPOCHS, "patience": EPOCHS}
+    return spec.config({**spec.space.suggest(study.ask()), **fixed})
+
+
+def recorded(architecture: str) -> set[int]:
+    """Indices of the configs whose curves are there, in whichever shard's file."""
+    return {curve["index"] for curve in read_curves(architecture)}
+
+
+def read_curves(architecture: str) -> Iterator[dict[str, Any]]:
+    """One trial each: index, config, bias_val_rmse, and reports as a list per field.
+
+    A line that a crash cut off is passed over.
+    """
+    for path in sorted(FOLDER.glob(f"{architecture}-*.jsonl")):
+        for line in path.read_text().splitlines():
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                continue
+
+
+def curve(index: int, training: Training, **about: Any) -> dict[str, Any]:
+    reports = [asdict(report) for report in training.reports]
+    return {
+        "index": index,
+        "config": config_to_mapping(training.config),
+        "params": training.n_parameters,
+        **about,
+        "reports": {name: [short(report[name]) for report in reports] for name in reports[0]},
+    }
+
+
+def short(value: Any) -> Any:
+    """With no more digits than tell something; null for what is not finite."""
+    if isinstance(value, dict):
+        return {name: short(part) for name, part in value.items()}
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}") if abs(value) < float("inf") else None
+    return value
+
+
+def append(path: Path, line: str) -> None:
+    """A whole line of its own, also behind one that was cut off."""
+    with path.open("a+b") as file:
+        file.seek(0)
+        if file.read()[-1:] not in (b"", b"\n"):
+            file.write(b"\n")
+        file.write(f"{line}\n".encode())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("dataset")
+    parser.add_argument("--architecture", required=True, choices=list(CONFIGS))
+    parser.add_argument("--n", type=int, default=200, help="curves in all shards together")
+    parser.add_argument("--shard", default="0/1", help="K/N: every N-th config, from the K-th")
+    parser.add_argument("--device", default="auto")
+    args = parser.parse_args()
+    shard, n_shards = map(int, args.shard.split("/"))
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    spec = load_study("breakthrough")
+    ratings = load_ratings(args.dataset)
+    split = split_ratings(ratings, spec.split)
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / f"{args.architecture}-{shard}.jsonl"
+    for index in range(shard, args.n, n_shards):
+        if index in recorded(args.architecture):
+            continue
+        with Training(drawn_config(spec, args.architecture, index), split, args.device) as run:
+            for report in run:
+                if not report.finite:
+                    break
+            about = {
+                "bias_val_rmse": run.bias_val_rmse,
+                "fingerprint": split.fingerprint,
+                "machine": machine(str(run.device)),
+            }
+            append(path, json.dumps(curve(index, run, **about), separators=(",", ":")))
+        best = min((r.val_rmse for r in run.reports), default=float("nan"))
+        train_s = sum(report.epoch_s for report in run.reports)
+        print(f"{index}: best {best:.4f} in {len(run.reports)} epochs, {train_s:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
