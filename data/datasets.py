@@ -12,12 +12,14 @@ import numpy as np
 
 from ..errors import DataError
 from .download import data_folder, find_downloaded
+from .prepared import prepared, state_of_files
 from .progress import download_visibly
 from .ratings import Int, Ratings
-from .readers import is_folder, read_folder
+from .readers import SOURCE_FILES, is_folder, read_folder
 from .registry import DATASETS, Source
 
 Fetch = Callable[[str, Path], Path]
+PREPARED = "prepared"  # the data folder's own, of what was read once
 
 
 def load_ratings(
@@ -34,20 +36,21 @@ def load_ratings(
         DataError: there is no such dataset, or it cannot be fetched or read.
     """
     source = DATASETS.get(dataset)
+    data_dir = data_folder(data_dir)
     if source is None:
-        return read_folder(_folder(dataset))
+        folder = _folder(dataset)
+        return _read_prepared(folder.resolve().name, folder, data_dir)
     if not isinstance(source, Source):
         return source()
-    data_dir = data_folder(data_dir)
-    folder = find_downloaded(dataset, data_dir)
-    if folder is None:
+    found = find_downloaded(dataset, data_dir)
+    if found is None:
         if fetch is None:
             raise DataError(
                 f"{dataset} is not in {data_dir}; "
                 f"run 'recsys-search data download {dataset}', or copy its folder there"
             )
-        folder = fetch(dataset, data_dir)
-    return replace(read_folder(folder), name=dataset)
+        found = fetch(dataset, data_dir)
+    return _read_prepared(dataset, found, data_dir)
 
 
 def dataset_reference(dataset: str) -> str:
@@ -100,6 +103,17 @@ def summarise(ratings: Ratings) -> dict[str, Any]:
         "fingerprint": ratings.fingerprint,
         "noise_rmse": ratings.noise_rmse,
     }
+
+
+def _read_prepared(name: str, folder: Path, data_dir: Path) -> Ratings:
+    absolute = folder.resolve()
+    return prepared(
+        name,
+        source=str(absolute),
+        version=lambda: f"{name} {state_of_files(folder / file for file in SOURCE_FILES)}",
+        read=lambda: replace(read_folder(folder), name=name, folder=absolute),
+        cache=data_dir / PREPARED,
+    )
 
 
 def _folder(dataset: str) -> Path:

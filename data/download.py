@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
-from time import time
 from typing import Protocol
 
 import platformdirs
 
 from ..errors import DataError
 from .archive import unpack
+from .folders import rename_complete, work_folder
 from .registry import DATASETS, Source
 
 DATA_DIR_VARIABLE = "RECSYS_SEARCH_DATA_DIR"
 TIMEOUT_S = 30  # without a byte from the server
 _CHUNK_BYTES = 1 << 18
-# A download writes something at least every TIMEOUT_S: a folder this still was left by a kill.
-_ABANDONED_S = 600
 
 
 class Progress(Protocol):
@@ -85,41 +79,19 @@ def download(name: str, data_dir: Path, *, progress: Progress | None = None) -> 
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise DataError(f"{target} holds no {source.file} and is in the way; move it elsewhere")
-        with _work_folder(data_dir, name) as work:
+        with work_folder(data_dir, name) as work:
             try:
                 unpacked = _fetch_unpacked(name, source, work, progress)
             except DataError as error:
                 reason = f"cannot download {name}: {error}"
                 raise DataError(f"{reason}; {_ways_out(name, data_dir)}") from None
-            _put(unpacked, target, source)
+            rename_complete(unpacked, target, whole=lambda: (target / source.file).is_file())
     except OSError as error:
         raise DataError(
             f"cannot download {name}: {error.filename or data_dir}: {error.strerror or error}; "
             f"choose another folder with --data-dir or {DATA_DIR_VARIABLE}"
         ) from None
     return target
-
-
-@contextmanager
-def _work_folder(data_dir: Path, name: str) -> Iterator[Path]:
-    """A new folder in `data_dir` that is gone afterwards, as are those that were abandoned."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    for earlier in data_dir.glob(".*.partial-*"):
-        if time() - _last_written(earlier) > _ABANDONED_S:
-            rmtree(earlier, ignore_errors=True)
-    work = Path(mkdtemp(prefix=f".{name}.partial-", dir=data_dir))
-    try:
-        yield work
-    finally:
-        rmtree(work, ignore_errors=True)
-
-
-def _last_written(folder: Path) -> float:
-    """The newest time in a folder that another process may be removing; now where it did."""
-    try:
-        return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
-    except OSError:
-        return time()
 
 
 def _fetch_unpacked(name: str, source: Source, work: Path, progress: Progress | None) -> Path:
@@ -172,15 +144,6 @@ def _told(error: Exception, url: str) -> str:
     }
     found = (text for kind, text in words.items() if isinstance(error, kind))
     return next(found, f"{url}: {' '.join(str(error).split())}")
-
-
-def _put(unpacked: Path, target: Path, source: Source) -> None:
-    """Renames the complete folder; one that came from another process meanwhile may stay."""
-    try:
-        unpacked.replace(target)
-    except OSError:
-        if not (target / source.file).is_file():
-            raise
 
 
 def _ways_out(name: str, data_dir: Path) -> str:

@@ -38,6 +38,10 @@ FORMATS = {
 }
 
 
+# All that `read_folder` may look at.
+SOURCE_FILES = (*FORMATS, *(form.films for form in FORMATS.values()), "u.genre")
+
+
 def read_folder(folder: Path) -> Ratings:
     """The ratings of `folder`, with titles, years and genres where it holds the films' file.
 

@@ -16,7 +16,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import pytest
 from recsys_search.data import archive, progress
 from recsys_search.data import download as downloading
-from recsys_search.data.datasets import load_ratings
+from recsys_search.data.datasets import PREPARED, load_ratings
 from recsys_search.data.download import data_folder, download, find_downloaded
 from recsys_search.data.progress import download_visibly
 from recsys_search.data.registry import DATASETS
@@ -89,7 +89,9 @@ def serve(server, monkeypatch, body, *, true_md5=True):
 
 
 def left_behind(data_dir: Path) -> list[str]:
-    return sorted(str(path.relative_to(data_dir)) for path in data_dir.rglob("*"))
+    """All that lies there, but for what reading kept."""
+    paths = (path.relative_to(data_dir) for path in data_dir.rglob("*"))
+    return sorted(str(path) for path in paths if path.parts[0] != PREPARED)
 
 
 def complaint(data_dir: Path) -> str:

@@ -1,0 +1,127 @@
+"""How long it takes, and how much memory, to generate, prepare, open and split ratings.
+
+    python benchmarks/data.py 1000000 4000000 32000000 --out benchmarks/results
+
+Each step runs in a process of its own, whose peak memory is told (Python and its libraries, some
+200 MB, included). The generated ratings are written as MovieLens' CSV first, and read from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import resource
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+import pandas as pd
+from machine import machine
+from recsys_search.data.datasets import load_ratings
+from recsys_search.data.demo import demo_ratings
+from recsys_search.data.splits import SplitSpec, split_ratings
+
+OPENINGS = 5  # of which the slowest counts
+LIMITS = {"prepare_s": 60, "prepare_gb": 4, "open_s": 0.2, "generate_s": 90, "generate_gb": 6}
+"""What 32 million ratings must stay under on two cores."""
+
+
+def generate(folder: Path, n: int) -> dict[str, float]:
+    """Writes ratings.csv and movies.csv; the time is that of the generator alone."""
+    started_at = perf_counter()
+    ratings = demo_ratings(n)
+    figures = {"generate_s": perf_counter() - started_at, "generate_gb": peak_gb()}
+    films = ratings.films
+    names = pd.Series(films.genre_names)
+    movies = {
+        "movieId": films.ids,
+        "title": films.titles,
+        "genres": ["|".join(names[row]) for row in films.genres],
+    }
+    pd.DataFrame(movies).to_csv(folder / "movies.csv", index=False)
+    step = 1_000_000
+    for start in range(0, n, step):
+        rows = slice(start, start + step)
+        columns = {
+            "userId": ratings.user_ids[ratings.user[rows]],
+            "movieId": films.ids[ratings.film[rows]],
+            "rating": ratings.rating[rows],
+            "timestamp": ratings.timestamp[rows] if ratings.timestamp is not None else 0,
+        }
+        mode = "w" if start == 0 else "a"
+        table = pd.DataFrame(columns)
+        table.to_csv(folder / "ratings.csv", index=False, header=start == 0, mode=mode)
+    figures["users"], figures["films"] = ratings.n_users, ratings.n_films
+    figures["csv_mb"] = (folder / "ratings.csv").stat().st_size / 1e6
+    return figures
+
+
+def prepare(folder: Path, n: int) -> dict[str, float]:
+    started_at = perf_counter()
+    ratings = load_ratings(str(folder), folder / "cache")
+    assert len(ratings) == n
+    return {"prepare_s": perf_counter() - started_at, "prepare_gb": peak_gb()}
+
+
+def reopen(folder: Path, n: int) -> dict[str, float]:
+    """The slowest of some openings, the fingerprint asked for; the libraries are there already."""
+    times = []
+    for _ in range(OPENINGS):
+        started_at = perf_counter()
+        ratings = load_ratings(str(folder), folder / "cache")
+        assert len(ratings) == n and ratings.fingerprint
+        times.append(perf_counter() - started_at)
+    return {"open_s": max(times), "open_gb": peak_gb()}
+
+
+def split(folder: Path, n: int) -> dict[str, float]:
+    ratings = load_ratings(str(folder), folder / "cache")
+    started_at = perf_counter()
+    parts = split_ratings(ratings, SplitSpec())
+    assert len(parts.train) == round(0.8 * n)
+    return {"split_s": perf_counter() - started_at, "split_gb": peak_gb()}
+
+
+def peak_gb() -> float:
+    """Of this process since it began."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def in_fresh_process(step: Callable[..., dict[str, float]], folder: Path, n: int) -> dict[str, Any]:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(step, folder, n).result()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("ratings", type=int, nargs="+")
+    parser.add_argument("--out", type=Path, help="a folder for the JSON")
+    args = parser.parse_args()
+    rows = []
+    for n in args.ratings:
+        row: dict[str, Any] = {"ratings": n}
+        with TemporaryDirectory() as folder:
+            for step in (generate, prepare, reopen, split):
+                row |= in_fresh_process(step, Path(folder), n)
+        rows.append({name: round(value, 3) for name, value in row.items()})
+        if len(rows) == 1:
+            print("  ".join(name.rjust(9) for name in row))
+        values = rows[-1].items()
+        print(
+            "  ".join(f"{value:g}".rjust(max(9, len(name))) for name, value in values), flush=True
+        )
+    for name, limit in LIMITS.items():
+        print(f"{name}: {rows[-1][name]:g}, to stay under {limit:g} at 32M")
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        path = args.out / "data.json"
+        path.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n")
+        print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()
