@@ -89,6 +89,16 @@ class Ratings:
         )
 
     @cached_property
+    def rows_by_user(self) -> Int:
+        """(n,) row numbers sorted by user, each user's by time where there are timestamps."""
+        return _by_time(self.user, self.timestamp)
+
+    @cached_property
+    def rows_by_film(self) -> Int:
+        """(n,) row numbers sorted by film, each film's by time where there are timestamps."""
+        return _by_time(self.film, self.timestamp)
+
+    @cached_property
     def fingerprint(self) -> str:
         """16 hex digits that differ where any id, rating, timestamp, genre or year differs."""
         films = self.films
@@ -101,3 +111,15 @@ class Ratings:
             digest.update(f"{column.dtype.str}{column.shape}".encode())
             digest.update(np.ascontiguousarray(column).data)
         return digest.hexdigest()[:16]
+
+
+def _by_time(index: Int, timestamp: Int | None) -> Int:
+    """(n,) rows sorted by index, then timestamp, then row."""
+    if timestamp is None or not len(index):
+        return np.argsort(index, kind="stable")
+    first, last = int(timestamp.min()), int(timestamp.max())
+    span = last - first + 1
+    if (int(index.max()) + 1) * span > np.iinfo(np.int64).max:
+        return np.lexsort((timestamp, index))
+    # One sort of one key takes a third of the time of `lexsort`.
+    return np.argsort(index * span + (timestamp - first), kind="stable")

@@ -119,8 +119,8 @@ class TrainStore:
             film=film,
             rating=rating,
             timestamp=_optional(train.timestamp, device),
-            by_user=_group(train.user, train.film, train.timestamp, train.n_users, device),
-            by_film=_group(train.film, train.user, train.timestamp, train.n_films, device),
+            by_user=_group(train.rows_by_user, train.user, train.film, train.n_users, device),
+            by_film=_group(train.rows_by_film, train.film, train.user, train.n_films, device),
             mean=float(biases.mean),
             scale=train.scale,
             biases=biases,
@@ -158,10 +158,7 @@ class TrainStore:
         return user_has & film_has
 
 
-def _group(
-    key: Int, other: Int, timestamp: Int | None, n_groups: int, device: torch.device
-) -> Grouping:
-    rows = np.argsort(key, kind="stable") if timestamp is None else np.lexsort((timestamp, key))
+def _group(rows: Int, key: Int, other: Int, n_groups: int, device: torch.device) -> Grouping:
     offsets = np.zeros(n_groups + 1, dtype=np.int64)
     np.cumsum(np.bincount(key, minlength=n_groups), out=offsets[1:])
     return Grouping(*(torch.from_numpy(part).to(device) for part in (offsets, rows, other[rows])))
