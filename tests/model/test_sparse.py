@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from recsys_search.model.sparse import RowWeights
+from recsys_search.model import sparse
+from recsys_search.model.sparse import Chunks, RowWeights
+
+
+@pytest.fixture(autouse=True, params=[1, 2, 4096])
+def longest_sum(request, monkeypatch):
+    """Everything holds however short the chunks are; groups have 0 to 4 rows here."""
+    monkeypatch.setattr(sparse, "LONGEST_SUM", request.param)
 
 
 @pytest.fixture
@@ -50,3 +57,28 @@ def test_gradients_are_those_of_the_dense_product(few, weights, dense):
 
 def test_a_user_without_ratings_sums_to_nothing(few, weights):
     assert RowWeights(few, weights).sums_by_user(table(few.n_films))[1].tolist() == [0, 0, 0]
+
+
+def test_long_groups_are_cut_and_empty_ones_stay():
+    """Groups of 3, 0, 5 and 2 rows, at most 2 rows together."""
+    chunks = Chunks.cut(torch.tensor([0, 3, 3, 8, 10]), longest=2)
+    assert chunks.offsets.tolist() == [0, 2, 3, 3, 5, 7, 8, 10]
+    assert chunks.of_group.tolist() == [0, 2, 3, 6, 7]
+
+
+def test_short_groups_are_not_cut():
+    offsets = torch.tensor([0, 3, 3, 8, 10])
+    chunks = Chunks.cut(offsets, longest=5)
+    assert chunks.offsets is offsets and chunks.of_group is None
+
+
+def test_a_sum_over_many_rows_is_nearer_to_the_exact_one_in_chunks():
+    n = 200_000
+    values = torch.rand(n, 1, generator=torch.Generator().manual_seed(0))
+    offsets, rows = torch.tensor([0, n]), torch.arange(n)
+    exact = values.double().sum()
+    error = [
+        float((Chunks.cut(offsets, longest).sums(rows, torch.ones(n), values) - exact).abs())
+        for longest in (n, 4096)
+    ]
+    assert error[1] < error[0] / 5

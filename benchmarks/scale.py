@@ -1,0 +1,127 @@
+"""What a training step of `two_tower` costs in time and memory, by the number of ratings.
+
+    python benchmarks/scale.py 1000000 32000000 --batch-size 65536 --out benchmarks/results
+
+Needs no Optuna. Memory is the peak of the steps over what stood before them: on a CPU that of the
+process, on a GPU that of torch's allocator. An epoch is worked out from its steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from machine import machine
+from recsys_search.data.demo import demo_ratings
+from recsys_search.data.splits import Split, SplitSpec, split_ratings
+from recsys_search.model.config import build_config
+from recsys_search.model.training import StepSums, Training
+
+
+def measure(split: Split, *, batch_size: int, latent_dim: int, steps: int, device: str) -> dict:
+    """Figures of the first steps of an epoch, the very first one apart: it warms up."""
+    config = build_config("two_tower", batch_size=batch_size, latent_dim=latent_dim)
+    started_at = perf_counter()
+    with Training(config, split, device) as run:
+        wait(run.device)
+        build_s = perf_counter() - started_at
+        before_mb = now_mb(run.device)
+        # Inside of an epoch, for a whole one at this size takes an hour on a CPU.
+        run._model.train()
+        started_at = perf_counter()
+        run._model.refresh()
+        wait(run.device)
+        refresh_s = perf_counter() - started_at
+        rows = torch.randperm(len(run._store), device=run.device).tensor_split(run._n_steps)
+        times = []
+        sums = StepSums(run.device, loss_scaling=False)
+        for batch in islice(rows, steps):
+            started_at = perf_counter()
+            run._step(batch, run._kl_schedule.beta, sums)
+            wait(run.device)
+            times.append(perf_counter() - started_at)
+        step_s = min(times[1:] or times)
+        return {
+            "train_ratings": len(split.train),
+            "users": split.train.n_users,
+            "films": split.train.n_films,
+            "batch_size": batch_size,
+            "latent_dim": latent_dim,
+            "amp": run.amp,
+            "build_s": round(build_s, 2),
+            "refresh_s": round(refresh_s, 3),
+            "step_s": round(step_s, 4),
+            "epoch_s": round(refresh_s + run._n_steps * step_s, 1),
+            "steps_mb": round(peak_mb(run.device) - before_mb),
+        }
+
+
+def wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def now_mb(device: torch.device) -> float:
+    """Memory in use, from which on peaks are counted."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return torch.cuda.memory_allocated(device) / 1e6
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
+    return process_mb("VmRSS")
+
+
+def peak_mb(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    return process_mb("VmHWM")
+
+
+def process_mb(name: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    [kib] = [line.split()[1] for line in lines if line.startswith(f"{name}:")]
+    return int(kib) * 1024 / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("ratings", type=int, nargs="+")
+    parser.add_argument("--batch-size", type=int, default=65536)
+    parser.add_argument("--latent-dim", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--out", type=Path, help="a folder for the JSON")
+    args = parser.parse_args()
+    if platform.system() != "Linux":
+        sys.exit("reads memory from /proc, which Linux alone has")
+    sizes: dict[str, Any] = {"batch_size": args.batch_size, "latent_dim": args.latent_dim}
+    rows = []
+    for n in args.ratings:
+        split = split_ratings(demo_ratings(n), SplitSpec())
+        rows.append(measure(split, **sizes, steps=args.steps, device=args.device))
+        if len(rows) == 1:
+            print("  ".join(name.rjust(9) for name in rows[0]))
+        values = rows[-1].items()
+        print("  ".join(str(value).rjust(max(9, len(name))) for name, value in values), flush=True)
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        on = "cuda" if torch.cuda.is_available() and args.device != "cpu" else "cpu"
+        about = {
+            "machine": machine(on),
+            "threads": torch.get_num_threads(),
+            "cores": os.cpu_count(),
+        }
+        path = args.out / f"scale-{on}.json"
+        path.write_text(json.dumps({**about, "rows": rows}, indent=2) + "\n")
+        print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()
