@@ -65,6 +65,14 @@ def peak_memory_mib(device: torch.device) -> float:
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
+def gpu_memory_share(device: torch.device) -> float | None:
+    """Of the GPU's memory, in use by all processes; None without a GPU."""
+    if device.type != "cuda":
+        return None
+    free, total = torch.cuda.mem_get_info(device)
+    return 1.0 - free / total
+
+
 def gpu_utilisation(device: torch.device) -> int | None:
     """Percent, or None without a GPU or without the extra `gpu`, which reads it."""
     if device.type != "cuda":

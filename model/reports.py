@@ -30,6 +30,7 @@ class EpochReport:
         train_s: seconds in training steps; epoch_s: with the evaluation.
         peak_memory_mib: of the GPU since training began, or of the process on a CPU.
         gpu_utilisation: percent, None where there is no GPU or it cannot be read.
+        gpu_memory_share: of the GPU's memory, in use at the epoch's end by whoever; None on a CPU.
     """
 
     epoch: int
@@ -52,6 +53,7 @@ class EpochReport:
     epoch_s: float
     peak_memory_mib: float
     gpu_utilisation: int | None = None
+    gpu_memory_share: float | None = None
 
     @property
     def finite(self) -> bool:
@@ -59,7 +61,8 @@ class EpochReport:
         return math.isfinite(self.train_loss) and math.isfinite(self.val_rmse)
 
 
-MEASURED = {"ratings_per_s", "train_s", "epoch_s", "peak_memory_mib", "gpu_utilisation"}
+MAY_BE_NONE = {"gpu_utilisation", "gpu_memory_share"}
+MEASURED = {"ratings_per_s", "train_s", "epoch_s", "peak_memory_mib", *MAY_BE_NONE}
 """Fields that differ from run to run; all others repeat to the bit on a CPU."""
 
 
@@ -102,4 +105,4 @@ def _plain(value: Any) -> Any:
 def _read(name: str, value: Any) -> Any:
     if isinstance(value, dict):
         return {tower: _read(tower, part) for tower, part in value.items()}
-    return math.nan if value is None and name != "gpu_utilisation" else value
+    return math.nan if value is None and name not in MAY_BE_NONE else value

@@ -24,7 +24,13 @@ from torch import Tensor
 from ..data.splits import Split
 from .architectures import build_model, count_parameters
 from .config import TrainingConfig
-from .device import Precision, gpu_utilisation, peak_memory_mib, resolve_device
+from .device import (
+    Precision,
+    gpu_memory_share,
+    gpu_utilisation,
+    peak_memory_mib,
+    resolve_device,
+)
 from .elbo import elbo
 from .evaluation import evaluate
 from .health import HEALTH_ROWS, measure_health
@@ -215,6 +221,7 @@ class Training:
             epoch_s=perf_counter() - started_at,
             peak_memory_mib=peak_memory_mib(self._device),
             gpu_utilisation=gpu_utilisation(self._device),
+            gpu_memory_share=gpu_memory_share(self._device),
         )
 
     def _train_epoch(self) -> StepSums:

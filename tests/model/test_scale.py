@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "scale.py"
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 def test_three_steps_at_a_million_ratings_stay_far_below_a_row_of_latents_each(tmp_path):
-    """One (train ratings, latent_dim) table of float32 would take 205 MB, and users by films 228."""
+    """A (train ratings, latent_dim) table of float32 would take 205 MB, and users by films 228."""
     sizes = ["1000000", "--batch-size", "4096", "--latent-dim", "64", "--steps", "3"]
     subprocess.run(
         [sys.executable, SCRIPT, *sizes, "--device", "cpu", "--out", tmp_path],

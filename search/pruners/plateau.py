@@ -1,0 +1,140 @@
+"""Early stops by what the rest of the curve may bring: a plateau, or no chance to catch up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, sqrt
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from ...model.config import TrainingConfig
+from ..axes import Strict
+from .forecast import Forecast, forecast, student_t_cdf
+from .progress import Progress, Stop
+
+EARLY_EPOCH = 20  # a plateau before it was the reference's sign of a config that will not do
+FEWEST_EPOCHS = 5  # of the tail, for a forecast
+
+Chance = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Plateau(Strict):
+    """Nothing more will come of it: the chances to improve by more than `delta`, and to beat the
+    incumbent, are both small, at some epochs in a row.
+
+    The chances are those of `forecast`, fitted to the epochs after the warm-up of the KL weight and
+    the learning rate. A curve that no shape fits is left to go on.
+    """
+
+    delta: Annotated[float, Field(gt=0)] = 0.001  # stars
+    chance: Chance = 0.05
+    checks: Count = 2  # epochs in a row
+    poor_fit: Annotated[float, Field(gt=0)] = 0.01  # stars of noise around the best shape
+
+    def judge(self, seen: Progress) -> Stop | None:
+        chances = [self._chance(seen, left_out) for left_out in range(self.checks)]
+        if any(chance is None or chance >= self.chance for chance in chances):
+            return None
+        best = seen.best
+        assert best is not None
+        epoch, left = seen.last.epoch, seen.config.max_epochs - seen.last.epoch
+        early = ", which is early: a sign of a config that will not do"
+        return Stop(
+            "plateau",
+            f"validation RMSE {best.val_rmse:.4f} (epoch {best.epoch}) is level by epoch "
+            f"{epoch}{early if epoch < EARLY_EPOCH else ''}: the chance to fall below "
+            f"{self._goal(seen, best.val_rmse):.4f} in the {left} epochs left is "
+            f"{100 * (chances[0] or 0.0):.1f}%",
+        )
+
+    def _chance(self, seen: Progress, left_out: int) -> float | None:
+        """To do better, as it stood some epochs ago; None where there is no telling."""
+        values = [report.val_rmse for report in seen.reports[: len(seen.reports) - left_out]]
+        ahead = curve_ahead(seen.config, values)
+        if ahead is None or ahead.noise > self.poor_fit:
+            return None
+        return ahead.chance_below(self._goal(seen, min(values)))
+
+    def _goal(self, seen: Progress, best: float) -> float:
+        """The higher of the two goals: better by delta, and better than the incumbent.
+
+        Whoever is ahead of the incumbent already has only himself to beat.
+        """
+        improved = best - self.delta
+        if seen.incumbent is None or best <= seen.incumbent:
+            return improved
+        return max(improved, seen.incumbent)
+
+
+class Hopeless(Strict):
+    """It will hardly beat the incumbent, by how far completed trials of its kind still fell from
+    the same epoch on.
+
+    The falls that remain are taken as draws of one normal distribution, of unknown mean and spread:
+    the next one's is a t distribution.
+    """
+
+    chance: Chance = 0.05
+    checks: Count = 2  # epochs in a row
+    completed: Annotated[int, Field(ge=2)] = 4  # trials, at least, to learn from
+    warmup_epochs: Annotated[int, Field(ge=0)] = 1
+
+    def judge(self, seen: Progress) -> Stop | None:
+        if seen.incumbent is None or len(seen.completed) < self.completed:
+            return None
+        epochs = [len(seen.reports) - left_out for left_out in range(self.checks)]
+        if epochs[-1] <= self.warmup_epochs:
+            return None
+        chances = [self._chance(seen, epoch) for epoch in epochs]
+        if max(chances) >= self.chance:
+            return None
+        best = seen.best
+        assert best is not None
+        falls = remaining_falls(seen.completed, epochs[0])
+        return Stop(
+            "hopeless",
+            f"validation RMSE {best.val_rmse:.4f} by epoch {epochs[0]} would have to fall by "
+            f"{best.val_rmse - seen.incumbent:.4f} to reach the best trial's {seen.incumbent:.4f}; "
+            f"the {len(falls)} completed {seen.config.architecture} trials fell by "
+            f"{np.mean(falls):.4f} ± {np.std(falls, ddof=1):.4f} from there on "
+            f"(chance {100 * chances[0]:.1f}%)",
+        )
+
+    def _chance(self, seen: Progress, epoch: int) -> float:
+        """To come to the incumbent, as it stood at that epoch."""
+        assert seen.incumbent is not None
+        needed = min(report.val_rmse for report in seen.reports[:epoch]) - seen.incumbent
+        falls = remaining_falls(seen.completed, epoch)
+        n = len(falls)
+        # A curve that ends on the same value as all others had no luck in it: some spread is left.
+        spread = sqrt(np.var(falls, ddof=1) + LEAST_SPREAD**2)
+        t = (np.mean(falls) - needed) / (spread * sqrt(1 + 1 / n))
+        return float(student_t_cdf(np.asarray([t]), n - 1)[0])
+
+
+LEAST_SPREAD = 0.001  # stars
+
+
+def remaining_falls(curves: Sequence[Sequence[float]], epoch: int) -> list[float]:
+    """How far the best value of each curve fell after that epoch, in stars."""
+    return [min(curve[:epoch]) - min(curve) for curve in curves]
+
+
+def curve_ahead(config: TrainingConfig, values: Sequence[float]) -> Forecast | None:
+    """The forecast of a curve, given from its first epoch on; None while it tells too little."""
+    warmup = max(config.lr_warmup_epochs, _beta_warmup(config))
+    first_epoch = max(2, ceil(warmup) + 1)
+    tail = values[first_epoch - 1 :]
+    if len(tail) < FEWEST_EPOCHS or not np.isfinite(tail).all():
+        return None
+    return forecast(tail, first_epoch=first_epoch, max_epochs=config.max_epochs)
+
+
+def _beta_warmup(config: TrainingConfig) -> float:
+    """Epochs until the KL weight stands still, as near as a curve can tell."""
+    if config.kl_schedule == "linear":
+        return 0.9 * config.kl_warmup_epochs
+    return config.max_epochs / config.kl_cycles if config.kl_schedule == "cyclical" else 0.0

@@ -1,0 +1,53 @@
+"""The study's pruners as one Optuna pruner, that remembers why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import optuna
+from optuna.pruners import BasePruner
+from optuna.trial import FrozenTrial
+
+from .choice import Pruner
+from .optuna_pruners import OptunaPruner
+from .progress import Progress, Stop
+
+
+class TrialPruner(BasePruner):
+    """Asks the study's pruners in their order; the first that would stop the trial has its way.
+
+    Optuna keeps one value an epoch of a trial. The rules look at whole reports, so they judge
+    trials of which the objective tells: `observe`, then `trial.should_prune()`, then `stop`.
+
+    Attributes:
+        stop: why the trial that was asked for last shall end; None if it shall not.
+    """
+
+    def __init__(self, pruners: Sequence[Pruner]) -> None:
+        self._entries = [
+            (chosen, chosen.build() if isinstance(chosen, OptunaPruner) else None)
+            for chosen in (pruner.chosen for pruner in pruners)
+        ]
+        self._seen: tuple[int, Progress] | None = None
+        self.stop: Stop | None = None
+
+    def observe(self, trial_number: int, seen: Progress) -> None:
+        """What the rules are to judge when Optuna next asks about this trial."""
+        self._seen = (trial_number, seen)
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        self.stop = self._first_stop(study, trial)
+        return self.stop is not None
+
+    def _first_stop(self, study: optuna.Study, trial: FrozenTrial) -> Stop | None:
+        known = self._seen is not None and self._seen[0] == trial.number
+        seen = self._seen[1] if known else None
+        for chosen, pruner in self._entries:
+            if isinstance(chosen, OptunaPruner):
+                # Each is asked every epoch, for successive halving keeps its rungs in the trial.
+                assert pruner is not None
+                if pruner.prune(study, trial):
+                    return chosen.stop(study, trial)
+            elif seen is not None and (stop := chosen.judge(seen)):
+                return stop
+        return None

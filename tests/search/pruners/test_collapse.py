@@ -1,0 +1,128 @@
+"""When a dead latent is a collapse, and when it is young, useful or partial."""
+
+from __future__ import annotations
+
+import pytest
+from recsys_search.search.pruners.collapse import Collapse, settled
+
+DEAD = {"active": 1, "shuffle_cost": 0.001, "eval_kl": 0.02, "val_rmse": 0.87}
+
+
+def epochs(reports):
+    return [report.epoch for report in reports]
+
+
+def test_a_dead_latent_that_is_no_better_than_the_biases_has_collapsed(seen):
+    stop = Collapse().judge(seen(n=3, **DEAD))
+    assert stop.stop_reason == "collapse"
+    assert stop.reason == (
+        "1 of 32 units of the latent space are active in epochs 1 to 3, its KL is 0.02 nats, and "
+        "its z exchanged between ratings costs 0.1% of the MSE; "
+        "validation RMSE 0.8700 is no better than the biases' 0.8700"
+    )
+
+
+@pytest.mark.parametrize(
+    "alive",
+    [
+        {"active": [1, 2, 1]},  # once more than one unit
+        {"shuffle_cost": [0.001, 0.001, 0.005]},  # the decoder looks at z
+    ],
+)
+def test_all_of_the_signs_are_needed_in_each_check(seen, alive):
+    assert Collapse().judge(seen(n=3, **{**DEAD, **alive})) is None
+
+
+def test_two_checks_are_not_enough(seen):
+    assert Collapse().judge(seen(n=2, **DEAD)) is None
+    assert Collapse(checks=2).judge(seen(n=2, **DEAD)) is not None
+
+
+def test_a_model_that_improves_without_its_latent_is_left_alone(seen):
+    """Below the biases by far, and better with every epoch."""
+    improving = {**DEAD, "val_rmse": [0.85, 0.84, 0.83, 0.82, 0.81]}
+    assert Collapse().judge(seen(**improving)) is None
+
+
+def test_a_model_that_does_not_improve_without_its_latent_has_collapsed(seen):
+    level = {**DEAD, "val_rmse": [0.85, 0.84, 0.839, 0.8395, 0.839]}
+    stop = Collapse().judge(seen(**level))
+    assert stop.reason.endswith("; validation RMSE does not improve on 0.8400")
+
+
+def test_of_a_wide_latent_two_percent_may_be_active(seen):
+    wide = {"latent_dim": 128}
+    assert Collapse().judge(seen(n=3, config=wide, **{**DEAD, "active": 2})) is not None
+    assert Collapse().judge(seen(n=3, config=wide, **{**DEAD, "active": 3})) is None
+
+
+def test_one_dead_tower_of_two_is_enough(seen):
+    figures = {
+        "active": {"user": 30, "film": 0},
+        "shuffle_cost": {"user": 0.4, "film": 0.0},
+        "eval_kl": {"user": 9.0, "film": 0.01},
+    }
+    stop = Collapse().judge(seen(n=3, towers=("user", "film"), **{**DEAD, **figures}))
+    assert stop.reason.startswith("0 of 32 units of the film tower are active")
+
+
+def test_a_clamped_kl_says_nothing(seen):
+    """With free bits, the clamped KL of a dead latent stands at its floor, as of a live one."""
+    config = {"free_bits": 2.0}
+    assert Collapse().judge(seen(n=3, config=config, kl_clamped=2.0, **DEAD)) is not None
+    assert Collapse().judge(seen(n=3, config=config, kl_clamped=2.0)) is None
+
+
+def test_nothing_is_judged_while_beta_warms_up(seen):
+    """A dead latent before beta has its say is a young one."""
+    config = {"kl_schedule": "linear", "kl_warmup_epochs": 10.0, "kl_weight": 0.01}
+    beta = [0.001 * epoch for epoch in range(1, 11)]
+    assert Collapse().judge(seen(beta=beta, config=config, **DEAD)) is None
+    ready = seen(beta=[*beta, 0.01], config=config, **DEAD)
+    assert epochs(settled(ready.config, ready.reports)) == [9, 10, 11]
+    assert Collapse().judge(ready) is not None
+
+
+def test_a_cyclical_schedule_is_judged_at_the_ends_of_its_cycles(seen):
+    config = {"kl_schedule": "cyclical", "kl_cycles": 4, "max_epochs": 22}
+    cycles = seen(n=22, config=config, **DEAD)
+    assert epochs(settled(cycles.config, cycles.reports)) == [11, 17, 22]
+    assert Collapse().judge(seen(n=21, config=config, **DEAD)) is None
+    assert Collapse().judge(cycles) is not None
+
+
+@pytest.mark.parametrize(
+    ("kl", "first"),
+    [
+        ([40.0, 30.0, 20.0, 10.9, 8.0], 4),  # near the set point of 10
+        ([40.0, 30.0, 5.0, 4.0, 3.0], 3),  # across it
+        ([1.0, 2.0, 3.0, 9.1, 3.0], 4),  # from below
+        ([1.0, 2.0, 3.0, 4.0, 5.0], None),  # never there
+    ],
+)
+def test_a_controlled_run_is_judged_once_its_kl_was_at_the_set_point(seen, kl, first):
+    run = seen(kl=kl, config={"kl_schedule": "controller", "kl_target": 10.0}, **DEAD)
+    expected = list(range(first, 6)) if first else []
+    assert epochs(settled(run.config, run.reports)) == expected
+
+
+def test_without_a_kl_weight_a_dead_encoder_is_told_as_that(seen):
+    stop = Collapse().judge(seen(n=3, beta=0.0, config={"kl_weight": 0.0}, **DEAD))
+    assert stop.reason.startswith("dead encoder, with beta 0 to press on it: 1 of 32 units")
+
+
+def test_a_partly_dead_latent_is_a_warning_and_no_stop(seen):
+    partly = seen(n=3, active=7)
+    assert Collapse().judge(partly) is None
+    assert Collapse().warning(partly).startswith("partial collapse: 7 of 32 units")
+    assert Collapse().warning(seen(n=3, active=8)) is None
+    assert Collapse().warning(seen(active=[7, 8, 7])) is None
+
+
+def test_a_young_latent_is_no_warning(seen):
+    assert Collapse().warning(seen(n=3, active=0, beta=0.001)) is None
+
+
+def test_figures_that_are_no_numbers_are_no_collapse(seen):
+    nan = float("nan")
+    assert Collapse().judge(seen(n=3, active=0, shuffle_cost=nan, val_rmse=nan)) is None

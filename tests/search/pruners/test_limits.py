@@ -1,0 +1,36 @@
+"""What the machine and the purse allow."""
+
+from __future__ import annotations
+
+import pytest
+from recsys_search.search.pruners.limits import GpuMemory, TrialBudget
+
+
+def test_memory_beyond_its_limit_ends_the_trial(seen):
+    stop = GpuMemory().judge(seen(gpu_memory_share=[0.5, 0.93]))
+    assert stop.stop_reason == "gpu-memory"
+    assert stop.reason == (
+        "93% of the GPU's memory is in use (limit 90%), 500 MiB at most by this trial, "
+        "at batch size 2048"
+    )
+
+
+@pytest.mark.parametrize("share", [0.9, None])
+def test_memory_at_its_limit_or_without_a_gpu_ends_nothing(seen, share):
+    assert GpuMemory().judge(seen(n=1, gpu_memory_share=share)) is None
+
+
+def test_a_budget_of_epochs_is_spent_after_so_many(seen):
+    assert TrialBudget(epochs=3).judge(seen(n=2)) is None
+    stop = TrialBudget(epochs=3).judge(seen(n=3))
+    assert stop == ("budget", "3 epochs, as many as a trial may run")
+
+
+def test_a_budget_of_seconds_counts_training_and_evaluation(seen):
+    assert TrialBudget(seconds=6.5).judge(seen(n=3, epoch_s=2.0, train_s=1.0)) is None
+    stop = TrialBudget(seconds=6.5).judge(seen(n=4, epoch_s=2.0, train_s=1.0))
+    assert stop == ("budget", "8 s in 4 epochs; a trial may take 6.5 s")
+
+
+def test_no_budget_ends_nothing(seen):
+    assert TrialBudget().judge(seen(n=3)) is None

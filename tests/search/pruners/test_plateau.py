@@ -1,0 +1,194 @@
+"""Early stops by what the rest of a curve may bring."""
+
+from __future__ import annotations
+
+from math import exp, sqrt
+
+import numpy as np
+import pytest
+from pytest import approx
+from recsys_search.search.pruners.forecast import forecast, student_t_cdf
+from recsys_search.search.pruners.plateau import Hopeless, Plateau, curve_ahead, remaining_falls
+
+MAX_EPOCHS = {"max_epochs": 40}
+
+
+def noisy(curve, sd=0.0003):
+    return (np.asarray(curve) + np.random.default_rng(0).normal(0, sd, len(curve))).tolist()
+
+
+def decay(n, *, level=0.80, drop=0.1, epochs=3.0):
+    return noisy([level + drop * exp(-epoch / epochs) for epoch in range(1, n + 1)])
+
+
+# Plateau.
+
+
+def test_a_level_curve_is_a_plateau(seen):
+    stop = Plateau().judge(seen(val_rmse=decay(25), config=MAX_EPOCHS))
+    assert stop.stop_reason == "plateau"
+    assert "is level by epoch 25: the chance to fall below" in stop.reason
+    assert "in the 15 epochs left is" in stop.reason
+
+
+def test_a_plateau_before_epoch_twenty_is_told_as_a_bad_sign(seen):
+    stop = Plateau().judge(seen(val_rmse=decay(18, epochs=1.5), config={"max_epochs": 24}))
+    assert (
+        "is level by epoch 18, which is early: a sign of a config that will not do" in stop.reason
+    )
+
+
+def test_a_falling_curve_is_left_to_go_on(seen):
+    falling = noisy([0.9 - 0.003 * epoch for epoch in range(1, 26)])
+    assert Plateau().judge(seen(val_rmse=falling, config=MAX_EPOCHS)) is None
+
+
+def test_a_curve_that_no_shape_fits_is_left_to_go_on(seen):
+    """Noise of 0.05 stars around a level: anything may come."""
+    wild = noisy([0.85] * 25, sd=0.05)
+    assert Plateau().judge(seen(val_rmse=wild, config=MAX_EPOCHS)) is None
+
+
+def test_one_check_is_not_enough(seen):
+    """With its last epoch level and the one before still falling, the curve may go on."""
+    curve = decay(25)
+    first = next(
+        n
+        for n in range(6, 26)
+        if Plateau(checks=1).judge(seen(val_rmse=curve[:n], config=MAX_EPOCHS))
+    )
+    assert Plateau().judge(seen(val_rmse=curve[:first], config=MAX_EPOCHS)) is None
+    assert Plateau().judge(seen(val_rmse=curve[: first + 1], config=MAX_EPOCHS)) is not None
+
+
+def test_a_level_curve_that_may_still_beat_the_incumbent_goes_on(seen):
+    """An incumbent a hair below is within the noise; one far below is out of reach."""
+    curve = decay(25, level=0.80)
+    near, far = min(curve) - 0.0002, 0.75
+    assert Plateau().judge(seen(val_rmse=curve, config=MAX_EPOCHS, incumbent=far)) is not None
+    assert Plateau().judge(seen(val_rmse=curve, config=MAX_EPOCHS, incumbent=near)) is None
+
+
+def test_the_leader_has_only_himself_to_beat(seen):
+    curve = decay(25, level=0.80)
+    assert Plateau().judge(seen(val_rmse=curve, config=MAX_EPOCHS, incumbent=0.85)) is not None
+
+
+@pytest.mark.parametrize(
+    "warmup",
+    [
+        {"kl_schedule": "linear", "kl_warmup_epochs": 25.0},
+        {"kl_schedule": "cyclical", "kl_cycles": 2},
+        {"lr_warmup_epochs": 22.0},
+    ],
+)
+def test_epochs_of_a_warmup_tell_nothing(seen, warmup):
+    assert Plateau().judge(seen(val_rmse=decay(25), config={**MAX_EPOCHS, **warmup})) is None
+
+
+def test_a_curve_with_a_gap_is_not_forecast(seen):
+    run = seen(val_rmse=[*decay(20), float("nan"), *decay(4)], config=MAX_EPOCHS)
+    assert curve_ahead(run.config, [report.val_rmse for report in run.reports]) is None
+
+
+# The forecast.
+
+
+def test_a_forecast_knows_a_decay_it_has_seen():
+    """0.8 + 0.1 exp(-t / 8) after 20 of 40 epochs: 0.8082 now, 0.8007 at the end."""
+    curve = [0.8 + 0.1 * exp(-epoch / 8) for epoch in range(1, 41)]
+    ahead = forecast(curve[:20], first_epoch=1, max_epochs=40)
+    assert ahead.mean.shape == ahead.sd.shape == (20, len(ahead.weight))
+    assert ahead.weight.sum() == approx(1)
+    assert float(ahead.mean[-1] @ ahead.weight) == approx(curve[-1], abs=0.002)
+    assert ahead.chance_below(0.806) > 0.9
+    assert ahead.chance_below(0.79) < 0.1
+
+
+def test_a_chance_grows_with_the_value_and_with_the_noise():
+    calm, loud = (
+        forecast(noisy([0.8] * 15, sd), first_epoch=3, max_epochs=40) for sd in (3e-4, 3e-3)
+    )
+    chances = [calm.chance_below(value) for value in (0.78, 0.79, 0.80, 0.81)]
+    assert chances == sorted(chances)
+    assert loud.chance_below(0.79) > calm.chance_below(0.79)
+    assert calm.noise < loud.noise
+
+
+def test_after_the_last_epoch_nothing_is_to_come():
+    assert forecast([0.8] * 10, first_epoch=31, max_epochs=40).chance_below(1.0) == 0.0
+
+
+def test_a_shorter_tail_leaves_more_open():
+    """Six epochs of a level say less than twenty."""
+    few, many = (forecast(noisy([0.8] * n), first_epoch=3, max_epochs=60) for n in (6, 20))
+    assert few.chance_below(0.79) > many.chance_below(0.79)
+
+
+@pytest.mark.parametrize(
+    ("t", "freedom", "p"),
+    [(0.0, 5, 0.5), (2.015, 5, 0.95), (-1.812, 10, 0.05), (2.528, 20, 0.99)],  # of printed tables
+)
+def test_the_t_distribution_is_that_of_the_tables(t, freedom, p):
+    assert student_t_cdf(np.array([t]), freedom)[0] == approx(p, abs=0.002)
+
+
+# No chance to catch up.
+
+
+def others(*falls, n=10, at=5, final=0.80):
+    """Curves that stand level, then fall by so much after epoch `at`."""
+    return [[final + fall] * at + [final] * (n - at) for fall in falls]
+
+
+def test_falls_are_those_of_the_best_value_after_the_epoch():
+    assert remaining_falls([[0.9, 0.8, 0.85, 0.7], [0.8, 0.9, 0.9, 0.9]], 2) == [approx(0.1), 0.0]
+
+
+def test_a_trial_that_would_have_to_fall_far_more_than_others_did_is_hopeless(seen):
+    completed = others(0.010, 0.012, 0.008, 0.011)
+    trial = seen(n=5, val_rmse=0.85, incumbent=0.80, completed=completed)
+    stop = Hopeless().judge(trial)
+    assert stop.stop_reason == "hopeless"
+    assert stop.reason.startswith(
+        "validation RMSE 0.8500 by epoch 5 would have to fall by 0.0500 to reach the best trial's "
+        "0.8000; the 4 completed hybrid trials fell by 0.0103 ± 0.0017 from there on (chance "
+    )
+
+
+def test_the_chance_is_that_of_the_next_draw_of_a_normal_of_unknown_mean_and_spread(seen):
+    """Falls of 0.01 ± 0.002 (n = 4), 0.004 missing: t = 0.006 / (0.002236 · sqrt(1.25)) = 2.4."""
+    falls = (0.01 - 0.001732, 0.01 - 0.001732, 0.01 + 0.001732, 0.01 + 0.001732)
+    trial = seen(n=5, val_rmse=0.804, incumbent=0.80, completed=others(*falls))
+    t = (0.01 - 0.004) / (sqrt(0.002**2 + 0.001**2) * sqrt(1.25))
+    assert Hopeless()._chance(trial, 5) == approx(student_t_cdf(np.array([t]), 3)[0], rel=1e-3)
+
+
+def test_a_trial_that_may_catch_up_goes_on(seen):
+    completed = others(0.010, 0.012, 0.008, 0.011)
+    assert Hopeless().judge(seen(n=5, val_rmse=0.812, incumbent=0.80, completed=completed)) is None
+
+
+def test_a_trial_that_was_promising_an_epoch_ago_goes_on(seen):
+    """One epoch of catching up resets the count."""
+    completed = others(0.010, 0.012, 0.008, 0.011)
+    trial = seen(val_rmse=[0.85, 0.85, 0.85, 0.85, 0.811], incumbent=0.80, completed=completed)
+    assert Hopeless().judge(trial) is None
+
+
+@pytest.mark.parametrize(
+    "others_known",
+    [
+        {"incumbent": None, "completed": others(0.01, 0.01, 0.01, 0.01)},
+        {"incumbent": 0.80, "completed": others(0.01, 0.01, 0.01)},
+    ],
+)
+def test_without_completed_trials_there_is_nothing_to_learn_from(seen, others_known):
+    assert Hopeless().judge(seen(n=5, val_rmse=0.9, **others_known)) is None
+
+
+def test_the_first_epochs_are_not_judged(seen):
+    completed = others(0.01, 0.01, 0.01, 0.01)
+    trial = {"val_rmse": 0.95, "incumbent": 0.80, "completed": completed}
+    assert Hopeless(warmup_epochs=3).judge(seen(n=4, **trial)) is None
+    assert Hopeless(warmup_epochs=3).judge(seen(n=5, **trial)) is not None
