@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 
 import optuna
 import torch
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import Trial, TrialState
 
 from ..data.splits import Split
 from ..model.config import TrainingConfig, config_to_mapping
 from ..model.experiment import environment
 from ..model.reports import EpochReport, best_report, write_reports
 from ..model.training import Training
+from .endings import Ending, ending_of, last_epoch_reached, out_of_patience, progress
+from .pruners.divergence import Divergence
+from .pruners.progress import SICK, Progress, Stop
+from .pruners.trial_pruner import TrialPruner
 from .study_file import StudySpec
-from .trials import CONFIG, ENVIRONMENT, INTERRUPTED, WORKER, Ending
+from .trials import CONFIG, ENVIRONMENT, INTERRUPTED, WORKER
 from .watcher import Watcher
 from .worker import this_worker
 
@@ -112,20 +115,35 @@ class Objective:
                 self._watcher.epoch_ends(trial.number, run.config, report)
                 if ending := self._judge(trial, run, report):
                     return ending
-            return natural_ending(run)
+        raise AssertionError("a training that ends by itself has an ending")
 
     def _judge(self, trial: Trial, run: Training, report: EpochReport) -> Ending | None:
-        """An ending if the trial shall not go on; None also after its last epoch."""
+        """An ending if the trial shall not go on, or has come to its end."""
+        seen = progress(trial, run)
         if not report.finite:
-            return diverged(run.config, report)
-        if run.ended_by_patience or report.epoch == run.config.max_epochs:
-            return None
+            stop = Divergence().judge(seen)  # whatever the study's pruners are
+            assert stop is not None
+            return ending_of(stop, seen)
+        if (stop := self._asked(trial, seen)) and stop.stop_reason in SICK:
+            return ending_of(stop, seen)  # in its last epoch too
+        if report.epoch == run.config.max_epochs:
+            return last_epoch_reached(seen)
+        if run.ended_by_patience:
+            return ending_of(out_of_patience(seen), seen)
+        if stop:
+            return ending_of(stop, seen)
         if why := self._stop():
             return Ending(TrialState.FAIL, INTERRUPTED, f"{why} after epoch {report.epoch}")
-        if trial.should_prune():
-            others = trial.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-            return hopeless(run.reports, others)
         return None
+
+    def _asked(self, trial: Trial, seen: Progress) -> Stop | None:
+        """What the study's pruners say."""
+        pruner = trial.study.pruner
+        assert isinstance(pruner, TrialPruner)
+        pruner.observe(trial.number, seen)
+        if warning := pruner.warning(seen):
+            trial.set_user_attr("warning", warning)
+        return pruner.stop if trial.should_prune() else None
 
     def _write(self, trial: Trial, reports: list[EpochReport], ending: Ending) -> None:
         """The reports first: once a trial has a reason, all else that it leaves is there."""
@@ -149,51 +167,6 @@ class Objective:
 
 class InterruptedTrial(Exception):  # noqa: N818 - nothing went wrong
     """The trial ended early through no fault of its own."""
-
-
-def natural_ending(run: Training) -> Ending:
-    """Of a training that ended by itself."""
-    assert run.best is not None
-    best, last = run.best.report, run.reports[-1]
-    if last.epoch < run.config.max_epochs:
-        return Ending(
-            TrialState.COMPLETE,
-            "plateau",
-            f"validation RMSE no better than {best.val_rmse:.4f} (epoch {best.epoch}) "
-            f"for {run.config.patience} epochs",
-        )
-    return Ending(
-        TrialState.COMPLETE,
-        None,
-        f"ran all {last.epoch} epochs; the best was epoch {best.epoch}",
-    )
-
-
-def diverged(config: TrainingConfig, report: EpochReport) -> Ending:
-    return Ending(
-        TrialState.PRUNED,
-        "diverged",
-        f"loss {report.train_loss:g} and validation RMSE {report.val_rmse:g} in epoch "
-        f"{report.epoch}, at learning rate {config.learning_rate:g}",
-    )
-
-
-def hopeless(reports: list[EpochReport], completed: list[FrozenTrial]) -> Ending:
-    """In the words of the median pruner: best so far against the others at the same epoch."""
-    epoch = reports[-1].epoch
-    best = best_report(reports)
-    assert best is not None
-    values = [
-        trial.intermediate_values[epoch]
-        for trial in completed
-        if epoch in trial.intermediate_values
-    ]
-    return Ending(
-        TrialState.PRUNED,
-        "hopeless",
-        f"best validation RMSE {best.val_rmse:.4f} by epoch {epoch} is above {median(values):.4f}, "
-        f"the median of the {len(values)} completed trials that came to it",
-    )
 
 
 def told(error: Exception) -> str:

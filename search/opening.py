@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 
 from ..data.datasets import dataset_reference
 from ..errors import ConfigError, StudyError, one_line
+from .pruners.trial_pruner import TrialPruner
 from .settings import Target
 from .storage import is_there, readable_storage, redacted
 from .study_file import StudySpec, load_study, spec_from_json, spec_to_json
@@ -96,7 +96,7 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
             attrs = {"known_config": known.name, **({"fixed": known.fixed} if known.fixed else {})}
             study.enqueue_trial(known.params, user_attrs=attrs)
     study.sampler = _sampler(spec, n_trials=len(trials))
-    study.pruner = _pruner(spec)
+    study.pruner = TrialPruner(spec.pruners)
     return study
 
 
@@ -151,17 +151,6 @@ def _sampler(spec: StudySpec, *, n_trials: int) -> BaseSampler:
         multivariate=True,
         group=True,  # each architecture has axes of its own
         constant_liar=True,
-    )
-
-
-def _pruner(spec: StudySpec) -> BasePruner:
-    if not spec.pruners:
-        return NopPruner()
-    median = spec.pruners[0].median
-    return MedianPruner(
-        n_startup_trials=median.startup_trials,
-        n_warmup_steps=median.warmup_epochs + 1,  # epochs count from 1
-        interval_steps=median.interval_epochs,
     )
 
 

@@ -1,4 +1,4 @@
-"""The small tables of a study file: objective, pruners, sampler."""
+"""The small tables of a study file: objective and sampler."""
 
 from __future__ import annotations
 
@@ -22,16 +22,6 @@ class Target(Strict):
 class Objective(Strict):
     metric: Literal["val_rmse"] = "val_rmse"
     target: Target | None = None
-
-
-class MedianSettings(Strict):
-    startup_trials: Natural = 5
-    warmup_epochs: Natural = 10
-    interval_epochs: Annotated[int, Field(ge=1)] = 1
-
-
-class Pruner(Strict):
-    median: MedianSettings
 
 
 class TpeSettings(Strict):

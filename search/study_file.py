@@ -20,7 +20,8 @@ from ..data.splits import SplitSpec
 from ..errors import ConfigError, OptionError, StudyError
 from ..model.config import CONFIGS, TrainingConfig, build_config, config_fields, config_to_mapping
 from .axes import Strict, fault
-from .settings import Objective, Pruner, Sampler, TpeSettings
+from .pruners.choice import Pruner
+from .settings import Objective, Sampler, TpeSettings
 from .space import Problem, Space, field_of, owners
 from .yaml_lines import YamlFile, told
 
@@ -65,7 +66,7 @@ class StudySpec(Strict):
     objective: Objective = Objective()
     base: dict[str, Any] = Field(default_factory=dict)  # config fields that no axis sets
     space: Space
-    pruners: Annotated[tuple[Pruner, ...], Field(max_length=1)] = ()
+    pruners: tuple[Pruner, ...] = ()  # asked in this order
     sampler: Sampler = Sampler(tpe=TpeSettings())
     known: tuple[dict[str, Any], ...] = ()  # configs that are tried first
     trials: Annotated[int, Field(ge=1)]  # in total

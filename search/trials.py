@@ -7,7 +7,6 @@ reads are system attributes. Epoch reports are an artifact.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
@@ -32,20 +31,6 @@ STATES = {
 }
 
 
-@dataclass(frozen=True)
-class Ending:
-    """Why a trial ended.
-
-    Attributes:
-        stop_reason: one of the design's words; None if the trial ran to its last epoch or failed.
-        reason: a sentence with the figures.
-    """
-
-    state: TrialState
-    stop_reason: str | None
-    reason: str
-
-
 def record_of(trial: FrozenTrial) -> dict[str, Any]:
     """One trial as `trials --json` prints it."""
     attrs = trial.user_attrs
@@ -63,6 +48,7 @@ def record_of(trial: FrozenTrial) -> dict[str, Any]:
         "params": attrs.get("params"),
         "stop_reason": stop_reason,
         "reason": VANISHED if vanished else attrs.get("reason"),
+        "warning": attrs.get("warning"),
         "train_s": attrs.get("train_s"),
         "known_config": attrs.get("known_config"),
         "retry_of": attrs.get("retry_of"),

@@ -18,6 +18,9 @@ from ...model.reports import EpochReport, best_report
 StopReason = Literal[
     "collapse", "plateau", "overfit-gap", "diverged", "gpu-memory", "hopeless", "budget"
 ]
+SICK = {"collapse", "diverged", "gpu-memory"}
+"""What ends a trial for good, be it the best one: its value is not to be trusted, or to be had."""
+
 SPARES_CONTENDERS = {"plateau", "overfit-gap", "budget"}
 """What a trial near the best one may end with and still be complete: nothing is wrong with it."""
 

@@ -9,6 +9,7 @@ from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial
 
 from .choice import Pruner
+from .collapse import Collapse
 from .optuna_pruners import OptunaPruner
 from .progress import Progress, Stop
 
@@ -35,13 +36,19 @@ class TrialPruner(BasePruner):
         """What the rules are to judge when Optuna next asks about this trial."""
         self._seen = (trial_number, seen)
 
+    def warning(self, seen: Progress) -> str | None:
+        """What is amiss with a trial that goes on."""
+        rules = [chosen for chosen, _ in self._entries if isinstance(chosen, Collapse)]
+        return next(filter(None, (rule.warning(seen) for rule in rules)), None)
+
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         self.stop = self._first_stop(study, trial)
         return self.stop is not None
 
     def _first_stop(self, study: optuna.Study, trial: FrozenTrial) -> Stop | None:
-        known = self._seen is not None and self._seen[0] == trial.number
-        seen = self._seen[1] if known else None
+        number, seen = self._seen or (None, None)
+        if number != trial.number:
+            seen = None
         for chosen, pruner in self._entries:
             if isinstance(chosen, OptunaPruner):
                 # Each is asked every epoch, for successive halving keeps its rungs in the trial.

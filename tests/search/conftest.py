@@ -106,8 +106,8 @@ def recorder():
 def studied(tmp_path_factory):
     """A workplace whose one study is done: both architectures, and the four ways to end.
 
-    Trial 0 is a two_tower and trial 1 a hybrid that run to their last epoch, trial 2 ends on a
-    plateau, trial 3 diverges, trial 4 is hopeless.
+    Trial 0 is a two_tower and trial 2 a hybrid that run to their last epoch, trial 1 ends on a
+    plateau far from the best, trial 3 diverges, trial 4 is hopeless.
     """
     workplace = Workplace(tmp_path_factory.mktemp("studied"))
     learned = {"learning_rate": 1e-2, "max_epochs": 3}
@@ -127,7 +127,6 @@ def studied(tmp_path_factory):
         },
         known=[
             {"name": "tower", "architecture": "two_tower", **learned},
-            {"name": "net", "architecture": "hybrid", **learned},
             {
                 "name": "flat",
                 "architecture": "hybrid",
@@ -135,10 +134,11 @@ def studied(tmp_path_factory):
                 "max_epochs": 20,
                 "patience": 1,
             },
+            {"name": "net", "architecture": "hybrid", **learned},
             {"name": "wild", "architecture": "two_tower", "learning_rate": 1e6, "max_epochs": 3},
             {"name": "slow", "architecture": "hybrid", "learning_rate": 1e-9, "max_epochs": 3},
         ],
-        pruners=[{"median": {"startup_trials": 3, "warmup_epochs": 1}}],
+        pruners=[{"median": {"startup_trials": 2, "warmup_epochs": 1}}],
         trials=5,
     )
     workplace.start(path)

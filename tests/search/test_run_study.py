@@ -146,8 +146,8 @@ def test_every_trial_of_a_finished_study_says_why_it_ended(studied):
     trials = studied.read().trials()
     assert [trial["stop_reason"] for trial in trials] == [
         None,
-        None,
         "plateau",
+        None,
         "diverged",
         "hopeless",
     ]
@@ -161,13 +161,24 @@ def test_a_trial_that_runs_to_its_last_epoch_names_the_best(studied):
     assert (trial["state"], trial["epochs"], trial["best_epoch"]) == ("complete", 3, best)
 
 
-def test_a_plateau_is_a_completed_trial_with_the_value_of_its_best_epoch(studied):
-    trial = studied.read().show(2)
+def test_a_plateau_far_from_the_best_trial_is_pruned(studied):
+    trial = studied.read().show(1)
     rmse = [report.val_rmse for report in trial["reports"]]
     assert len(rmse) < 20
     assert rmse[-1] >= rmse[-2] == min(rmse)
-    assert (trial["state"], trial["val_rmse"]) == ("complete", rmse[-2])
+    assert (trial["state"], trial["val_rmse"]) == ("pruned", rmse[-2])
     assert f"no better than {rmse[-2]:.4f} (epoch {len(rmse) - 1})" in trial["reason"]
+
+
+def test_a_contenders_plateau_is_complete_with_the_value_of_its_best_epoch(workplace):
+    """The first trial is ahead of all others, for there are none."""
+    base = {**workplace.base, "max_epochs": 40, "patience": 1, "learning_rate": 0.02}
+    space = {"rating_dropout": {"float": [0.1, 0.4]}}
+    reader = workplace.start(workplace.write_study(base=base, space=space, trials=1))
+    [trial] = reader.trials()
+    rmse = [report.val_rmse for report in reader.reports(0)]
+    assert (trial["state"], trial["stop_reason"]) == ("complete", "plateau")
+    assert trial["val_rmse"] == rmse[-2] == min(rmse)
 
 
 def test_a_diverging_trial_is_pruned_with_its_figures(studied):
@@ -177,7 +188,7 @@ def test_a_diverging_trial_is_pruned_with_its_figures(studied):
     assert (trial["state"], trial["stop_reason"]) == ("pruned", "diverged")
     assert trial["reason"] == (
         f"loss {last.train_loss:g} and validation RMSE {last.val_rmse:g} in epoch {last.epoch}, "
-        "at learning rate 1e+06"
+        "at learning rate 1e+06 and KL weight 0.001"
     )
 
 
@@ -185,12 +196,12 @@ def test_a_hopeless_trial_is_pruned_with_the_median_it_was_held_against(studied)
     reader = studied.read()
     trial = reader.show(4)
     epoch = trial["epochs"]
-    others = [reader.reports(number)[epoch - 1].val_rmse for number in (0, 1, 2)]
+    others = [reader.reports(number)[epoch - 1].val_rmse for number in (0, 2)]
     assert (trial["state"], trial["stop_reason"]) == ("pruned", "hopeless")
     assert trial["val_rmse"] > median(others)
     assert trial["reason"] == (
         f"best validation RMSE {trial['val_rmse']:.4f} by epoch {epoch} is above "
-        f"{median(others):.4f}, the median of the 3 completed trials that came to it"
+        f"{median(others):.4f}, the median of the 2 completed trials that came to it"
     )
 
 

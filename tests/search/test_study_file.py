@@ -280,7 +280,11 @@ def test_a_study_that_is_nowhere_is_refused_with_the_built_in_ones(tmp_path):
         ("1h30m", "10 min", "line 27: timeout: '10 min' is no duration; write 2h, 10m, 90s or"),
         ("1h30m", "600", "line 27: timeout must be text, got 600"),
         ("dataset: demo", "dataset: ''", "line 1: dataset"),
-        ("median:", "patient:", "line 25: pruners patient: unknown key; choose from median"),
+        (
+            "median:",
+            "patient:",
+            "line 25: pruners patient: unknown key; choose from collapse, divergence",
+        ),
         ("trials: 8", "trials: 8\nsampler: {}", "line 27: sampler: name one of tpe and random"),
         (
             "trials: 8",

@@ -1,0 +1,99 @@
+"""How a trial ends: its state in Optuna, a word for programs, and a sentence for people.
+
+COMPLETE with the best epoch's value: the last epoch was reached; or a contender, a trial within
+noise of the best one, came to a plateau, an overfit gap or the end of its budget. Optuna never
+calls a pruned trial its best, and its sampler ranks them below all complete ones.
+
+PRUNED: all else that a rule stops. FAIL: an error, or interrupted and queued again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from ..model.reports import EpochReport
+from ..model.training import Training
+from .pruners.progress import SPARES_CONTENDERS, Progress, Stop
+from .trials import CONFIG, best_trials
+
+CONTENDER_NOISE = 0.002  # stars: twice the spread of validation RMSE over seeds
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why a trial ended.
+
+    Attributes:
+        stop_reason: one of the design's words; None if the trial ran to its last epoch or failed.
+        reason: a sentence with the figures.
+    """
+
+    state: TrialState
+    stop_reason: str | None
+    reason: str
+
+
+def progress(trial: Trial, run: Training) -> Progress:
+    """The trial so far beside the completed ones of its study."""
+    completed = trial.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    ahead = best_trials(completed)
+    return Progress(
+        config=run.config,
+        reports=run.reports,
+        bias_val_rmse=run.bias_val_rmse,
+        incumbent=ahead[0].value if ahead else None,
+        completed=[curve(other) for other in completed if is_comparable(other, run)],
+    )
+
+
+def is_comparable(trial: FrozenTrial, run: Training) -> bool:
+    """Whether the curve of a trial says something of this run's: one architecture, one length."""
+    config = trial.system_attrs.get(CONFIG, {})
+    same = {"architecture": run.config.architecture, "max_epochs": run.config.max_epochs}
+    return all(config.get(name) == value for name, value in same.items())
+
+
+def curve(trial: FrozenTrial) -> list[float]:
+    """Validation RMSE by epoch."""
+    return [value for _, value in sorted(trial.intermediate_values.items())]
+
+
+def ending_of(stop: Stop, seen: Progress) -> Ending:
+    """Of a trial that a rule stops."""
+    spared = stop.stop_reason in SPARES_CONTENDERS and is_contender(seen)
+    state = TrialState.COMPLETE if spared else TrialState.PRUNED
+    return Ending(state, stop.stop_reason, stop.reason)
+
+
+def is_contender(seen: Progress) -> bool:
+    """Whether the trial is within noise of the best one so far, or the first to get so far."""
+    best = seen.best
+    if best is None:
+        return False
+    return seen.incumbent is None or best.val_rmse <= seen.incumbent + CONTENDER_NOISE
+
+
+def last_epoch_reached(seen: Progress) -> Ending:
+    best = _best(seen)
+    return Ending(
+        TrialState.COMPLETE,
+        None,
+        f"ran all {seen.last.epoch} epochs; the best was epoch {best.epoch}",
+    )
+
+
+def out_of_patience(seen: Progress) -> Stop:
+    """Of a training that ended by itself."""
+    best = _best(seen)
+    return Stop(
+        "plateau",
+        f"validation RMSE no better than {best.val_rmse:.4f} (epoch {best.epoch}) "
+        f"for {seen.config.patience} epochs",
+    )
+
+
+def _best(seen: Progress) -> EpochReport:
+    assert seen.best is not None, "a report that is not finite ends a trial at once"
+    return seen.best
