@@ -15,7 +15,8 @@ from .forecast import Forecast, forecast, student_t_cdf
 from .progress import Progress, Stop
 
 EARLY_EPOCH = 20  # a plateau before it was the reference's sign of a config that will not do
-FEWEST_EPOCHS = 5  # of the tail, for a forecast
+FEWEST_EPOCHS = 5  # after the warm-up, for a forecast
+TAIL = 8  # epochs that a forecast looks back on
 
 Chance = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -25,8 +26,8 @@ class Plateau(Strict):
     """Nothing more will come of it: the chances to improve by more than `delta`, and to beat the
     incumbent, are both small, at some epochs in a row.
 
-    The chances are those of `forecast`, fitted to the epochs after the warm-up of the KL weight and
-    the learning rate. A curve that no shape fits is left to go on.
+    The chances are those of `forecast`, fitted to the last epochs after the warm-up of the KL weight
+    and the learning rate. A curve that no shape fits is left to go on.
     """
 
     delta: Annotated[float, Field(gt=0)] = 0.001  # stars
@@ -126,9 +127,12 @@ def remaining_falls(curves: Sequence[Sequence[float]], epoch: int) -> list[float
 def curve_ahead(config: TrainingConfig, values: Sequence[float]) -> Forecast | None:
     """The forecast of a curve, given from its first epoch on; None while it tells too little."""
     warmup = max(config.lr_warmup_epochs, _beta_warmup(config))
-    first_epoch = max(2, ceil(warmup) + 1)
+    begins = max(2, ceil(warmup) + 1)
+    n_epochs = len(values) - begins + 1
+    # A steep beginning that no shape follows closely would pass for noise in what came later.
+    first_epoch = len(values) - min(n_epochs, TAIL) + 1
     tail = values[first_epoch - 1 :]
-    if len(tail) < FEWEST_EPOCHS or not np.isfinite(tail).all():
+    if n_epochs < FEWEST_EPOCHS or not np.isfinite(tail).all():
         return None
     return forecast(tail, first_epoch=first_epoch, max_epochs=config.max_epochs)
 

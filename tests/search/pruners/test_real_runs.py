@@ -1,0 +1,131 @@
+"""The rules on real trainings: made sick on purpose, and healthy ones that look sick early."""
+
+from __future__ import annotations
+
+import pytest
+from recsys_search.data.demo import demo_ratings
+from recsys_search.data.splits import SplitSpec, split_ratings
+from recsys_search.model.config import build_config
+from recsys_search.model.training import Training
+from recsys_search.search.pruners.collapse import Collapse
+from recsys_search.search.pruners.divergence import Divergence
+from recsys_search.search.pruners.overfit_gap import OverfitGap
+from recsys_search.search.pruners.plateau import Plateau
+from recsys_search.search.pruners.progress import Progress
+
+HYBRID = {
+    "n_factors": 16,
+    "hidden_dims": (32, 16),
+    "latent_dim": 8,
+    "batch_size": 500,
+    "learning_rate": 2e-3,
+    "kl_warmup_epochs": 0.0,
+    "free_bits": 0.0,
+    "dropout": 0.4,
+}
+TWO_TOWER = {"latent_dim": 16, "batch_size": 4096, "learning_rate": 1e-2}
+SIZES = {"hybrid": HYBRID, "two_tower": TWO_TOWER}
+
+
+@pytest.fixture(scope="module")
+def split():
+    """16,000 ratings to train on."""
+    return split_ratings(demo_ratings(20_000), SplitSpec())
+
+
+def run(split, architecture, **values):
+    """The progress of a training after each of its epochs."""
+    config = build_config(architecture, **{**SIZES[architecture], "amp": "off", **values})
+    with Training(config, split, "cpu") as training:
+        for report in training:
+            yield Progress(
+                config=config, reports=training.reports, bias_val_rmse=training.bias_val_rmse
+            )
+            if not report.finite:
+                return
+
+
+def first_stop(rule, runs):
+    """What the rule says first, and after which epoch."""
+    return next(
+        ((stop, seen.last.epoch) for seen in runs if (stop := rule.judge(seen))), (None, None)
+    )
+
+
+# Sick.
+
+
+def test_a_kl_weight_of_fifty_collapses_the_posterior(split):
+    runs = run(split, "hybrid", kl_weight=50.0, max_epochs=12)
+    stop, _ = first_stop(Collapse(), runs)
+    assert stop.stop_reason == "collapse"
+    assert "0 of 8 units of the latent space are active" in stop.reason
+
+
+def test_free_bits_do_not_hide_a_collapse(split):
+    """The clamped KL stands at its floor of 5 nats throughout; the decoder is kept from looking."""
+    runs = run(split, "hybrid", kl_weight=50.0, free_bits=1e-3, skip=True, max_epochs=12)
+    stop, _ = first_stop(Collapse(checks=2), runs)
+    assert stop is None or stop.stop_reason == "collapse"
+    assert stop is not None
+
+
+def test_a_learning_rate_of_ten_diverges(split):
+    stop, epoch = first_stop(
+        Divergence(), run(split, "two_tower", learning_rate=10.0, max_epochs=8)
+    )
+    assert stop.stop_reason == "diverged"
+    assert epoch <= 4
+
+
+def test_a_curve_gone_flat_is_a_plateau(split):
+    """Far too small a learning rate after a good start is what a cosine ends in."""
+    runs = run(split, "two_tower", max_epochs=30, patience=30)
+    stop, epoch = first_stop(Plateau(), runs)
+    assert stop.stop_reason == "plateau"
+    assert 6 < epoch < 30
+
+
+def test_a_wide_hybrid_on_a_thousand_ratings_overfits():
+    few = split_ratings(demo_ratings(1_000, n_users=60, n_films=80), SplitSpec())
+    wide = {"n_factors": 64, "hidden_dims": (256, 128), "batch_size": 100, "dropout": 0.0}
+    runs = run(few, "hybrid", **wide, kl_weight=0.0, max_epochs=40, patience=40)
+    stop, _ = first_stop(OverfitGap(), runs)
+    assert stop.stop_reason == "overfit-gap"
+
+
+# Healthy.
+
+HEALTHY = {
+    "two_tower": ("two_tower", {}),
+    "two_tower with a warm-up": ("two_tower", {"kl_warmup_epochs": 8.0, "kl_weight": 3e-3}),
+    "two_tower with free bits": ("two_tower", {"free_bits": 4.0}),
+    "hybrid": ("hybrid", {"kl_weight": 1e-3}),
+    "hybrid with a warm-up": ("hybrid", {"kl_warmup_epochs": 8.0, "kl_weight": 8e-3}),
+    "hybrid with free bits": ("hybrid", {"free_bits": 4.0, "kl_weight": 8e-3}),
+    "hybrid with a cyclical weight": ("hybrid", {"kl_schedule": "cyclical", "kl_weight": 8e-3}),
+    "hybrid with a controller": (
+        "hybrid",
+        {"kl_schedule": "controller", "kl_target": 3.0, "kl_weight": 0.05},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_a_healthy_run_is_left_alone(split, name):
+    """By the rules for the sick to its end, by the plateau while anything is still to come."""
+    architecture, values = HEALTHY[name]
+    history = [
+        (
+            seen.last.val_rmse,
+            [rule.judge(seen) for rule in (Collapse(), Divergence(), OverfitGap())],
+            Plateau().judge(seen),
+        )
+        for seen in run(split, architecture, **values, max_epochs=16, patience=16)
+    ]
+    rmse = [value for value, _, _ in history]
+    assert min(rmse) < rmse[0] - 0.02  # it learns
+    for at, (_, sick, plateau) in enumerate(history):
+        assert sick == [None] * 3
+        still_to_come = min(rmse[: at + 1]) - min(rmse)
+        assert plateau is None or still_to_come <= 0.002
