@@ -7,6 +7,8 @@ from math import nan, sqrt
 
 from torch import Tensor
 
+LEAK_SE = 3  # standard errors below the floor; chance takes less than 1 honest model in 700 there
+
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionErrors:
@@ -39,6 +41,44 @@ def prediction_errors(predicted: Tensor, rating: Tensor) -> PredictionErrors:
         mse_se=mse_se,
         mae=mae,
         mae_se=mae_se,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BesideNoise:
+    """How far predictions are above the error that is noise; all None where that is not known.
+
+    Attributes:
+        noise_rmse: RMSE of the expected ratings on the same rows, in stars.
+        above_floor: mean of the rows' differences between the prediction's squared error and that
+            of the expected rating, in stars squared.
+        above_floor_se: its standard error.
+        leak: whether `above_floor` is more than three standard errors below 0.
+    """
+
+    noise_rmse: float | None = None
+    above_floor: float | None = None
+    above_floor_se: float | None = None
+    leak: bool | None = None
+
+
+def beside_noise(predicted: Tensor, rating: Tensor, expected: Tensor | None) -> BesideNoise:
+    """Sets (n,) predictions beside the ratings that are expected given all but the noise.
+
+    With the prediction p, the expected rating e and the rating r of a row, where p has not seen
+    the row's noise r - e, E[(p - r)² - (e - r)²] = E[(p - e)²], which is never negative: a mean
+    far below 0 is a leak. Both errors are of the same rows, and what they share cancels in the
+    difference: the nearer the prediction is to e, the smaller the standard error.
+    """
+    if expected is None:
+        return BesideNoise()
+    noise = (expected.double() - rating.double()).square()
+    above, above_se = _mean((predicted.double() - rating.double()).square() - noise)
+    return BesideNoise(
+        noise_rmse=sqrt(float(noise.mean())),
+        above_floor=above,
+        above_floor_se=above_se,
+        leak=above < -LEAK_SE * above_se,
     )
 
 
