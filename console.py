@@ -72,6 +72,21 @@ def beside_biases(rmse: float, bias_rmse: float | None) -> str:
     return f"{figures}, {abs(rmse - bias_rmse):.4f} {side} the bias baseline's {bias_rmse:.4f}"
 
 
+def beside_floor(values: dict[str, Any]) -> Text:
+    """How far an evaluation's RMSE is from that of the noise, in one line; a leak stands out."""
+    rmse, noise = values["rmse"], values["noise_rmse"]
+    side = "below" if rmse < noise else "above"
+    floor = f"{abs(rmse - noise):.4f} {side} the noise floor's {noise:.4f}"
+    if not values["leak"]:
+        return Text(f"{floor}, the best RMSE there is on these rows")
+    squared = f"{-values['above_floor']:.4f} ± {values['above_floor_se']:.4f} in squared error"
+    return Text(
+        f"LEAK: RMSE {rmse:.4f} is {floor} ({squared}), which takes a model that has seen these "
+        "very ratings: trust no figure of this run before you have found how they came into it",
+        style="bold red",
+    )
+
+
 def command(*words: object) -> str:
     """A line to paste."""
     return shlex.join(["recsys-search", *map(str, words)])
@@ -127,6 +142,8 @@ def print_evaluation(values: dict[str, Any]) -> None:
         told[name] = value if error is None else f"{value:.4f} ± {error:.4f}"
     out.print(key_values(told))
     out.print(f"\n{beside_biases(values['rmse'], values['bias_rmse'])}")
+    if values["noise_rmse"] is not None:
+        out.print(beside_floor(values), soft_wrap=True)
     for name, figures in values["ranking"].items():
         out.print(f"\n[bold]ranking: {name}[/bold]")
         out.print(Text(figures["protocol"]), width=NARROW)

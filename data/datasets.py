@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def summarise(ratings: Ratings) -> dict[str, Any]:
         "ratings_per_user": _median_and_max(ratings.user, ratings.n_users),
         "ratings_per_film": _median_and_max(ratings.film, ratings.n_films),
         "fingerprint": ratings.fingerprint,
-        "noise_rmse": ratings.noise_rmse,
+        "noise_rmse": _noise_rmse(ratings),
     }
 
 
@@ -114,6 +115,13 @@ def _read_prepared(name: str, folder: Path, data_dir: Path) -> Ratings:
         read=lambda: replace(read_folder(folder), name=name, folder=absolute),
         cache=data_dir / PREPARED,
     )
+
+
+def _noise_rmse(ratings: Ratings) -> float | None:
+    """RMSE that no model can beat, None where it is not known."""
+    if ratings.expected is None:
+        return None
+    return sqrt(np.square(ratings.expected - ratings.rating).mean(dtype=np.float64))
 
 
 def _folder(dataset: str) -> Path:

@@ -52,7 +52,8 @@ class Ratings:
         rating: (n,) stars, finite.
         timestamp: (n,) seconds since 1970, or None if the dataset has none.
         scale: lowest and highest rating of the whole dataset, also in a part of it.
-        noise_rmse: RMSE that no model can beat, known for generated ratings alone.
+        expected: (n,) expected rating of each row given all but its noise; no model that has not
+            seen the row predicts better. Known for generated ratings alone.
         folder: where the dataset lies, and whatever else it holds; None for generated ratings.
     """
 
@@ -64,7 +65,7 @@ class Ratings:
     rating: Float
     timestamp: Int | None
     scale: Scale
-    noise_rmse: float | None = None
+    expected: Float | None = None
     folder: Path | None = None
 
     def __len__(self) -> int:
@@ -86,6 +87,7 @@ class Ratings:
             film=self.film[rows],
             rating=self.rating[rows],
             timestamp=None if self.timestamp is None else self.timestamp[rows],
+            expected=None if self.expected is None else self.expected[rows],
         )
 
     @cached_property

@@ -29,7 +29,7 @@ from .architectures import build_model
 from .config import config_to_mapping
 from .device import resolve_device
 from .experiment import Experiment, environment, read_experiment, write_experiment
-from .metrics import prediction_errors
+from .metrics import beside_noise, prediction_errors
 from .ranking import full_catalogue, held_out_rated
 from .reports import EpochReport, write_reports
 from .store import Pairs, TrainStore
@@ -172,14 +172,17 @@ class Run:
         pairs = store.held_out(part)
         rating = torch.from_numpy(part.rating).to(store.device)
         score = self.model.score(pairs)
-        errors = prediction_errors(self.model.likelihood.expected(score), rating)
+        predicted = self.model.likelihood.expected(score)
+        expected = None
+        if part.expected is not None:
+            expected = torch.from_numpy(part.expected).to(store.device)
         return {
             "split": split,
             "opening": opening,
             "n": len(part),
-            **asdict(errors),
+            **asdict(prediction_errors(predicted, rating)),
             "bias_rmse": bias_rmse(store, pairs, rating),
-            "noise_rmse": part.noise_rmse,
+            **asdict(beside_noise(predicted, rating, expected)),
             "ranking": {
                 "held_out_rated": held_out_rated(store, part, score),
                 "full_catalogue": full_catalogue(self.model, part),

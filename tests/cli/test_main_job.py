@@ -192,6 +192,7 @@ def test_evaluate(done, split):
     assert values.keys() >= names
     assert (values["split"], values["n"]) == (split, 200)
     assert values["mse"] == approx(values["rmse"] ** 2)
+    assert values["noise_rmse"] is values["above_floor"] is values["leak"] is None
     assert f"{values['rmse']:.4f}" in done("evaluate", "runs/a", "--split", split).out
 
 

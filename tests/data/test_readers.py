@@ -42,7 +42,7 @@ def test_ids_become_indices_and_rows_are_sorted_by_user_and_film(tmp_path):
     assert ratings.timestamp.tolist() == [6, 7, 5]
     assert ratings.scale == (1, 3)
     assert ratings.name == tmp_path.name
-    assert ratings.noise_rmse is None
+    assert ratings.expected is None
 
 
 def test_types_are_those_that_ratings_promises(tmp_path):

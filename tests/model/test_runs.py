@@ -129,7 +129,12 @@ def test_an_evaluation_is_that_of_a_look_at_each_rating(folder, demo, split):
     assert told["rmse_se"] == approx(told["mse_se"] / (2 * told["rmse"]), rel=1e-6)
     assert told["mae_se"] == approx(np.abs(errors).std(ddof=1) / 60**0.5, rel=1e-6)
     assert told["bias_rmse"] == approx(np.square(bias_errors).mean() ** 0.5, rel=1e-5)
-    assert told["noise_rmse"] == demo.noise_rmse
+    noise = part.expected.astype(float) - part.rating
+    assert told["noise_rmse"] == approx((noise**2).mean() ** 0.5, rel=1e-6)
+    assert told["above_floor"] == approx((errors**2 - noise**2).mean(), rel=1e-6)
+    above_se = (errors**2 - noise**2).std(ddof=1) / 60**0.5
+    assert told["above_floor_se"] == approx(above_se, rel=1e-6)
+    assert told["leak"] is False
     assert (told["split"], told["dataset"]) == (split, "demo")
     assert told["fingerprint"] == demo.fingerprint
 
@@ -144,6 +149,55 @@ def test_errors_are_those_of_clipped_predictions_and_rankings_of_unclipped_ones(
     part = split_ratings(demo, SPEC).validation
     assert told["mae"] == approx(np.mean(5 - part.rating), rel=1e-6)
     assert told["ranking"]["held_out_rated"]["ndcg"] == approx(before["ndcg"])
+
+
+def peeking(run):
+    """The run, its model told half of the noise of each validation rating."""
+    part = run.split.validation
+    run.model.score = lambda pairs: torch.from_numpy((part.expected + part.rating) / 2)
+    return run
+
+
+def test_a_model_that_has_seen_the_ratings_is_told_as_a_leak(folder):
+    told = peeking(Run.load(folder, "cpu")).evaluate("validation")
+    assert told["leak"] is True
+    assert told["rmse"] == approx(told["noise_rmse"] / 2, rel=1e-6)
+    assert told["above_floor"] == approx(-0.75 * told["noise_rmse"] ** 2, rel=1e-6)
+
+
+def test_ratings_without_a_known_floor_have_no_leak_told(folder, demo, monkeypatch):
+    monkeypatch.setitem(DATASETS, "demo", lambda: replace(demo, expected=None))
+    told = Run.load(folder, "cpu").evaluate("validation")
+    names = ("noise_rmse", "above_floor", "above_floor_se", "leak")
+    assert [told[name] for name in names] == [None] * 4
+    assert "floor" not in printed(told)
+
+
+def printed(told):
+    with console.out.capture() as capture:
+        console.print_evaluation(told)
+    return capture.get()
+
+
+def test_a_person_sees_the_floor_beside_the_rmse(folder):
+    told = Run.load(folder, "cpu").evaluate("validation")
+    above = f"{told['rmse'] - told['noise_rmse']:.4f} above the noise floor's"
+    line = f"{above} {told['noise_rmse']:.4f}, the best RMSE there is on these rows"
+    assert line in printed(told).splitlines()
+    assert "LEAK" not in printed(told)
+
+
+def test_a_person_is_told_of_a_leak_in_one_line(folder):
+    told = peeking(Run.load(folder, "cpu")).evaluate("validation")
+    [line] = [line for line in printed(told).splitlines() if "LEAK" in line]
+    below = f"{told['noise_rmse'] - told['rmse']:.4f} below"
+    squared = f"{-told['above_floor']:.4f} ± {told['above_floor_se']:.4f}"
+    assert line == (
+        f"LEAK: RMSE {told['rmse']:.4f} is {below} the noise floor's {told['noise_rmse']:.4f} "
+        f"({squared} in squared error), which takes a model that has seen "
+        "these very ratings: trust no figure of this run before you have found how they came into "
+        "it"
+    )
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
@@ -171,9 +225,7 @@ def test_an_evaluation_reads_well_in_80_columns(tmp_path, small_config, monkeypa
     )
     train_run(experiment, tmp_path / "a", device="cpu")
     told = Run.load(tmp_path / "a", "cpu").evaluate("validation")
-    with console.out.capture() as capture:
-        console.print_evaluation(told)
-    lines = [line.rstrip() for line in capture.get().splitlines()]
+    lines = [line.rstrip() for line in printed(told).splitlines()]
     assert max(map(len, lines)) <= 80
     assert lines[2].split() == ["rmse", f"{told['rmse']:.4f}", "±", f"{told['rmse_se']:.4f}"]
     whole = "\n".join(lines)

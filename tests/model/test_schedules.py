@@ -111,11 +111,15 @@ def test_the_controller_holds_a_kl_that_answers_to_beta(controller):
 
 
 def test_training_holds_the_set_point(small_config, split):
-    """The raw KL of two runs that differ in nothing but what they are told to hold."""
+    """The raw KL of two runs that differ in nothing but what they are told to hold.
+
+    Towers begin well above either, so that it is the controller which keeps them down.
+    """
     ends = []
     for target in (1.0, 3.0):
         config = small_config(
-            "hybrid",
+            "two_tower",
+            learning_rate=0.01,
             kl_schedule="controller",
             kl_target=target,
             kl_weight=1.0,
@@ -127,5 +131,5 @@ def test_training_holds_the_set_point(small_config, split):
         with Training(config, split, "cpu") as run:
             ends.append([report.kl for report in run][-5:])
     low, high = (sum(end) / 5 for end in ends)
-    assert low == approx(1.0, rel=0.25)
-    assert high == approx(3.0, rel=0.25)
+    assert low == approx(1.0, rel=0.15)
+    assert high == approx(3.0, rel=0.15)
