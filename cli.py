@@ -81,7 +81,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 RunFolder = Annotated[Path, typer.Argument(help="A run's folder.", show_default=False)]
 Dataset = Annotated[
     str | None,
-    typer.Option("--dataset", help="A name that data list shows, or a folder of ratings."),
+    typer.Option(
+        "--dataset", help="A name that data list shows, demo:SIZE such as demo:1M, or a folder."
+    ),
 ]
 
 DataDir = Annotated[
@@ -405,7 +407,7 @@ def dashboard(
 
 @data_app.command("list", epilog="recsys-search data list")
 def data_list(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """List the datasets that have a name."""
+    """List the datasets that have a name; demo:SIZE, such as demo:1M, is demo of another size."""
     from .data.datasets import list_datasets
 
     rows = list_datasets(data_dir)
@@ -443,8 +445,8 @@ def data_info(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="A name that data list shows, or a folder that holds ratings.csv, ratings.dat "
-            "or u.data.",
+            help="A name that data list shows, demo:SIZE such as demo:1M, or a folder that holds "
+            "ratings.csv, ratings.dat or u.data.",
             show_default=False,
         ),
     ],

@@ -17,7 +17,7 @@ from .prepared import prepared, state_of_files
 from .progress import download_visibly
 from .ratings import Int, Ratings
 from .readers import SOURCE_FILES, is_folder, read_folder
-from .registry import DATASETS, Source
+from .registry import DATASETS, Source, find_dataset, usual_name
 
 Fetch = Callable[[str, Path], Path]
 PREPARED = "prepared"  # the data folder's own, of what was read once
@@ -36,7 +36,7 @@ def load_ratings(
     Raises:
         DataError: there is no such dataset, or it cannot be fetched or read.
     """
-    source = DATASETS.get(dataset)
+    source = find_dataset(dataset)
     data_dir = data_folder(data_dir)
     if source is None:
         folder = _folder(dataset)
@@ -60,7 +60,7 @@ def dataset_reference(dataset: str) -> str:
     Raises:
         DataError: there is no such dataset.
     """
-    return dataset if dataset in DATASETS else str(_folder(dataset).resolve())
+    return usual_name(dataset) or str(_folder(dataset).resolve())
 
 
 def list_datasets(data_dir: Path | None = None) -> list[dict[str, Any]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
 from functools import cache
 from itertools import pairwise
 from math import ceil, erf, sqrt
@@ -17,6 +20,8 @@ from .demo_films import RANK, DemoFilms, draw_films, film_features
 from .demo_times import draw_drift, draw_seconds
 from .ratings import Float, Int, Ratings, Scale
 
+SIZED = "demo:"  # begins the name of demo ratings in a size of one's choice
+
 _STARS = np.arange(0.5, 5.1, 0.5)
 _MEAN = 3.25  # stars of an average user for an average film; both choose, so ratings lie higher
 _USER_BIAS_SD = 0.38
@@ -25,6 +30,11 @@ _NOISE_SD = 0.77  # stars, before clipping and rounding
 _FIRST_SECOND = 1_451_606_400  # 2016, after the last film's year
 _FOUR_YEARS_S = 4 * 365 * 86_400
 _BLOCK = 250_000  # ratings generated at a time, which bounds the memory
+
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kKmM]?)")
+# A size is written with the first of them that divides it.
+_UNITS = {"M": 1_000_000, "k": 1_000, "": 1, "m": 1_000_000, "K": 1_000}
+_MOST = 1_000_000_000  # in a name; so many take over 40 GB of memory
 
 _Doubles = NDArray[np.float64]
 
@@ -122,6 +132,37 @@ def _rate(
         rating[order].astype(np.float32),
         _expected(truth)[order].astype(np.float32),
     )
+
+
+def sized_demo(name: str) -> Ratings:
+    """The demo ratings of a name such as `demo:1M`, 250k, 1.5M or 32000000.
+
+    Raises:
+        DataError: that is no size.
+    """
+    return replace(demo_ratings(_named_size(name)), name=sized_name(name))
+
+
+def sized_name(name: str) -> str:
+    """The one name of that size: `demo:1M` for `demo:1000k`.
+
+    Raises:
+        DataError: that is no size.
+    """
+    n_ratings = _named_size(name)
+    unit = next(unit for unit, size in _UNITS.items() if n_ratings % size == 0)
+    return f"{SIZED}{n_ratings // _UNITS[unit]}{unit}"
+
+
+def _named_size(name: str) -> int:
+    match = _SIZE.fullmatch(name.removeprefix(SIZED))
+    n_ratings = Decimal(match[1]) * _UNITS[match[2]] if match else Decimal(0)
+    if not 1 <= n_ratings <= _MOST or n_ratings % 1:
+        raise DataError(
+            f"{name!r} names no size; write a whole number of ratings up to 1000M, such as "
+            "demo:250k, demo:1.5M or demo:32000000"
+        )
+    return int(n_ratings)
 
 
 def _sizes(n_ratings: int, n_users: int | None, n_films: int | None) -> tuple[int, int]:

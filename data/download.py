@@ -11,7 +11,7 @@ import platformdirs
 from ..errors import DataError
 from .archive import unpack
 from .folders import rename_complete, work_folder
-from .registry import DATASETS, Source
+from .registry import DATASETS, Source, find_dataset
 
 DATA_DIR_VARIABLE = "RECSYS_SEARCH_DATA_DIR"
 TIMEOUT_S = 30  # without a byte from the server
@@ -54,7 +54,7 @@ def published(name: str) -> Source:
     Raises:
         DataError: none has that name, or it is generated.
     """
-    source = DATASETS.get(name)
+    source = find_dataset(name)
     if isinstance(source, Source):
         return source
     if source:

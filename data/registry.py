@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from .demo import demo_ratings
+from .demo import SIZED, demo_ratings, sized_demo, sized_name
 from .ratings import Ratings
 
 LICENCE = "for research, with credit; no commercial use without GroupLens' permission"
@@ -112,3 +113,19 @@ DATASETS: dict[str, Source | Callable[[], Ratings]] = {
     ),
     "demo": demo_ratings,
 }
+
+
+def find_dataset(name: str) -> Source | Callable[[], Ratings] | None:
+    """Where the ratings of a name come from, `demo:1M` and its like included; None for no name."""
+    return partial(sized_demo, name) if name.startswith(SIZED) else DATASETS.get(name)
+
+
+def usual_name(name: str) -> str | None:
+    """The name as it is kept, `demo:1M` for `demo:1000k`; None where it is none.
+
+    Raises:
+        DataError: a demo's size is none.
+    """
+    if name.startswith(SIZED):
+        return sized_name(name)
+    return name if name in DATASETS else None

@@ -117,6 +117,11 @@ def test_wrong_usage_is_2(cli, args):
             "or u.data",
         ),
         (
+            ("start", "--study", "small.yaml", "--dataset", "demo:lots"),
+            "error: 'demo:lots' names no size; write a whole number of ratings up to 1000M, such "
+            "as demo:250k, demo:1.5M or demo:32000000",
+        ),
+        (
             ("start", "--study", "small.yaml", "--storage", "mine.db"),
             "error: storage 'mine.db' is no database URL; write sqlite:///studies.db",
         ),

@@ -252,3 +252,16 @@ def test_train_an_architectures_defaults(cli, folder):
     assert (result["run"], result["epochs"]) == ("runs/two_tower-1", 1)
     assert loads(cli("train", "--architecture", "two_tower", *args))["run"] == "runs/two_tower-2"
     assert (folder / "runs" / "two_tower-2" / "weights.safetensors").is_file()
+
+
+def test_the_job_on_generated_ratings_of_any_size(cli, folder):
+    """A size is kept in one spelling, from the study to the evaluation."""
+    cli("start", "--study", "small.yaml", "--dataset", "demo:1k", "--trials", "1", "--quiet")
+    cli("best", "--export", "config.yaml")
+    assert "dataset: demo:1k\n" in (folder / "config.yaml").read_text()
+    cli("train", "--config", "config.yaml", "--out", "runs/a", "--device", "cpu")
+    values = loads(cli("evaluate", "runs/a", "--dataset", "demo:1000", "--json"))
+    assert (values["dataset"], values["n"], values["leak"]) == ("demo:1k", 100, False)
+    assert 0.5 < values["noise_rmse"] < values["rmse"]
+    (folder / "pairs.csv").write_text("userId,movieId\n1,1\n")
+    assert cli("predict", "runs/a", "pairs.csv", "--out", "out.csv").code == 0

@@ -29,6 +29,50 @@ def test_demo_is_the_generators_default():
     assert load_ratings("demo").fingerprint == demo_ratings(100_000, seed=0).fingerprint
 
 
+@pytest.mark.parametrize(
+    ("dataset", "name", "n_ratings"),
+    [
+        ("demo:1k", "demo:1k", 1_000),
+        ("demo:1000", "demo:1k", 1_000),
+        ("demo:0.5K", "demo:500", 500),
+        ("demo:1.25k", "demo:1250", 1_250),
+    ],
+)
+def test_demo_comes_in_any_size(dataset, name, n_ratings):
+    ratings = load_ratings(dataset)
+    assert (ratings.name, len(ratings)) == (name, n_ratings)
+    assert ratings.fingerprint == demo_ratings(n_ratings).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("dataset", "reference"),
+    [
+        ("demo:1M", "demo:1M"),
+        ("demo:1000k", "demo:1M"),
+        ("demo:32000000", "demo:32M"),
+        ("demo:1.5m", "demo:1500k"),
+        ("demo:1000M", "demo:1000M"),
+        ("demo:1234567", "demo:1234567"),
+    ],
+)
+def test_a_size_is_referred_to_in_one_way(dataset, reference):
+    assert dataset_reference(dataset) == reference
+
+
+@pytest.mark.parametrize(
+    "size",
+    ["", "0", "-5", "many", "1.5", "0.0001k", "1e6", "1_000", "1 M", "1G", "1001M", "9" * 500],
+)
+@pytest.mark.parametrize("find", [load_ratings, dataset_reference])
+def test_no_size_is_told_with_some_that_work(size, find):
+    with pytest.raises(DataError) as caught:
+        find(f"demo:{size}")
+    assert str(caught.value) == (
+        f"'demo:{size}' names no size; write a whole number of ratings up to 1000M, such as "
+        "demo:250k, demo:1.5M or demo:32000000"
+    )
+
+
 def test_a_folder_is_read_by_its_path(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
     assert len(load_ratings(str(folder))) == len(load_ratings("mine")) == 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tracemalloc
 from dataclasses import replace
 from functools import cache
@@ -121,6 +123,22 @@ def test_memory_is_that_of_the_columns_and_of_a_block(monkeypatch):
     finally:
         tracemalloc.stop()
     assert peak < 56 * 500_000
+
+
+@pytest.mark.slow
+def test_as_many_as_movielens_has_fit_into_two_gigabytes():
+    """In a process of its own, whose peak is all that it ever held."""
+    code = (
+        "import resource; from recsys_search.data.datasets import load_ratings; "
+        "ratings = load_ratings('demo:32M'); print(len(ratings), ratings.n_users, "
+        "ratings.n_films, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout
+    n_ratings, n_users, n_films, peak_bytes = map(int, out.split())
+    assert n_ratings == 32_000_000
+    assert n_users == approx(200_948, rel=0.01)
+    assert n_films == approx(43_884, rel=0.01)
+    assert peak_bytes < 2 * 10**9
 
 
 def test_films_are_drawn_in_proportion_to_their_popularity():

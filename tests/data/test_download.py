@@ -401,5 +401,8 @@ def test_a_full_disk_is_told(server, data_dir, monkeypatch):
 def test_only_published_datasets_are_downloaded(data_dir):
     names = "ml-latest-small, ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m"
     assert refusal("ml-2m", data_dir) == f"no dataset named 'ml-2m'; choose from {names}"
-    assert refusal("demo", data_dir) == ("demo needs no download: it is generated; use it as it is")
+    for name in ("demo", "demo:1M"):
+        assert (
+            refusal(name, data_dir) == f"{name} needs no download: it is generated; use it as it is"
+        )
     assert not data_dir.exists()
