@@ -55,23 +55,12 @@ def read_folder(folder: Path) -> Ratings:
     Raises:
         DataError: names file, line, value and remedy.
     """
-    if not is_folder(folder):
-        raise DataError(
-            f"no folder {str(folder)!r}; name one that holds ratings.csv, ratings.dat or u.data"
-        )
-    name = next((name for name in FORMATS if (folder / name).exists()), None)
-    if name is None:
-        raise DataError(
-            f"{folder} holds no ratings.csv, ratings.dat or u.data; put a ratings.csv there with "
-            "the columns userId,movieId,rating,timestamp, and maybe a movies.csv with "
-            "movieId,title,genres"
-        )
-    path, form = folder / name, FORMATS[name]
-    table = Table(path, ("userId", "movieId", "rating"), ("timestamp",), separator=form.separator)
+    table = ratings_table(folder)
+    form = FORMATS[table.path.name]
     columns = _read_fast(table) or _read_exactly(table)
     if not len(columns.rating):
         below = " below its header" if table.has_header else ""
-        raise DataError(f"{path} holds no rating{below}; add a line such as {form.example}")
+        raise DataError(f"{table.path} holds no rating{below}; add a line such as {form.example}")
 
     user, user_ids = pd.factorize(columns.user_id, sort=True)
     film, film_ids = pd.factorize(columns.film_id, sort=True)
@@ -91,6 +80,27 @@ def read_folder(folder: Path) -> Ratings:
         folder=folder,
     )
     return ratings if order is None else ratings.take(order)
+
+
+def ratings_table(folder: Path) -> Table:
+    """The ratings' file of `folder`, of which no more is read than its first line.
+
+    Raises:
+        DataError: no folder, none of the files, or one that does not begin as it should.
+    """
+    if not is_folder(folder):
+        raise DataError(
+            f"no folder {str(folder)!r}; name one that holds ratings.csv, ratings.dat or u.data"
+        )
+    name = next((name for name in FORMATS if (folder / name).exists()), None)
+    if name is None:
+        raise DataError(
+            f"{folder} holds no ratings.csv, ratings.dat or u.data; put a ratings.csv there with "
+            "the columns userId,movieId,rating,timestamp, and maybe a movies.csv with "
+            "movieId,title,genres"
+        )
+    columns = ("userId", "movieId", "rating")
+    return Table(folder / name, columns, ("timestamp",), separator=FORMATS[name].separator)
 
 
 def is_folder(path: Path) -> bool:

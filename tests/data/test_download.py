@@ -17,7 +17,13 @@ import pytest
 from recsys_search.data import archive, progress
 from recsys_search.data import download as downloading
 from recsys_search.data.datasets import PREPARED, load_ratings
-from recsys_search.data.download import data_folder, download, find_downloaded
+from recsys_search.data.download import (
+    check_server,
+    data_folder,
+    download,
+    download_bytes,
+    find_downloaded,
+)
 from recsys_search.data.progress import download_visibly
 from recsys_search.data.registry import DATASETS
 from recsys_search.errors import DataError
@@ -50,11 +56,14 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
+    def do_HEAD(self):
         self.server.n_requests += 1
         self.send_response(self.server.status)
         self.send_header("Content-Length", self.server.length or str(len(self.server.body)))
         self.end_headers()
+
+    def do_GET(self):
+        self.do_HEAD()
         self.wfile.write(self.server.body[: self.server.sent])
 
     def log_message(self, *_):
@@ -352,6 +361,32 @@ def test_a_zip_without_the_ratings_is_told(server, data_dir, monkeypatch):
     serve(server, monkeypatch, packed({"other/ratings.dat": RATINGS}))
     assert complaint(data_dir) == "ml-1m.zip holds no ml-1m/ratings.dat"
     assert_a_good_server_mends_it(server, monkeypatch, data_dir)
+
+
+# What is told before a download
+
+
+def test_a_server_that_has_the_dataset_is_asked_for_no_more(server, data_dir):
+    check_server("ml-1m", data_dir)
+    assert server.n_requests == 1
+    assert not data_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "told"), [(404, "answers 404 Not Found"), (503, "answers 503 Service Unavailable")]
+)
+def test_a_server_that_lacks_the_dataset_is_told_with_the_ways_out(server, data_dir, status, told):
+    server.status = status
+    with pytest.raises(DataError) as caught:
+        check_server("ml-1m", data_dir)
+    assert str(caught.value).startswith(f"cannot download ml-1m: {server.url} {told}; run ")
+
+
+def test_the_room_for_a_download_holds_its_files_and_its_columns():
+    unpacked_bytes, n_ratings = 1e9, 32_000_204  # of ML-32M, see archive.py
+    column_bytes = (8 + 8 + 4 + 8) * n_ratings  # user, film, rating, timestamp
+    assert unpacked_bytes + column_bytes < download_bytes("ml-32m") < 3e9
+    assert download_bytes("ml-100k") < download_bytes("ml-1m") < 0.11e9
 
 
 # What is wrong on this machine
