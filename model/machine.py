@@ -1,0 +1,59 @@
+"""What torch finds on this machine."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cuda:
+    """What torch makes of CUDA.
+
+    Attributes:
+        build: the CUDA version that torch is built for, None for a build without.
+        complaint: why torch finds no GPU, in its own words, "" where it says nothing.
+    """
+
+    build: str | None
+    n_gpus: int
+    complaint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gpu:
+    name: str
+    capability: tuple[int, int]
+    total_bytes: int
+    free_bytes: int
+
+
+def look_at_cuda() -> Cuda:
+    # Asked for its GPUs, torch warns where the driver is not what it needs.
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    complaint = str(caught[0].message).splitlines()[0] if caught else ""
+    return Cuda(build=torch.version.cuda, n_gpus=n_gpus, complaint=complaint)
+
+
+def look_at_gpu(device: torch.device) -> Gpu:
+    free_bytes, total_bytes = torch.cuda.mem_get_info(device)
+    return Gpu(
+        name=torch.cuda.get_device_name(device),
+        capability=torch.cuda.get_device_capability(device),
+        total_bytes=total_bytes,
+        free_bytes=free_bytes,
+    )
+
+
+def n_threads() -> int:
+    """Of torch on the CPU."""
+    return torch.get_num_threads()
+
+
+def torch_version() -> str:
+    """With the build behind a plus, such as 2.13.0+cpu."""
+    return str(torch.__version__)
