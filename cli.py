@@ -405,6 +405,30 @@ def dashboard(
     serve_dashboard(storage, host, port, ready=lambda url: _note(f"dashboard at {url}"))
 
 
+@app.command(epilog="recsys-search doctor --dataset ml-32m")
+def doctor(
+    dataset: Dataset = None,
+    data_dir: DataDir = None,
+    storage: Storage = STORAGE,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Say what this machine can do, and what is missing."""
+    from dataclasses import asdict
+
+    from .search.doctor import examine
+
+    checks = examine(storage, data_dir=data_dir, dataset=dataset, device=device)
+    if as_json:
+        _print_json([asdict(check) for check in checks])
+    else:
+        from .console import print_checks
+
+        print_checks(checks)
+    if any(check.in_the_way for check in checks):
+        raise typer.Exit(1)
+
+
 @data_app.command("list", epilog="recsys-search data list")
 def data_list(data_dir: DataDir = None, as_json: Json = False) -> None:
     """List the datasets that have a name; demo:SIZE, such as demo:1M, is demo of another size."""

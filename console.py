@@ -18,6 +18,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from .model.config import TrainingConfig
     from .model.reports import EpochReport
+    from .search.doctor import Check
     from .search.study_file import StudySpec
 
 # Where no terminal sets a width, lines are for grep: as long as they need to be.
@@ -33,6 +34,8 @@ STATE_STYLES = {
     "interrupted": "magenta",
     "running": "cyan",
 }
+
+CHECK_STYLES = {"good": "green", "warning": "yellow", "missing": "red"}
 
 
 def trials_table(records: list[dict[str, Any]], *, best: int | None = None) -> Table:
@@ -251,6 +254,22 @@ def epochs_table(reports: list[EpochReport]) -> Table:
             for report in reports
         ]
     )
+
+
+def print_checks(checks: list[Check]) -> None:
+    """What `doctor` found, each remedy below its check, and what it comes to."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for _ in range(2):
+        table.add_column(no_wrap=True)
+    table.add_column()
+    for check in checks:
+        word = "good" if check.ok else "missing" if check.required else "warning"
+        table.add_row(Text(word, CHECK_STYLES[word]), check.check, Text(check.detail))
+        if check.remedy:
+            table.add_row("", "", Text(f"remedy: {check.remedy}", "bold"))
+    out.print(table)
+    missing = ", ".join(check.check for check in checks if check.in_the_way)
+    out.print(f"\na study cannot run here: {missing}" if missing else "\na study can run here")
 
 
 @contextmanager

@@ -1,10 +1,11 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and the room for them."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 
 from .errors import OutputError
 
@@ -27,3 +28,30 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             f"{path} cannot be written: {error.strerror or error}; "
             "name a file in a folder that is there"
         ) from None
+
+
+def check_writable(folder: Path) -> None:
+    """Makes a file in `folder` that is gone again.
+
+    Raises:
+        OutputError: there is no such folder, or no file can be made in it.
+    """
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"folder {folder} cannot be written: {error.strerror or error}; "
+            "choose another one, or ask its owner for the right"
+        ) from None
+
+
+def nearest_folder(path: Path) -> Path:
+    """The path, or the first above it that is there."""
+    path = path.absolute()
+    return path if path.exists() else nearest_folder(path.parent)
+
+
+def free_bytes(path: Path) -> int:
+    """Room where the path is, or will be."""
+    return shutil.disk_usage(nearest_folder(path)).free

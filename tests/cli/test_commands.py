@@ -22,6 +22,7 @@ COMMANDS = [
     ("evaluate",),
     ("predict",),
     ("dashboard",),
+    ("doctor",),
     ("data",),
     ("data", "info"),
 ]
