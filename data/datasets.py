@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from .demo import generator_state
 from .download import data_folder, find_downloaded
 from .prepared import prepared, state_of_files
 from .progress import download_visibly
@@ -42,7 +43,7 @@ def load_ratings(
         folder = _folder(dataset)
         return _read_prepared(folder.resolve().name, folder, data_dir)
     if not isinstance(source, Source):
-        return source()
+        return _generate_prepared(usual_name(dataset) or dataset, source, data_dir)
     found = find_downloaded(dataset, data_dir)
     if found is None:
         if fetch is None:
@@ -104,6 +105,14 @@ def summarise(ratings: Ratings) -> dict[str, Any]:
         "fingerprint": ratings.fingerprint,
         "noise_rmse": _noise_rmse(ratings),
     }
+
+
+def _generate_prepared(name: str, generate: Callable[[], Ratings], data_dir: Path) -> Ratings:
+    if name in DATASETS:  # the usual size takes no longer to generate than to open
+        return generate()
+    return prepared(
+        name, source=name, version=generator_state, read=generate, cache=data_dir / PREPARED
+    )
 
 
 def _read_prepared(name: str, folder: Path, data_dir: Path) -> Ratings:

@@ -29,7 +29,7 @@ META = "meta.json"
 
 _LONGEST_LABEL = 40  # characters of the name, in the folder's
 _FILM_COLUMNS = ("titles", "year", "genres")
-_RATING_COLUMNS = ("user_ids", "user", "film", "rating", "timestamp")
+_RATING_COLUMNS = ("user_ids", "user", "film", "rating", "timestamp", "expected")
 
 
 def prepared(
@@ -121,6 +121,7 @@ def open_columns(folder: Path) -> Ratings:
         rating=columns["rating"],
         timestamp=columns.get("timestamp"),
         scale=Scale(*meta["scale"]),
+        expected=columns.get("expected"),
         folder=None if meta["folder"] is None else Path(meta["folder"]),
     )
     # Where `cached_property` keeps it: working it out reads every column.

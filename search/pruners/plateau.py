@@ -26,8 +26,8 @@ class Plateau(Strict):
     """Nothing more will come of it: the chances to improve by more than `delta`, and to beat the
     incumbent, are both small, at some epochs in a row.
 
-    The chances are those of `forecast`, fitted to the last epochs after the warm-up of the KL weight
-    and the learning rate. A curve that no shape fits is left to go on.
+    The chances are those of `forecast`, fitted to the last epochs, none of them in the warm-up of
+    the KL weight or the learning rate. A curve that no shape fits is left to go on.
     """
 
     delta: Annotated[float, Field(gt=0)] = 0.001  # stars

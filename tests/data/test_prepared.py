@@ -200,3 +200,20 @@ def test_a_name_of_any_characters_makes_a_folder(cache):
         for _ in range(2):
             prepared(name, source=name, version=lambda: "1", read=lambda: ratings, cache=cache)
     assert len(kept(cache)) == 4
+
+
+def test_generated_ratings_of_a_size_are_kept_with_what_is_expected_of_them(cache, monkeypatch):
+    generated = load_ratings("demo:2k", cache.parent)
+    monkeypatch.setattr("recsys_search.data.demo.demo_ratings", None)
+    opened = load_ratings("demo:2000", cache.parent)
+    assert same(generated, opened)
+    assert opened.name == "demo:2k" and opened.expected is not None
+    assert len(kept(cache)) == 1
+
+
+def test_a_changed_generator_generates_anew(cache, monkeypatch):
+    load_ratings("demo:2k", cache.parent)
+    before = kept(cache)
+    monkeypatch.setattr("recsys_search.data.datasets.generator_state", lambda: "of tomorrow")
+    load_ratings("demo:2k", cache.parent)
+    assert len(kept(cache)) == 1 and kept(cache) != before
