@@ -319,8 +319,8 @@ class StudyView:
         value = f" {record['val_rmse']:.4f}" if record["val_rmse"] is not None else ""
         self._say(f"trial {record['number']} {record['state']}{value}  {why}{record['reason']}")
 
-    def stopping(self, why: str) -> None:
-        self._say(why)
+    def tell(self, sentence: str) -> None:
+        self._say(sentence)
 
     def _say(self, line: str) -> None:
         if self._live:

@@ -109,6 +109,16 @@ class Split:
     fingerprint: str
     n_users_kept_in_train: int = 0
 
+    @property
+    def note(self) -> str | None:
+        """What is not as one might expect of the split, in a sentence."""
+        if not self.n_users_kept_in_train:
+            return None
+        return (
+            f"{self.n_users_kept_in_train} of {self.train.n_users} users have too few ratings for "
+            f"a {self.spec} split: all of theirs are in train, none is evaluated"
+        )
+
 
 def split_ratings(ratings: Ratings, spec: SplitSpec) -> Split:
     """The train and validation parts of `ratings`.

@@ -54,7 +54,7 @@ def train_run(
     Args:
         out: a folder that is not there yet.
         on_epoch: called after each epoch.
-        tell: given a sentence when training is cut short.
+        tell: given a sentence about the split, or when training is cut short.
 
     Returns:
         What `train --json` prints.
@@ -67,6 +67,8 @@ def train_run(
     _check_free(out)
     ratings = experiment.load()
     split = split_ratings(ratings, experiment.split)
+    if split.note:
+        tell(split.note)
     interrupts = Interrupts(tell)
     with Training(experiment.config, split, device) as training:
         bias_val_rmse = training.bias_val_rmse

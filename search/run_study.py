@@ -52,7 +52,7 @@ def start(
     started_at = monotonic()
     watcher = watcher or Silent()
     resolve_device(device)  # refuse a wrong one before anything is made
-    interrupts = Interrupts(watcher.stopping)
+    interrupts = Interrupts(watcher.tell)
     spec = find_spec(name_or_path, storage_url, overrides or Overrides())
     timeout = timeout or spec.timeout
     deadline = None if timeout is None else started_at + parse_duration(timeout)
@@ -82,6 +82,8 @@ def start(
             stop=stop,
         )
         watcher.study_begins(spec, sum(map(counts, study.get_trials(deepcopy=False))))
+        if split.note:
+            watcher.tell(split.note)
         with interrupts.caught():
             _run_trials(study, spec, objective, watcher, stop, storage)
     interrupts.leave()
@@ -109,7 +111,7 @@ def _run_trials(
             )
         trials = study.get_trials(deepcopy=False)
         if target_reached(spec.objective.target, trials):
-            watcher.stopping("the target is reached")
+            watcher.tell("the target is reached")
             return
         if sum(map(counts, trials)) >= spec.trials:
             return
@@ -118,4 +120,4 @@ def _run_trials(
         finally:
             reconcile(study, storage)
         failures = [*failures, objective.error] if objective.error else []
-    watcher.stopping(why)
+    watcher.tell(why)

@@ -20,7 +20,8 @@ class Watcher(Protocol):
 
     def trial_ends(self, record: dict[str, Any], best: dict[str, Any] | None) -> None: ...
 
-    def stopping(self, why: str) -> None: ...
+    def tell(self, sentence: str) -> None:
+        """Something about the study as a whole: what its split leaves out, why it ends."""
 
 
 class Silent:
@@ -38,5 +39,5 @@ class Silent:
     def trial_ends(self, record: dict[str, Any], best: dict[str, Any] | None) -> None:
         pass
 
-    def stopping(self, why: str) -> None:
+    def tell(self, sentence: str) -> None:
         pass

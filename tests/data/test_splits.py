@@ -166,7 +166,13 @@ def test_leave_last_k_holds_out_each_users_newest_ratings():
 
 def test_leave_last_k_says_how_many_users_stay_in_train_wholly():
     ratings = rated((1, 10, 0), (1, 20, 1), (1, 30, 2), (2, 10, 0), (2, 20, 1), (3, 10, 0))
-    assert split_ratings(ratings, SplitSpec.parse("leave-last-1")).n_users_kept_in_train == 2
+    split = split_ratings(ratings, SplitSpec.parse("leave-last-1"))
+    assert split.n_users_kept_in_train == 2
+    assert split.note == (
+        f"2 of {ratings.n_users} users have too few ratings for a leave-last-1 split: all of "
+        "theirs are in train, none is evaluated"
+    )
+    assert split_ratings(ratings, SplitSpec(train=0.6, validation=0.2, test=0.2)).note is None
     without_user_3 = ratings.take(np.arange(5))
     spec = SplitSpec(method="leave-last-k")
     assert split_ratings(without_user_3, spec).n_users_kept_in_train == 1

@@ -89,8 +89,8 @@ class Recorder(Silent):
     def trial_ends(self, record, best):
         self.ended.append(record)
 
-    def stopping(self, why):
-        self.said.append(why)
+    def tell(self, sentence):
+        self.said.append(sentence)
 
 
 @pytest.fixture

@@ -549,3 +549,9 @@ def test_a_finished_trial_is_not_queued_again(workplace):
         study = optuna.load_study(study_name="small", storage=storage)
         reconcile(study, storage)
         assert queue(study) == []
+
+
+def test_what_a_split_leaves_out_is_told(workplace, recorder):
+    watcher = recorder()
+    workplace.start(workplace.write_study(split={"method": "leave-last-k", "k": 16}), watcher)
+    assert "have too few ratings for a leave-last-16 split" in watcher.said[0]
