@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from math import isclose
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic_core import ArgsKwargs
 
-from ..errors import DataError, OptionError, one_line
+from ..errors import DataError, OptionError, one_line, quoted
+from ..strict import Count, Number, Seed, refuse_unknown
 from .ratings import Int, Ratings
 from .tables import ID_REMEDY, Table
 
@@ -30,20 +32,28 @@ _FOLD_REMEDY = "take the official folds from the folder of MovieLens 100K (ml-10
 
 def _known(method: str) -> str:
     if method not in METHODS:
-        raise ValueError(f"no split named {method!r}; choose from {', '.join(METHODS)}")
+        raise ValueError(f"no split named {quoted(method)}; choose from {', '.join(METHODS)}")
     return method
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, kw_only=True)
 class SplitSpec:
     """How to cut. A field is None where the method does not take it, and its default otherwise."""
 
     method: Annotated[str, AfterValidator(_known)] = "random"
-    train: Annotated[float, Field(gt=0, le=1)] | None = None  # share of the ratings
-    validation: Annotated[float, Field(gt=0, lt=1)] | None = None
-    test: Annotated[float, Field(ge=0, le=1)] | None = None
-    k: Annotated[int, Field(ge=1)] | None = None  # ratings per user in validation, and in test
-    seed: Annotated[int, Field(ge=0)] | None = None
+    train: Annotated[Number, Field(gt=0, le=1)] | None = None  # share of the ratings
+    validation: Annotated[Number, Field(gt=0, lt=1)] | None = None
+    test: Annotated[Number, Field(ge=0, le=1)] | None = None
+    k: Count | None = None  # ratings per user in validation, and in test
+    seed: Seed | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_unknown_field(cls, given: Any) -> Any:
+        named = given.kwargs if isinstance(given, ArgsKwargs) else given
+        if isinstance(named, Mapping):
+            refuse_unknown(named, [field.name for field in dataclasses.fields(cls)])
+        return given
 
     def __post_init__(self) -> None:
         takes = METHODS[self.method].takes

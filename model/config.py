@@ -10,20 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from ..errors import ConfigError, one_line
+from ..errors import ConfigError, describe, near, quoted
+from ..strict import Count, Number, Seed, Whole
 
 Amp = Literal["auto", "bf16", "fp16", "off"]
 KlSchedule = Literal["constant", "linear", "cyclical", "controller"]
-Count = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, lt=1)]
+NotNegative = Annotated[Number, Field(ge=0)]
+Positive = Annotated[Number, Field(gt=0)]
+Width = Annotated[Count, Field(le=1_000_000)]  # of a layer; more is a slip
+Share = Annotated[Number, Field(ge=0, lt=1)]
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -33,10 +33,10 @@ class TrainingConfig:
     """What every architecture shares: the ELBO's weights and the optimiser."""
 
     architecture: str
-    seed: Annotated[int, Field(ge=0)] = 42
+    seed: Seed = 42
     max_epochs: Count = 100  # the cosine's length, in epochs
     patience: Count = 15  # epochs without a better validation RMSE before training ends
-    batch_size: Annotated[int, Field(ge=2)] = 2048
+    batch_size: Annotated[Whole, Field(ge=2)] = 2048
     learning_rate: Positive = 1e-3
     lr_warmup_epochs: NotNegative = 0.0
     weight_decay: NotNegative = 0.0  # AdamW's, decoupled
@@ -62,9 +62,9 @@ class HybridConfig(TrainingConfig):
     kl_weight: NotNegative = 0.008
     kl_warmup_epochs: NotNegative = 20.0
     free_bits: NotNegative = 2.0
-    n_factors: Count = 200  # columns of each embedding
-    hidden_dims: Annotated[tuple[Count, ...], Field(min_length=1)] = (1024, 512, 256, 128)
-    latent_dim: Count = 128
+    n_factors: Width = 200  # columns of each embedding
+    hidden_dims: Annotated[tuple[Width, ...], Field(min_length=1)] = (1024, 512, 256, 128)
+    latent_dim: Width = 128
     dropout: Share = 0.4  # share of hidden units silenced; the decoder takes half of it
     skip: bool = False  # the decoder sees the embeddings too, past the latent
     bias: bool = False  # predict the biases plus the decoder's output, not the output alone
@@ -76,12 +76,12 @@ class TwoTowerConfig(TrainingConfig):
 
     architecture: Literal["two_tower"] = "two_tower"
     max_epochs: Count = 60
-    batch_size: Annotated[int, Field(ge=2)] = 16384
+    batch_size: Annotated[Whole, Field(ge=2)] = 16384
     learning_rate: Positive = 3e-3
     weight_decay: NotNegative = 0.1
     kl_weight: NotNegative = 1e-3
-    latent_dim: Count = 64
-    norm_power: Annotated[float, Field(ge=0, le=1)] = 0.6  # a sum over n ratings is scaled by n^-p
+    latent_dim: Width = 64
+    norm_power: Annotated[Number, Field(ge=0, le=1)] = 0.6  # a sum over n ratings is scaled by n^-p
     rating_dropout: Share = 0.3  # share of the train ratings left out of the sums in an epoch
     init_std: Positive = 0.02
     side: bool = True  # genres and years have a part in what a film is, where there are any
@@ -103,21 +103,19 @@ def build_config(architecture: str, **values: Any) -> TrainingConfig:
     """The architecture's defaults with `values` in their places.
 
     Raises:
-        ConfigError: no such architecture or field, or a value out of its range.
+        ConfigError: no such architecture or field, or a value out of its range; `at` names it.
     """
     config_class = _config_class(architecture)
     known = config_fields(architecture)
     for name in values:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = (
-                f"; did you mean {close[0]}?" if close else f"; it has {', '.join(sorted(known))}"
-            )
-            raise ConfigError(f"{architecture} has no field named {name!r}{hint}")
+            message = f"{architecture} has no field named {quoted(name)}"
+            raise ConfigError(message + near(name, sorted(known)), at=(name,))
     try:
         return config_class(**{**values, "architecture": architecture})
     except ValidationError as error:
-        raise ConfigError(one_line(error)) from None
+        detail = error.errors()[0]
+        raise ConfigError(describe(detail), at=detail["loc"]) from None
 
 
 def config_from_mapping(values: Mapping[str, Any]) -> TrainingConfig:
@@ -147,5 +145,6 @@ def _config_class(architecture: str) -> type[TrainingConfig]:
         return CONFIGS[architecture]
     except (KeyError, TypeError):
         raise ConfigError(
-            f"no architecture named {architecture!r}; choose from {', '.join(CONFIGS)}"
+            f"no architecture named {quoted(architecture)}; choose from {', '.join(CONFIGS)}",
+            at=("architecture",),
         ) from None

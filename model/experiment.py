@@ -12,14 +12,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
 from ..data.datasets import dataset_reference, load_ratings
 from ..data.ratings import Ratings
 from ..data.splits import SplitSpec
-from ..errors import ConfigError, DataError, one_line
+from ..errors import ConfigError, DataError, plain
 from ..files import write_whole
+from ..strict import Strict
+from ..yaml_lines import YamlFile, dump_yaml
 from .config import TrainingConfig, config_from_mapping, config_to_mapping
 
 PACKAGES = ("recsys-search", "torch", "numpy", "optuna")
@@ -71,43 +72,39 @@ class Experiment:
         return replace(self, dataset=dataset_reference(dataset))
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Data(Strict):
     dataset: str
     fingerprint: str | None = None
     split: SplitSpec = SplitSpec()
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Document(Strict):
     config: dict[str, Any]
     data: _Data
-    origin: dict[str, Any] = {}
-    metrics: dict[str, Any] = {}
-    environment: dict[str, Any] = {}
+    origin: dict[str, Any] = Field(default_factory=dict)
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    environment: dict[str, Any] = Field(default_factory=dict)
 
 
 def read_experiment(path: Path) -> Experiment:
     """Reads a `config.yaml`.
 
     Raises:
-        ConfigError: names the file and what is wrong in it.
+        ConfigError: names the file, the line and what is wrong there.
     """
     try:
-        document = _Document.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        config = config_from_mapping(document.config)
+        file = YamlFile(path)
     except FileNotFoundError:
         raise ConfigError(
             f"no config at {path}; write one with: recsys-search best --export {path}"
         ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    try:
+        document = _Document.model_validate(file.data)
+        config = config_from_mapping(document.config)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {one_line(error)}") from None
+        raise file.refusal(error) from None
     except ConfigError as error:
-        raise ConfigError(f"{path}: config: {error}") from None
+        raise file.refusal_at(("config", *error.at), f"config: {error}") from None
     return Experiment(
         config=config,
         dataset=document.data.dataset,
@@ -136,9 +133,9 @@ def write_experiment(path: Path, experiment: Experiment) -> None:
         "metrics": dict(experiment.metrics),
         "environment": dict(experiment.environment),
     }
-    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-    head = f"# Train it: recsys-search train --config {path.name}\n"
-    write_whole(path, lambda partial: partial.write_text(head + text, encoding="utf-8"))
+    head = f"# Train it: recsys-search train --config {plain(path.name)}\n"
+    text = head + dump_yaml(document)
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 @cache

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    ValidationError,
-    model_validator,
-)
-from pydantic_core import InitErrorDetails
+from pydantic import BeforeValidator, Field, model_validator
+
+from ..errors import plain, quoted
+from ..strict import Count, Number, Strict, Whole, fault
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -24,49 +17,30 @@ if TYPE_CHECKING:
 
 def _two(value: Any) -> Any:
     if not isinstance(value, list | tuple) or len(value) != 2:
-        raise ValueError(f"give two numbers, [low, high], got {value!r}")
+        raise ValueError(f"must be two numbers, [low, high], got {quoted(value)}")
     return value
 
 
 Two = BeforeValidator(_two)
+
+
+def _choice(value: Any) -> Any:
+    parts = value if isinstance(value, list | tuple) else [value]
+    if not parts or not all(isinstance(part, Scalar) for part in parts):
+        kinds = "text, a number, true or false, or a list of these"
+        raise ValueError(f"must be {kinds}, got {quoted(value)}")
+    return value
+
+
 Scalar = bool | int | float | str
-Choice = Scalar | Annotated[tuple[Scalar, ...], Field(min_length=1)]
-
-
-def fault(message: str, *at: str | int) -> ValidationError:
-    """An error that lies at a key below the value that is being validated."""
-    detail = InitErrorDetails(
-        type="value_error", loc=at, input=None, ctx={"error": ValueError(message)}
-    )
-    return ValidationError.from_exception_data("study file", [detail])
-
-
-def near(name: object, known: Sequence[str]) -> str:
-    """The end of an error on a name: the one that was meant, or all there are."""
-    close = get_close_matches(str(name), known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; choose from {', '.join(known)}"
-
-
-class Strict(BaseModel):
-    """A frozen table of a study file, which refuses keys it does not know."""
-
-    model_config = ConfigDict(frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_unknown_key(cls, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            known = [field.alias or name for name, field in cls.model_fields.items()]
-            for key in data:
-                if key not in known:
-                    raise fault(f"unknown key{near(key, known)}", key)
-        return data
+Choice = Annotated[Scalar | tuple[Scalar, ...], BeforeValidator(_choice)]
 
 
 class Axis(Strict):
     """The values that one config field may take."""
 
-    when: dict[str, Any] = {}  # the values that other axes must have for this one to apply
+    # The values that other axes must have for this one to apply.
+    when: dict[str, Any] = Field(default_factory=dict)
 
     def suggest(self, trial: BaseTrial, name: str) -> Any:
         raise NotImplementedError
@@ -89,7 +63,7 @@ class Axis(Strict):
 
 
 class FloatAxis(Axis):
-    bounds: Annotated[tuple[FiniteFloat, FiniteFloat], Two] = Field(alias="float")
+    bounds: Annotated[tuple[Number, Number], Two] = Field(alias="float")
     log: bool = False
 
     @model_validator(mode="after")
@@ -116,8 +90,8 @@ class FloatAxis(Axis):
 
 
 class IntAxis(Axis):
-    bounds: Annotated[tuple[int, int], Two] = Field(alias="int")
-    step: int = Field(1, ge=1)
+    bounds: Annotated[tuple[Whole, Whole], Two] = Field(alias="int")
+    step: Count = 1
     log: bool = False
 
     @model_validator(mode="after")
@@ -125,7 +99,7 @@ class IntAxis(Axis):
         low, high = self.bounds
         _check_bounds(low, high, log=self.log, at="int")
         if self.log and self.step > 1:
-            raise fault("step and log exclude each other", "step")
+            raise fault("step and log exclude each other; leave one out", "step")
         if rest := (high - low) % self.step:
             raise fault(
                 f"{high} is no whole number of steps of {self.step} above {low}; "
@@ -157,10 +131,11 @@ class ChoiceAxis(Axis):
 
     @model_validator(mode="after")
     def _all_different(self) -> Self:
-        labels = [_label(choice) for choice in self.choices]
-        for place, label in enumerate(labels):
-            if label in labels[:place]:
-                raise fault(f"{shown(label)} stands there twice", "choice", place)
+        seen = set()
+        for place, label in enumerate(map(_label, self.choices)):
+            if label in seen:
+                raise fault(f"{shown(label)} stands there twice; keep one", "choice", place)
+            seen.add(label)
         return self
 
     def suggest(self, trial: BaseTrial, name: str) -> Any:
@@ -183,7 +158,7 @@ class ChoiceAxis(Axis):
         return {_label(choice): choice for choice in self.choices}
 
     def __str__(self) -> str:
-        return f"one of {', '.join(shown(label) for label in self._by_label())}"
+        return f"one of {plain(', '.join(map(shown, self._by_label())), 300)}"
 
 
 FORMS: dict[str, type[Axis]] = {"float": FloatAxis, "int": IntAxis, "choice": ChoiceAxis}
@@ -196,7 +171,8 @@ def read_axis(form: Any) -> Axis:
     kinds = [kind for kind in FORMS if isinstance(form, Mapping) and kind in form]
     if len(kinds) != 1:
         raise ValueError(
-            f"an axis is one of float, int and choice, such as {{float: [0.1, 0.5]}}, got {form!r}"
+            "an axis must be one of float, int and choice, such as {float: [0.1, 0.5]}, "
+            f"got {quoted(form)}"
         )
     return FORMS[kinds[0]].model_validate(form)
 
@@ -209,7 +185,7 @@ def frozen(value: Any) -> Any:
 def shown(value: Any) -> str:
     """A value as an error names it, as a study file would write it."""
     value = _label(value)
-    return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else plain(value)
 
 
 def _label(value: Any) -> Any:
@@ -223,6 +199,6 @@ def _is_number(value: Any) -> bool:
 
 def _check_bounds(low: float, high: float, *, log: bool, at: str) -> None:
     if low > high:
-        raise fault(f"low {low:g} is above high {high:g}", at)
+        raise fault(f"low {low:g} is above high {high:g}; write [low, high]", at)
     if log and low <= 0:
-        raise fault(f"a log axis starts above 0, got {low:g}", at)
+        raise fault(f"a log axis must start above 0, got {low:g}", at)

@@ -6,16 +6,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .axes import Strict
-
-Natural = Annotated[int, Field(ge=0)]
+from ..strict import Natural, Number, Seed, Strict
 
 
 class Target(Strict):
     """Reaching it ends the study."""
 
     metric: Literal["val_rmse", "val_mse"]
-    below: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    below: Annotated[Number, Field(gt=0)]
     note: str = ""  # one sentence, printed wherever the target is
 
 
@@ -25,12 +23,12 @@ class Objective(Strict):
 
 
 class TpeSettings(Strict):
-    seed: Natural = 42
+    seed: Seed = 42
     startup_trials: Natural = 10  # drawn at random before the first model of the space
 
 
 class RandomSettings(Strict):
-    seed: Natural = 42
+    seed: Seed = 42
 
 
 class Sampler(Strict):
@@ -42,5 +40,5 @@ class Sampler(Strict):
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
         if (self.tpe is None) == (self.random is None):
-            raise ValueError("name one of tpe and random, such as {tpe: {seed: 42}}")
+            raise ValueError("must name one of tpe and random, such as {tpe: {seed: 42}}")
         return self

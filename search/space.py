@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import ConfigDict, PlainValidator, RootModel, SerializeAsAny, model_validator
 
-from ..errors import ConfigError
+from ..errors import ConfigError, near, quoted
 from ..model.config import CONFIGS, build_config, config_fields
-from .axes import Axis, ChoiceAxis, FloatAxis, fault, frozen, near, read_axis, shown
+from ..strict import fault
+from .axes import Axis, ChoiceAxis, FloatAxis, frozen, read_axis, shown
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -76,7 +77,7 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
         """
         for name in params:
             if name not in self.root:
-                raise ConfigError(f"no axis named {name!r}; the space has {', '.join(self.axes)}")
+                raise ConfigError(f"no axis named {quoted(name)}{near(name, self.axes)}")
         values = {name: self.axes[name].value_of(param) for name, param in params.items()}
         for name, value in values.items():
             if message := self._off_axis(name, value):
@@ -118,7 +119,7 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
             raise fault("must be a choice, such as {choice: [two_tower, hybrid]}", "architecture")
         for name in self.architectures or ():
             if name not in CONFIGS:
-                message = f"no architecture named {name!r}; choose from {', '.join(CONFIGS)}"
+                message = f"no architecture named {quoted(name)}; choose from {', '.join(CONFIGS)}"
                 raise fault(message, "architecture", "choice")
         for at, message in self.problems(self.architectures or tuple(CONFIGS)):
             raise fault(message, *at)
@@ -160,16 +161,18 @@ def owners(name: str, architectures: Sequence[str]) -> list[str]:
     """
     owner, _, field = name.rpartition(".")
     if owner and owner not in CONFIGS:
-        raise ConfigError(f"no architecture named {owner!r}; choose from {', '.join(CONFIGS)}")
+        raise ConfigError(
+            f"no architecture named {quoted(owner)}; choose from {', '.join(CONFIGS)}"
+        )
     if owner and owner not in architectures:
-        raise ConfigError(f"{owner} is not trained here, only {', '.join(architectures)}")
+        raise ConfigError(f"{owner} is not trained here; choose from {', '.join(architectures)}")
     candidates = [owner] if owner else list(architectures)
     known = {each: config_fields(each) - {"architecture"} for each in candidates}
     found = [each for each in candidates if field in known[each]]
     if not found:
         names = sorted(set().union(*known.values()))
         who = f"{candidates[0]} has" if len(known) == 1 else f"{' and '.join(known)} have"
-        raise ConfigError(f"{who} no field named {field!r}{near(field, names)}")
+        raise ConfigError(f"{who} no field named {quoted(field)}{near(field, names)}")
     return found
 
 
@@ -178,7 +181,8 @@ def _check_taken(architecture: str, field: str, axis: Axis) -> None:
     for value in axis.probes():
         taken = getattr(build_config(architecture, **{field: value}), field)
         if taken != value:
-            raise ConfigError(f"{field} takes {value!r} as {shown(taken)}; write {shown(taken)}")
+            message = f"{field} takes {quoted(value)} as {shown(taken)}; write {shown(taken)}"
+            raise ConfigError(message)
 
 
 def _is_of(name: str, architecture: str) -> bool:
@@ -194,13 +198,13 @@ def _allowed(axis: Axis, condition: Any) -> tuple[Any, ...]:
 
 def _condition_problem(condition: Any, other: str, before: Mapping[str, Axis]) -> str | None:
     if other not in before:
-        return f"no axis named {other!r} stands before this one" + (
-            near(other, list(before)) if before else ""
+        return f"no axis named {quoted(other)} stands before this one" + (
+            near(other, before) if before else "; put its axis above"
         )
     axis = before[other]
     if isinstance(axis, FloatAxis):
-        return f"{other} is a float axis, which hardly ever draws one certain value"
+        return f"{other} must be an int or a choice: floats hardly ever hit one certain value"
     for value in _allowed(axis, condition):
         if not axis.holds(value):
-            return f"{other} is never {shown(value)}: {axis}"
+            return f"{other} must be {axis}, and is never {shown(value)}"
     return None

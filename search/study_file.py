@@ -17,15 +17,23 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from ..data.splits import SplitSpec
-from ..errors import ConfigError, OptionError, StudyError
+from ..errors import ConfigError, OptionError, StudyError, plain, quoted, told
 from ..model.config import CONFIGS, TrainingConfig, build_config, config_fields, config_to_mapping
-from .axes import Strict, fault
+from ..strict import Count, Strict, fault
+from ..yaml_lines import YamlFile
 from .pruners.choice import Pruner
 from .settings import Objective, Sampler, TpeSettings
 from .space import Problem, Space, field_of, owners
-from .yaml_lines import YamlFile, told
 
-Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"must be text on one line, got {quoted(text)}")
+    return text
+
+
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Name = Annotated[Text, AfterValidator(_printable)]
 
 
 def parse_duration(text: str) -> float:
@@ -38,7 +46,7 @@ def parse_duration(text: str) -> float:
     hours, minutes, seconds = (float(part or 0) for part in parts.groups()) if parts else (0, 0, 0)
     total_s = hours * 3600 + minutes * 60 + seconds
     if not 0 < total_s < math.inf:
-        raise OptionError(f"{text!r} is no duration; write 2h, 10m, 90s or 1h30m")
+        raise OptionError(f"{quoted(text)} is no duration; write 2h, 10m, 90s or 1h30m")
     return total_s
 
 
@@ -61,7 +69,7 @@ class KnownTrial:
 
 class StudySpec(Strict):
     name: Name
-    dataset: Name  # `demo`, the name of a MovieLens set, or a folder
+    dataset: Text  # `demo`, the name of a MovieLens set, or a folder
     split: SplitSpec = SplitSpec()
     objective: Objective = Objective()
     base: dict[str, Any] = Field(default_factory=dict)  # config fields that no axis sets
@@ -69,7 +77,7 @@ class StudySpec(Strict):
     pruners: tuple[Pruner, ...] = ()  # asked in this order
     sampler: Sampler = Sampler(tpe=TpeSettings())
     known: tuple[dict[str, Any], ...] = ()  # configs that are tried first
-    trials: Annotated[int, Field(ge=1)]  # in total
+    trials: Count  # in total
     timeout: Annotated[str, AfterValidator(_duration)] | None = None
 
     @property
@@ -126,7 +134,7 @@ class StudySpec(Strict):
                     "or make it an axis of the space",
                 )
             elif architecture not in list(CONFIGS):
-                message = f"no architecture named {architecture!r}; choose from"
+                message = f"no architecture named {quoted(architecture)}; choose from"
                 yield ("base", "architecture"), f"{message} {', '.join(CONFIGS)}"
         elif architecture is not None:
             yield ("base", "architecture"), "the space has an axis for it; keep one of them"
@@ -139,7 +147,8 @@ class StudySpec(Strict):
             for at, message in self._known_problems(entry):
                 yield ("known", place, *at), message
             if entry["name"] in names:
-                yield ("known", place, "name"), f"two configs are named {entry['name']}"
+                message = f"two configs are named {plain(entry['name'])}; rename one"
+                yield ("known", place, "name"), message
             names.append(entry["name"])
 
     def _base_problems(self) -> Iterator[Problem]:
@@ -161,14 +170,17 @@ class StudySpec(Strict):
         given = dict(entry)
         name = given.pop("name", None)
         if not isinstance(name, str) or not name:
-            yield (), "a known config has a name, such as {name: experiment_2, kl_weight: 0.01}"
+            yield (
+                (),
+                "a known config must have a name, such as {name: experiment_2, kl_weight: 0.01}",
+            )
         architecture = given.pop("architecture", self.base.get("architecture"))
         if architecture not in self.architectures:
             at = ("architecture",) if "architecture" in entry else ()
             yield (
                 at,
-                f"{name}: architecture must be one of {', '.join(self.architectures)}"
-                + (f", got {architecture!r}" if at else ""),
+                f"{plain(name)}: architecture must be one of {', '.join(self.architectures)}"
+                + (f", got {quoted(architecture)}" if at else ""),
             )
         for field, value in given.items():
             try:
@@ -177,9 +189,10 @@ class StudySpec(Strict):
                 yield (field,), str(error)
         for field, message in self.space.off_axis(self._known_values(entry)).items():
             if field in entry:
-                yield (field,), message
+                yield (field,), f"{message}; choose a value on the axis, or widen it"
             else:
-                yield (), f"{name}: {message} (the default of {field}; give one, or widen the axis)"
+                remedy = f"(the default of {field}; give one, or widen the axis)"
+                yield (), f"{plain(name)}: {message} {remedy}"
 
     def _known_values(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         """Every field of a known config, of the types that the config gives them."""
@@ -213,7 +226,7 @@ def load_study(name_or_path: str) -> StudySpec:
     path = builtin.get(name_or_path, Path(name_or_path))
     if not path.is_file():
         raise StudyError(
-            f"no built-in study and no file named {name_or_path!r}; "
+            f"no built-in study and no file named {quoted(name_or_path)}; "
             f"choose from {', '.join(builtin)}, or give the path of a YAML file"
         )
     file = YamlFile(path)

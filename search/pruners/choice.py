@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import model_serializer, model_validator
 
-from ..axes import Strict
+from ...strict import Strict
 from .collapse import Collapse
 from .divergence import Divergence
 from .limits import GpuMemory, TrialBudget
@@ -40,7 +40,7 @@ class Pruner(Strict):
     def _one_of_them(self) -> Self:
         if len(self._entries()) != 1:
             names = ", ".join(type(self).model_fields)
-            raise ValueError(f"name one of {names}, such as {{plateau: {{}}}}")
+            raise ValueError(f"must name one of {names}, such as {{plateau: {{}}}}")
         return self
 
     @model_serializer

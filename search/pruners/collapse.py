@@ -10,13 +10,13 @@ from pydantic import Field
 
 from ...model.config import TrainingConfig
 from ...model.reports import EpochReport
-from ..axes import Strict
+from ...strict import Count, Number, Strict
 from .progress import Progress, Stop
 
 FULL_BETA = 0.9  # of its final value, from which on beta has its say
 NEAR_TARGET = 0.1  # of the controller's set point
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[Number, Field(ge=0, le=1)]
 
 
 class Collapse(Strict):
@@ -30,10 +30,10 @@ class Collapse(Strict):
     the raw KL's picture in eval mode: free bits would hide a collapse.
     """
 
-    checks: Annotated[int, Field(ge=1)] = 3
+    checks: Count = 3
     active_share: Share = 0.02  # of the latent's units, at most so many are active; or one unit
     shuffle_cost: Share = 0.005  # of the MSE
-    noise: Annotated[float, Field(ge=0)] = 0.002  # stars by which validation RMSE varies anyway
+    noise: Annotated[Number, Field(ge=0)] = 0.002  # stars by which validation RMSE varies anyway
     partial_share: Share = 0.25  # of the units; fewer active ones are worth a warning
 
     def judge(self, seen: Progress) -> Stop | None:

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ...model.reports import EpochReport
-from ..axes import Strict
+from ...strict import Count, Number, Strict
 from .progress import Progress, Stop
 
 EARLIER_EPOCHS = 3  # at least, from which a median tells what is usual for the trial
@@ -25,9 +25,9 @@ class Divergence(Strict):
     """A loss that is not finite; one of the watched figures far above the trial's own median, while
     validation gets worse; or predictions far worse than none."""
 
-    factor: Annotated[float, Field(gt=1)] = 10.0  # times the median of all earlier epochs
-    lost_factor: Annotated[float, Field(gt=1)] = 1.5  # times the biases' validation RMSE
-    patience: Annotated[int, Field(ge=1)] = 3  # epochs in a row, for both factors
+    factor: Annotated[Number, Field(gt=1)] = 10.0  # times the median of all earlier epochs
+    lost_factor: Annotated[Number, Field(gt=1)] = 1.5  # times the biases' validation RMSE
+    patience: Count = 3  # epochs in a row, for both factors
 
     def judge(self, seen: Progress) -> Stop | None:
         why = self._not_finite(seen) or self._exploding(seen) or self._lost(seen)

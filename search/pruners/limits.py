@@ -6,14 +6,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ..axes import Strict
+from ...strict import Count, Number, Strict
 from .progress import Progress, Stop
 
 
 class GpuMemory(Strict):
     """Memory of the GPU in use, whoever uses it: beyond the limit the next peak may fail."""
 
-    share: Annotated[float, Field(gt=0, le=1)] = 0.9
+    share: Annotated[Number, Field(gt=0, le=1)] = 0.9
 
     def judge(self, seen: Progress) -> Stop | None:
         used = seen.last.gpu_memory_share
@@ -30,8 +30,8 @@ class GpuMemory(Strict):
 class TrialBudget(Strict):
     """What one trial may cost."""
 
-    epochs: Annotated[int, Field(ge=1)] | None = None
-    seconds: Annotated[float, Field(gt=0)] | None = None  # of training and its evaluation
+    epochs: Count | None = None
+    seconds: Annotated[Number, Field(gt=0)] | None = None  # of training and its evaluation
 
     def judge(self, seen: Progress) -> Stop | None:
         epochs, seconds = len(seen.reports), sum(report.epoch_s for report in seen.reports)

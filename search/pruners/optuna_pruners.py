@@ -16,11 +16,8 @@ from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import Field
 
-from ..axes import Strict
+from ...strict import Count, Natural, Number, Strict, Whole
 from .progress import Stop
-
-Natural = Annotated[int, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
 
 
 class OptunaPruner(Strict):
@@ -40,7 +37,7 @@ class OptunaPruner(Strict):
 class Percentile(OptunaPruner):
     """Keeps the best `percentile` of the trials at each epoch."""
 
-    percentile: Annotated[float, Field(ge=0, le=100)] = 25.0
+    percentile: Annotated[Number, Field(ge=0, le=100)] = 25.0
     startup_trials: Natural = 5
     warmup_epochs: Natural = 10
     interval_epochs: Count = 1
@@ -67,14 +64,14 @@ class Percentile(OptunaPruner):
 
 
 class Median(Percentile):
-    percentile: Annotated[float, Field(ge=50, le=50, exclude=True)] = 50.0
+    percentile: Annotated[Number, Field(ge=50, le=50, exclude=True)] = 50.0
 
 
 class SuccessiveHalving(OptunaPruner):
     """Keeps the best of each rung, which lie further and further apart (Li et al. 2018, ASHA)."""
 
     least_epochs: Count = 1  # before the first rung
-    reduction_factor: Annotated[int, Field(ge=2)] = 4
+    reduction_factor: Annotated[Whole, Field(ge=2)] = 4
 
     def build(self) -> BasePruner:
         return optuna.pruners.SuccessiveHalvingPruner(
@@ -90,7 +87,7 @@ class Hyperband(OptunaPruner):
 
     least_epochs: Count = 1
     most_epochs: Count | None = None  # by default the first completed trial's
-    reduction_factor: Annotated[int, Field(ge=2)] = 3
+    reduction_factor: Annotated[Whole, Field(ge=2)] = 3
 
     def build(self) -> BasePruner:
         return optuna.pruners.HyperbandPruner(

@@ -6,15 +6,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ..axes import Strict
+from ...strict import Count, Number, Strict
 from .progress import Progress, Stop
 
 
 class OverfitGap(Strict):
     """Both RMSE are those of eval mode, each rating left out of its own prediction."""
 
-    gap: Annotated[float, Field(gt=0)] = 0.15  # stars
-    patience: Annotated[int, Field(ge=1)] = 3  # epochs past the best, the gap wider than before
+    gap: Annotated[Number, Field(gt=0)] = 0.15  # stars
+    patience: Count = 3  # epochs past the best, the gap wider than before
 
     def judge(self, seen: Progress) -> Stop | None:
         best, last = seen.best, seen.last

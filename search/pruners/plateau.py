@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from ...model.config import TrainingConfig
-from ..axes import Strict
+from ...strict import Count, Natural, Number, Strict, Whole
 from .forecast import Forecast, forecast, student_t_cdf
 from .progress import Progress, Stop
 
@@ -18,8 +18,7 @@ EARLY_EPOCH = 20  # a plateau before it was the reference's sign of a config tha
 FEWEST_EPOCHS = 5  # after the warm-up, for a forecast
 TAIL = 8  # epochs that a forecast looks back on
 
-Chance = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+Chance = Annotated[Number, Field(gt=0, lt=1)]
 
 
 class Plateau(Strict):
@@ -30,10 +29,10 @@ class Plateau(Strict):
     the KL weight or the learning rate. A curve that no shape fits is left to go on.
     """
 
-    delta: Annotated[float, Field(gt=0)] = 0.001  # stars
+    delta: Annotated[Number, Field(gt=0)] = 0.001  # stars
     chance: Chance = 0.05
     checks: Count = 2  # epochs in a row
-    poor_fit: Annotated[float, Field(gt=0)] = 0.01  # stars of noise around the best shape
+    poor_fit: Annotated[Number, Field(gt=0)] = 0.01  # stars of noise around the best shape
 
     def judge(self, seen: Progress) -> Stop | None:
         chances = [self._chance(seen, left_out) for left_out in range(self.checks)]
@@ -80,8 +79,8 @@ class Hopeless(Strict):
 
     chance: Chance = 0.05
     checks: Count = 2  # epochs in a row
-    completed: Annotated[int, Field(ge=2)] = 4  # trials, at least, to learn from
-    warmup_epochs: Annotated[int, Field(ge=0)] = 1
+    completed: Annotated[Whole, Field(ge=2)] = 4  # trials, at least, to learn from
+    warmup_epochs: Natural = 1
 
     def judge(self, seen: Progress) -> Stop | None:
         if seen.incumbent is None or len(seen.completed) < self.completed:

@@ -80,12 +80,22 @@ COMPLAINTS = [
     ({"dropout": 1.5}, "dropout must be less than 1, got 1.5"),
     ({"dropout": -0.1}, "dropout must be at least 0, got -0.1"),
     ({"learning_rate": 0}, "learning_rate must be greater than 0, got 0"),
-    ({"learning_rate": float("nan")}, "learning_rate must be finite, got nan"),
+    ({"learning_rate": float("nan")}, "learning_rate must be a finite number, got nan"),
     ({"learning_rate": "fast"}, "learning_rate must be a number, got 'fast'"),
-    ({"kl_weight": float("inf")}, "kl_weight must be finite, got inf"),
+    ({"kl_weight": float("inf")}, "kl_weight must be a finite number, got inf"),
     ({"free_bits": -1}, "free_bits must be at least 0, got -1"),
     ({"batch_size": 1}, "batch_size must be at least 2, got 1"),
     ({"max_epochs": 0}, "max_epochs must be at least 1, got 0"),
+    ({"n_factors": 1_000_001}, "n_factors must be at most 1000000, got 1000001"),
+    (
+        {"batch_size": 2**63},
+        "batch_size must be less than 9223372036854775808, got 9223372036854775808",
+    ),
+    ({"n_factors": True}, "n_factors must be a whole number, got True"),
+    ({"dropout": True}, "dropout must be a number, got True"),
+    ({"kl_weight": 1e39}, "kl_weight must be at most 1e+38, got 1e+39"),
+    ({"seed": 2**31}, "seed must be less than 2147483648, got 2147483648"),
+    ({"amp": "x" * 300}, f"amp must be 'auto', 'bf16', 'fp16' or 'off', got '{76 * 'x'}..."),
     ({"n_factors": 2.5}, "n_factors must be a whole number, got 2.5"),
     ({"hidden_dims": [8, 0]}, "hidden_dims.1 must be at least 1, got 0"),
     ({"hidden_dims": []}, "hidden_dims must be a list of at least 1, got []"),
@@ -104,7 +114,7 @@ def test_a_bad_value_is_told_when_the_config_is_built(values, told):
 
 def test_another_architectures_field_is_refused_with_those_there_are():
     with pytest.raises(
-        ConfigError, match=r"^two_tower has no field named 'bias'; it has amp, arch"
+        ConfigError, match=r"^two_tower has no field named 'bias'; choose from amp, arch"
     ):
         build_config("two_tower", bias=True)
 

@@ -167,7 +167,7 @@ def test_stored_params_of_another_space_are_refused():
         ({"hybrid.architecture": BOTH}, "hybrid has no field named 'architecture'"),
         (
             {"architecture": {"choice": ["two_tower"]}, "hybrid.dropout": {"float": [0, 0.5]}},
-            "hybrid is not trained here, only two_tower",
+            "hybrid is not trained here; choose from two_tower",
         ),
         (
             {"architecture": {"choice": ["two_tower"]}, "dropout": {"float": [0, 0.5]}},
@@ -201,11 +201,11 @@ def test_stored_params_of_another_space_are_refused():
                 "free_bits": {"float": [0, 4]},
                 "kl_weight": {"float": [0, 1], "when": {"free_bits": 1}},
             },
-            "free_bits is a float axis",
+            "free_bits must be an int or a choice: floats hardly ever",
         ),
         (
             {"seed": {"int": [0, 9]}, "kl_weight": {"float": [0, 1], "when": {"seed": [9, 10]}}},
-            "seed is never 10: 0 to 9",
+            "seed must be 0 to 9, and is never 10",
         ),
     ],
 )
@@ -219,19 +219,23 @@ def test_a_space_that_does_not_hold_together_is_refused(axes, message):
     [
         ({"float": [0.5, 0.2]}, "low 0.5 is above high 0.2"),
         ({"int": [5, 2]}, "low 5 is above high 2"),
-        ({"float": [0, 1], "log": True}, "a log axis starts above 0, got 0"),
-        ({"int": [0, 8], "log": True}, "a log axis starts above 0, got 0"),
+        ({"float": [0, 1], "log": True}, "a log axis must start above 0, got 0"),
+        ({"int": [0, 8], "log": True}, "a log axis must start above 0, got 0"),
         ({"int": [1, 9], "log": True, "step": 2}, "step and log exclude each other"),
         ({"int": [32, 150], "step": 32}, "150 is no whole number .* above 32; end at 128"),
-        ({"float": [0.2]}, r"give two numbers, \[low, high\], got \[0.2\]"),
+        ({"float": [0.2]}, r"must be two numbers, \[low, high\], got \[0.2\]"),
         ({"float": [0, float("inf")]}, "finite"),
         ({"choice": []}, "at least 1"),
+        ({"choice": [None]}, "must be text, a number, true or false, or a list of these, got None"),
+        ({"choice": [[1, [2]]]}, r"or a list of these, got \[1, \[2\]\]"),
+        ({"choice": [[]]}, r"or a list of these, got \[\]"),
+        ({"float": [False, True]}, "valid number"),
         ({"choice": [1, 2, 1]}, "1 stands there twice"),
         ({"choice": [[64, 32], "64-32"]}, "64-32 stands there twice"),
         ({"float": [0, 1], "lgo": True}, "unknown key; did you mean log?"),
         ({"float": [0, 1], "step": 1}, "unknown key; choose from when, float, log"),
-        ({"float": [0, 1], "choice": [1]}, "an axis is one of float, int and choice"),
-        (0.3, "an axis is one of float, int and choice, .* got 0.3"),
+        ({"float": [0, 1], "choice": [1]}, "an axis must be one of float, int and choice"),
+        (0.3, "an axis must be one of float, int and choice, .* got 0.3"),
     ],
 )
 def test_an_axis_that_makes_no_sense_is_refused(form, message):

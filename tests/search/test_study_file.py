@@ -45,21 +45,21 @@ timeout: 1h30m
 def load(tmp_path):
     def load(text):
         path = tmp_path / "mine.yaml"
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.write_text(text, encoding="utf-8")
         return load_study(str(path))
 
     return load
 
 
 @pytest.fixture
-def refusal(load):
-    """The error on STUDY with one thing changed, or on a text of its own."""
+def refusal(load, tmp_path):
+    """The error on STUDY with one thing changed, without the folder in front of the file's name."""
 
-    def refusal(old, new=None):
-        assert new is None or STUDY.count(old) == 1
+    def refusal(old, new):
+        assert STUDY.count(old) == 1
         with pytest.raises(ConfigError) as caught:
-            load(old if new is None else STUDY.replace(old, new))
-        return str(caught.value)
+            load(STUDY.replace(old, new))
+        return str(caught.value).removeprefix(f"{tmp_path}/")
 
     return refusal
 
@@ -132,7 +132,7 @@ def test_a_study_comes_back_from_json_unchanged(load):
 
 
 def test_json_of_no_study_is_refused():
-    with pytest.raises(ConfigError, match=r"^the stored study: name is missing$"):
+    with pytest.raises(ConfigError, match=r"^the stored study: name is missing; add it$"):
         spec_from_json("{}")
 
 
@@ -198,7 +198,11 @@ def test_a_study_that_is_nowhere_is_refused_with_the_built_in_ones(tmp_path):
         ("trials: 8", "trails: 8", "line 26: trails: unknown key; did you mean trials?"),
         ("startup_trials", "startup", "line 25: pruners median startup: unknown key; did you mean"),
         ("log: true", "lgo: true", "line 9: space hybrid.kl_weight lgo: unknown key; did you mean"),
-        ("trials: 8", "split: {trian: 1}\ntrials: 8", "line 26: split: no field named 'trian'"),
+        (
+            "trials: 8",
+            "split: {trian: 1}\ntrials: 8",
+            "line 26: split trian: unknown key; did you mean train?",
+        ),
         # The space.
         (
             "hybrid.dropout",
@@ -273,7 +277,7 @@ def test_a_study_that_is_nowhere_is_refused_with_the_built_in_ones(tmp_path):
             "line 18: known: by_hand: architecture must be one of two_tower, hybrid",
         ),
         ("by_hand", "defaults", "line 18: known name: two configs are named defaults"),
-        ("{name: defaults, ", "{", "line 17: known: a known config has a name, such as"),
+        ("{name: defaults, ", "{", "line 17: known: a known config must have a name, such as"),
         # The rest.
         ("trials: 8", "", "mine.yaml: trials is missing"),
         ("trials: 8", "trials: 0", "line 26: trials must be at least 1, got 0"),
@@ -285,7 +289,11 @@ def test_a_study_that_is_nowhere_is_refused_with_the_built_in_ones(tmp_path):
             "patient:",
             "line 25: pruners patient: unknown key; choose from collapse, divergence",
         ),
-        ("trials: 8", "trials: 8\nsampler: {}", "line 27: sampler: name one of tpe and random"),
+        (
+            "trials: 8",
+            "trials: 8\nsampler: {}",
+            "line 27: sampler: must name one of tpe and random",
+        ),
         (
             "trials: 8",
             "trials: 8\nobjective: {target: {metric: mse, below: 1}}",
@@ -304,24 +312,6 @@ def test_an_error_names_the_line_the_culprit_and_what_would_work(refusal, old, n
     if message.startswith("line"):
         message = f"mine.yaml {message}"
     assert refusal(old, new).startswith(message)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "mine.yaml: the file is empty"),
-        ("# nothing but a comment\n", "mine.yaml: the file is empty"),
-        ("- demo\n", "mine.yaml line 1: not a mapping of keys to values"),
-        ("dataset: demo\nspace: [\n", "mine.yaml line 3: not valid YAML: while parsing"),
-        ("a: 1\n---\nb: 2\n", "mine.yaml line 2: not valid YAML: expected a single document"),
-        ("a: 1\nb: \x00\n", "mine.yaml line 2: not valid YAML: character '\\x00' is not allowed"),
-        ("a: *b\n", "mine.yaml line 1: not valid YAML: found undefined alias"),
-        ("a: " + 5000 * "[", "mine.yaml: not valid YAML"),
-        (b"a: 1\nb: \xff\n", "mine.yaml line 2: not UTF-8 text; save the file as UTF-8"),
-    ],
-)
-def test_a_file_that_is_no_yaml_mapping_is_refused(refusal, text, message):
-    assert refusal(text).startswith(message)
 
 
 def test_plain_scalars_are_read_as_yaml_1_2_does(load):
