@@ -10,6 +10,14 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from .errors import OutputError
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; False also for what is no path at all."""
+    try:
+        return path.is_file()
+    except OSError:  # its name is too long
+        return False
+
+
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Has `write` make the file elsewhere in its folder, and moves it to its place.
 

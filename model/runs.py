@@ -24,6 +24,7 @@ from ..data.pairs import AskedPairs
 from ..data.ratings import Ratings
 from ..data.splits import Split, open_test, split_ratings
 from ..errors import RunError
+from ..files import is_file
 from ..interrupts import Interrupts
 from .architectures import build_model
 from .config import config_to_mapping
@@ -129,7 +130,7 @@ class Run:
         Raises:
             RunError: no run there, or one whose weights do not fit its config.
         """
-        if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
+        if not is_file(folder / CONFIG) or not is_file(folder / WEIGHTS):
             raise RunError(
                 f"no run at {folder}; make one with: "
                 "recsys-search train --architecture two_tower --dataset demo --out runs/first"

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 
 from ..data.splits import SplitSpec
 from ..errors import ConfigError, OptionError, StudyError, plain, quoted, told
+from ..files import is_file
 from ..model.config import CONFIGS, TrainingConfig, build_config, config_fields, config_to_mapping
 from ..strict import Count, Strict, fault
 from ..yaml_lines import YamlFile
@@ -224,7 +225,7 @@ def load_study(name_or_path: str) -> StudySpec:
     """
     builtin = builtin_studies()
     path = builtin.get(name_or_path, Path(name_or_path))
-    if not path.is_file():
+    if not is_file(path):
         raise StudyError(
             f"no built-in study and no file named {quoted(name_or_path)}; "
             f"choose from {', '.join(builtin)}, or give the path of a YAML file"

@@ -246,6 +246,14 @@ def test_predictions_into_a_missing_folder_are_1(done, tmp_path):
     assert not line.endswith("None")
 
 
+def test_a_name_too_long_for_a_file_is_told_like_any_other(cli):
+    name = 300 * "x"
+    begin = f"error: no built-in study and no file named '{76 * 'x'}...; choose from breakthrough"
+    assert one_line(cli("start", "--study", name)).startswith(begin)
+    assert "cannot be read: File name too long; name a" in one_line(cli("train", "--config", name))
+    assert one_line(cli("evaluate", name)).startswith(f"error: no run at {name}; make one with: ")
+
+
 def test_an_error_of_ours_is_1_and_names_the_way_to_its_traceback(cli, monkeypatch):
     def broken(*args, **kwargs):
         raise ZeroDivisionError("by\nzero")
