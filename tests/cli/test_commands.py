@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -246,12 +247,74 @@ def test_predictions_into_a_missing_folder_are_1(done, tmp_path):
     assert not line.endswith("None")
 
 
+CONFIG = "config:\n  architecture: two_tower\n  seed: 7\ndata: {dataset: ratings}\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seed: 7", "seed: -7", " line 3: config: seed must be at least 0, got -7"),
+        ("seed: 7", "sede: 7", " line 3: config: two_tower has no field named 'sede'; did you me"),
+        ("seed: 7", "seed: &a [*a]", " line 3: holds an alias of itself; write the value out"),
+        ("seed: 7", "seed: 7\n  seed: 8", " line 4: seed stands on line 3 already; keep one of"),
+        (
+            "{dataset: ratings}",
+            "{dataset: ratings",
+            " line 5: not valid YAML: while parsing a flow",
+        ),
+        ("two_tower", "!!python/name:os.system", " line 2: !!python/name:os.system is a tag, and"),
+        ("two_tower", "\udcff", " line 2: byte 0xff is not UTF-8; save the file as UTF-8"),
+        ("data: {dataset: ratings}\n", "", ": data is missing; add it"),
+        (CONFIG, "", ": the file is empty; write `key: value` lines"),
+    ],
+)
+def test_a_damaged_config_is_1_and_leaves_nothing_behind(cli, folder, old, new, message):
+    damaged = CONFIG.replace(old, new).encode(errors="surrogateescape")
+    (folder / "config.yaml").write_bytes(damaged)
+    before = everything_in(folder)
+    line = one_line(cli("train", "--config", "config.yaml"))
+    assert line.startswith(f"error: config.yaml{message}")
+    assert everything_in(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("trials: 3", "trials: 0", "trials must be at least 1, got 0"),
+        ("trials: 3", "trails: 3", "trails: unknown key; did you mean trials?"),
+        ("trials: 3", "trials: 3\ntrials: 4", "trials stands on line "),
+        ("trials: 3", "trials: [", "not valid YAML: while parsing a flow node"),
+        ("- 1000000.0", "- .inf", "space learning_rate: float must be a finite number, got inf"),
+        (
+            "learning_rate: 0.01",
+            "learning_rate: 1e-9",
+            "known learning_rate: learning_rate 1e-09 l",
+        ),
+    ],
+)
+def test_a_damaged_study_is_1_and_leaves_nothing_behind(cli, folder, old, new, message):
+    path = folder / "small.yaml"
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+    before = everything_in(folder)
+    line = one_line(cli("start", "--study", "small.yaml"))
+    assert re.match(rf"error: small\.yaml line [1-9][0-9]*: {re.escape(message)}", line), line
+    assert everything_in(folder) == before
+
+
 def test_a_name_too_long_for_a_file_is_told_like_any_other(cli):
     name = 300 * "x"
     begin = f"error: no built-in study and no file named '{76 * 'x'}...; choose from breakthrough"
     assert one_line(cli("start", "--study", name)).startswith(begin)
     assert "cannot be read: File name too long; name a" in one_line(cli("train", "--config", name))
     assert one_line(cli("evaluate", name)).startswith(f"error: no run at {name}; make one with: ")
+
+
+def everything_in(folder):
+    return {
+        path.relative_to(folder): path.is_file() and path.read_bytes() for path in folder.rglob("*")
+    }
 
 
 def test_an_error_of_ours_is_1_and_names_the_way_to_its_traceback(cli, monkeypatch):

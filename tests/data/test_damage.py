@@ -121,6 +121,7 @@ def test_a_damaged_file_is_read_or_told_in_one_line(tmp_path, kind, name):
         else:
             outcomes.append("read")
             assert isinstance(ratings, Ratings)
+        assert {entry.name for entry in tmp_path.iterdir()} == set(FOLDERS[kind])
 
     check()
     assert len(outcomes) >= 200
@@ -137,3 +138,4 @@ def assert_well_told(message, folder, name):
     assert culprit, message
     line = re.match(rf"{re.escape(str(folder / culprit))} line [1-9][0-9]*[ :]", message)
     assert line or any(words in message for words in WHOLE_FILE), message
+    assert "; " in message, message  # the remedy
