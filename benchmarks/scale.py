@@ -45,7 +45,7 @@ def measure(split: Split, *, batch_size: int, latent_dim: int, steps: int, devic
         sums = StepSums(run.device, loss_scaling=False)
         for batch in islice(rows, steps):
             started_at = perf_counter()
-            run._step(batch, run._kl_schedule.beta, sums)
+            run._step(batch, run._kl_schedule.kl_cost, sums)
             wait(run.device)
             times.append(perf_counter() - started_at)
         step_s = min(times[1:] or times)

@@ -11,6 +11,24 @@ from .likelihood import Gaussian
 from .vae import Output
 
 
+class KlCost(NamedTuple):
+    """What the KL of a batch costs; nothing, unless told otherwise.
+
+    KL below the free bits costs nothing and has no gradient; they hold for the sum over all
+    dimensions, as the reference has it, or for each dimension (Kingma et al. 2016,
+    arXiv:1606.04934, appendix C.8, with one group a dimension).
+
+    Attributes:
+        beta: weight of the KL term; a tensor () where it follows the data.
+        free_bits: nats.
+        free_bits_per: `sum` or `dimension`.
+    """
+
+    beta: Tensor | float = 0.0
+    free_bits: float = 0.0
+    free_bits_per: str = "sum"
+
+
 class Elbo(NamedTuple):
     """One batch's negative ELBO and its parts, each ().
 
@@ -41,24 +59,11 @@ def kl_per_dimension(mu: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mu.square() + logvar.exp() - 1.0 - logvar).mean(0)
 
 
-def elbo(
-    likelihood: Gaussian,
-    output: Output,
-    rating: Tensor,
-    *,
-    beta: Tensor | float,
-    free_bits: float,
-    free_bits_per: str = "sum",
-) -> Elbo:
-    """The negative ELBO of a batch of ratings (batch,).
-
-    KL below the free bits costs nothing and has no gradient; they hold for the sum over all
-    dimensions, as the reference has it, or for each dimension (Kingma et al. 2016,
-    arXiv:1606.04934, appendix C.8, with one group a dimension).
-    """
+def elbo(likelihood: Gaussian, output: Output, rating: Tensor, kl_cost: KlCost) -> Elbo:
+    """The negative ELBO of a batch of ratings (batch,)."""
     mse = likelihood.loss(output.prediction, rating)
     per_dimension = torch.cat([kl_per_dimension(*q) for q in output.posteriors.values()])
     kl = per_dimension.sum()
-    clamped = {"sum": kl, "dimension": per_dimension}[free_bits_per].clamp(min=free_bits)
-    kl_clamped = clamped.sum()
-    return Elbo(mse + beta * kl_clamped, mse, kl, kl_clamped)
+    floored = {"sum": kl, "dimension": per_dimension}[kl_cost.free_bits_per]
+    kl_clamped = floored.clamp(min=kl_cost.free_bits).sum()
+    return Elbo(mse + kl_cost.beta * kl_clamped, mse, kl, kl_clamped)

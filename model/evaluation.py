@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .elbo import elbo
+from .elbo import KlCost, elbo
 from .reports import rmse
 from .store import Pairs
 from .vae import RatingVAE
@@ -22,14 +22,7 @@ class Quality(NamedTuple):
 
 
 def evaluate(
-    model: RatingVAE,
-    pairs: Pairs,
-    rating: Tensor,
-    shared: object,
-    *,
-    beta: float,
-    free_bits: float,
-    free_bits_per: str = "sum",
+    model: RatingVAE, pairs: Pairs, rating: Tensor, shared: object, kl_cost: KlCost
 ) -> Quality:
     """In eval mode; a pair that is a train row is left out of its own sums.
 
@@ -38,21 +31,14 @@ def evaluate(
         shared: the model's `encode_for_eval()`.
     """
     squared_error = torch.zeros((), dtype=torch.float64, device=rating.device)
-    kl_cost = torch.zeros_like(squared_error)
+    beyond_error = torch.zeros_like(squared_error)
     start = 0
     for batch, output in model.outputs(pairs, shared):
         target = rating[start : start + len(batch)]
         start += len(batch)
         error = model.expected(batch, output) - target
         squared_error += error.double().square().sum()
-        parts = elbo(
-            model.likelihood,
-            output,
-            target,
-            beta=beta,
-            free_bits=free_bits,
-            free_bits_per=free_bits_per,
-        )
-        kl_cost += beta * parts.kl_clamped * len(batch)
+        parts = elbo(model.likelihood, output, target, kl_cost)
+        beyond_error += kl_cost.beta * parts.kl_clamped * len(batch)
     mse = float(squared_error) / len(pairs)
-    return Quality(mse, rmse(mse), mse + float(kl_cost) / len(pairs))
+    return Quality(mse, rmse(mse), mse + float(beyond_error) / len(pairs))

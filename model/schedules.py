@@ -1,7 +1,7 @@
 """How the weight of the KL term, beta, changes while a model trains.
 
-One object a run: `beta` for the next step, then `advance` with the raw KL that the step saw. What
-it knows is in `state`, so that a resumed run goes on where it was.
+One object a run: `kl_cost` for the next step, then `advance` with the raw KL that the step saw.
+What it knows is in `state`, so that a resumed run goes on where it was.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from .config import TrainingConfig
+from .elbo import KlCost
 
 
 class BetaSchedule(Protocol):
     @property
-    def beta(self) -> Tensor | float:
-        """Weight of the KL term in the next step; a tensor () where it follows the data."""
+    def kl_cost(self) -> KlCost:
+        """Of the next step."""
 
     def advance(self, kl: Tensor) -> None:
         """Ends a step. Args: kl: its raw KL, (), in nats."""
@@ -46,6 +47,10 @@ class Clocked:
         # The first step has a share of the rise already: at beta 0 the posterior is free to go.
         epochs = (self._step + 1) / self._n_steps
         return self._config.kl_weight * SHARES[self._config.kl_schedule](self._config, epochs)
+
+    @property
+    def kl_cost(self) -> KlCost:
+        return KlCost(self.beta, self._config.free_bits, self._config.free_bits_per)
 
     def advance(self, kl: Tensor) -> None:
         self._step += 1
@@ -74,6 +79,7 @@ class Controlled:
     INTEGRAL = 0.005  # share of kl_weight in a step whose KL is twice the set point
 
     def __init__(self, config: TrainingConfig, device: torch.device) -> None:
+        self._config = config
         self._limit = config.kl_weight
         self._target = config.kl_target
         self._beta = torch.zeros((), device=device)
@@ -82,6 +88,10 @@ class Controlled:
     @property
     def beta(self) -> Tensor:
         return self._beta
+
+    @property
+    def kl_cost(self) -> KlCost:
+        return KlCost(self.beta, self._config.free_bits, self._config.free_bits_per)
 
     def advance(self, kl: Tensor) -> None:
         # On the device throughout: to ask for a value in each step would stall it.

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ from .device import (
     peak_memory_mib,
     resolve_device,
 )
-from .elbo import elbo
+from .elbo import KlCost, elbo
 from .evaluation import evaluate
 from .health import HEALTH_ROWS, measure_health
 from .reports import EpochReport
@@ -186,18 +186,13 @@ class Training:
             sums = self._train_epoch()
             loss, kl, kl_clamped, grad_norm = sums.means()  # waits for the device
         train_s = perf_counter() - started_at
-        beta = float(self._last_beta)
-        costs: dict[str, Any] = {
-            "beta": beta,
-            "free_bits": self.config.free_bits,
-            "free_bits_per": self.config.free_bits_per,
-        }
+        kl_cost = self._last_kl_cost._replace(beta=float(self._last_kl_cost.beta))
         # In float32 whatever the precision of training, as when the saved run is evaluated.
         shared = self._model.encode_for_eval()
         train_pairs = self._store.pairs(self._train_sample)
         train_rating = self._store.rating[self._train_sample]
-        train = evaluate(self._model, train_pairs, train_rating, shared, **costs)
-        val = evaluate(self._model, self._val_pairs, self._val_rating, shared, **costs)
+        train = evaluate(self._model, train_pairs, train_rating, shared, kl_cost)
+        val = evaluate(self._model, self._val_pairs, self._val_rating, shared, kl_cost)
         rows = self._health_rows
         health = measure_health(self._model, self._val_pairs[rows], self._val_rating[rows], shared)
         return EpochReport(
@@ -213,7 +208,7 @@ class Training:
             active_units=health.active_units,
             eval_kl=health.kl,
             shuffle_cost=health.shuffle_cost,
-            beta=beta,
+            beta=kl_cost.beta,
             learning_rate=self._last_learning_rate,
             grad_norm=grad_norm,
             ratings_per_s=len(self._store) / train_s,
@@ -231,22 +226,15 @@ class Training:
         rows = torch.randperm(len(self._store), device=self._device)
         for batch in rows.tensor_split(self._n_steps):
             self._last_learning_rate = float(self._schedule.get_last_lr()[0])
-            self._last_beta = self._kl_schedule.beta
-            self._step(batch, self._last_beta, sums)
+            self._last_kl_cost = self._kl_schedule.kl_cost
+            self._step(batch, self._last_kl_cost, sums)
         return sums
 
-    def _step(self, rows: Tensor, beta: Tensor | float, sums: StepSums) -> None:
+    def _step(self, rows: Tensor, kl_cost: KlCost, sums: StepSums) -> None:
         model, scaler = self._model, self._precision.scaler
         with self._precision.autocast():
             output = model(self._store.pairs(rows), model.encode_store())
-        parts = elbo(
-            model.likelihood,
-            output,
-            self._store.rating[rows],
-            beta=beta,
-            free_bits=self.config.free_bits,
-            free_bits_per=self.config.free_bits_per,
-        )
+        parts = elbo(model.likelihood, output, self._store.rating[rows], kl_cost)
         self._optimizer.zero_grad(set_to_none=True)
         scaler.scale(parts.loss).backward()
         scaler.unscale_(self._optimizer)

@@ -7,7 +7,7 @@ from math import e
 import torch
 from pytest import approx
 from recsys_search.data.ratings import Scale
-from recsys_search.model.elbo import elbo, kl_per_dimension
+from recsys_search.model.elbo import KlCost, elbo, kl_per_dimension
 from recsys_search.model.likelihood import Gaussian
 from recsys_search.model.vae import Output, Posterior
 
@@ -42,13 +42,13 @@ def test_kl_is_that_of_torchs_own_distributions():
 
 def test_the_total_kl_sums_over_dimensions_and_towers():
     output = output_of(torch.zeros(1), user=torch.ones(1, 3), film=torch.full((1, 2), 2.0))
-    parts = elbo(LIKELIHOOD, output, torch.zeros(1), beta=1.0, free_bits=0)
+    parts = elbo(LIKELIHOOD, output, torch.zeros(1), KlCost(beta=1.0, free_bits=0))
     assert float(parts.kl) == approx(3 * 0.5 + 2 * 2.0)
 
 
 def test_the_loss_is_mse_plus_beta_times_kl():
     output = output_of(torch.tensor([4.0, 3.0]), latent=torch.tensor([[2.0], [2.0]]))
-    parts = elbo(LIKELIHOOD, output, torch.tensor([3.0, 5.0]), beta=0.1, free_bits=0)
+    parts = elbo(LIKELIHOOD, output, torch.tensor([3.0, 5.0]), KlCost(beta=0.1, free_bits=0))
     assert float(parts.mse) == approx((1 + 4) / 2)
     assert float(parts.kl) == float(parts.kl_clamped) == approx(2.0)
     assert float(parts.loss) == approx(2.5 + 0.1 * 2.0)
@@ -57,13 +57,13 @@ def test_the_loss_is_mse_plus_beta_times_kl():
 def test_the_loss_sees_how_far_off_the_scale_a_prediction_is():
     """Clipped, it would have no gradient back."""
     output = output_of(torch.tensor([7.0]), latent=torch.zeros(1, 1))
-    assert float(elbo(LIKELIHOOD, output, torch.tensor([5.0]), beta=1, free_bits=0).mse) == 4
+    assert float(elbo(LIKELIHOOD, output, torch.tensor([5.0]), KlCost(beta=1)).mse) == 4
 
 
 def test_kl_below_the_free_bits_costs_nothing_and_has_no_gradient():
     mu = torch.tensor([[1.0, 1.0]], requires_grad=True)  # a KL of 1
     output = output_of(torch.zeros(1), latent=mu)
-    parts = elbo(LIKELIHOOD, output, torch.zeros(1), beta=1.0, free_bits=1.5)
+    parts = elbo(LIKELIHOOD, output, torch.zeros(1), KlCost(beta=1.0, free_bits=1.5))
     parts.loss.backward()
     assert mu.grad.tolist() == [[0, 0]]
     assert parts.kl.item() == approx(1.0)  # the raw value tells what the floor hides
@@ -73,14 +73,14 @@ def test_kl_below_the_free_bits_costs_nothing_and_has_no_gradient():
 def test_kl_above_the_free_bits_has_its_full_gradient():
     mu = torch.tensor([[1.0, 1.0]], requires_grad=True)
     output = output_of(torch.zeros(1), latent=mu)
-    elbo(LIKELIHOOD, output, torch.zeros(1), beta=0.5, free_bits=0.9).loss.backward()
+    elbo(LIKELIHOOD, output, torch.zeros(1), KlCost(beta=0.5, free_bits=0.9)).loss.backward()
     assert mu.grad.tolist() == [[0.5, 0.5]]
 
 
 def test_free_bits_hold_for_the_sum_over_towers():
     """Towers of KL 1 and 0.5 are above a floor of 1.2 together."""
     output = output_of(torch.zeros(1), user=torch.ones(1, 2), film=torch.ones(1, 1))
-    parts = elbo(LIKELIHOOD, output, torch.zeros(1), beta=1.0, free_bits=1.2)
+    parts = elbo(LIKELIHOOD, output, torch.zeros(1), KlCost(beta=1.0, free_bits=1.2))
     assert float(parts.kl_clamped) == float(parts.kl) == approx(1.5)
 
 
@@ -88,9 +88,8 @@ def test_free_bits_of_each_dimension_hold_for_it_alone():
     """KL of 2 and 0.5 under a floor of 1 costs 2 and 1, and the second has no gradient."""
     mu = torch.tensor([[2.0, 1.0]], requires_grad=True)
     output = output_of(torch.zeros(1), latent=mu)
-    parts = elbo(
-        LIKELIHOOD, output, torch.zeros(1), beta=1.0, free_bits=1.0, free_bits_per="dimension"
-    )
+    kl_cost = KlCost(beta=1.0, free_bits=1.0, free_bits_per="dimension")
+    parts = elbo(LIKELIHOOD, output, torch.zeros(1), kl_cost)
     parts.loss.backward()
     assert [parts.kl.item(), parts.kl_clamped.item()] == approx([2.5, 3.0])
     assert mu.grad.tolist() == [[2.0, 0.0]]

@@ -8,11 +8,13 @@ import pytest
 import torch
 from pytest import approx
 from recsys_search.model import evaluation, vae
+from recsys_search.model.elbo import KlCost
 from recsys_search.model.vae import Posterior
 
 
-def evaluate(model, pairs, rating, **costs):
-    return evaluation.evaluate(model, pairs, rating, model.encode_for_eval(), **costs)
+def evaluate(model, pairs, rating, **kl_cost):
+    shared = model.encode_for_eval()
+    return evaluation.evaluate(model, pairs, rating, shared, KlCost(**kl_cost))
 
 
 class Fixed(vae.RatingVAE):

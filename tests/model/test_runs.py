@@ -291,7 +291,7 @@ def test_a_training_that_fails_leaves_nothing_behind(tmp_path, experiment):
 
 def test_a_training_that_diverges_says_what_to_lower(tmp_path, small_config, monkeypatch):
     nowhere = Quality(mse=nan, rmse=nan, loss=nan)
-    monkeypatch.setattr(training, "evaluate", lambda *args, **costs: nowhere)
+    monkeypatch.setattr(training, "evaluate", lambda *args: nowhere)
     experiment = Experiment(config=small_config(learning_rate=0.5), dataset="demo", split=SPEC)
     with pytest.raises(RunError) as caught:
         train_run(experiment, tmp_path / "a", device="cpu")

@@ -168,8 +168,8 @@ def prescribed(monkeypatch, val_rmses):
     """Validation RMSEs as if the model had reached them; those of the train split stay."""
     left = iter(val_rmses)
 
-    def told(model, pairs, rating, shared, **costs):
-        quality = evaluate(model, pairs, rating, shared, **costs)
+    def told(model, pairs, rating, shared, kl_cost):
+        quality = evaluate(model, pairs, rating, shared, kl_cost)
         return quality._replace(rmse=next(left)) if (pairs.row < 0).all() else quality
 
     monkeypatch.setattr(training_module, "evaluate", told)
