@@ -7,21 +7,21 @@ from typing import Any
 
 from .config import TrainingConfig
 from .hybrid import HybridVAE
+from .rating_model import RatingModel
 from .store import TrainStore
 from .two_tower import TwoTowerVAE
-from .vae import RatingVAE
 
-MODELS: dict[str, Callable[[Any, TrainStore], RatingVAE]] = {
+MODELS: dict[str, Callable[[Any, TrainStore], RatingModel]] = {
     "two_tower": TwoTowerVAE,
     "hybrid": HybridVAE,
 }
 
 
-def build_model(config: TrainingConfig, store: TrainStore) -> RatingVAE:
+def build_model(config: TrainingConfig, store: TrainStore) -> RatingModel:
     """A model with fresh weights, drawn from torch's global generator, on the store's device."""
     return MODELS[config.architecture](config, store).to(store.device)
 
 
-def count_parameters(model: RatingVAE) -> int:
+def count_parameters(model: RatingModel) -> int:
     """Trained numbers, embeddings included."""
     return sum(parameter.numel() for parameter in model.parameters())

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .likelihood import Gaussian
-from .vae import Output
+from .output import Output
 
 
 class KlCost(NamedTuple):
@@ -62,7 +62,8 @@ def kl_per_dimension(mu: Tensor, logvar: Tensor) -> Tensor:
 def elbo(likelihood: Gaussian, output: Output, rating: Tensor, kl_cost: KlCost) -> Elbo:
     """The negative ELBO of a batch of ratings (batch,)."""
     mse = likelihood.loss(output.prediction, rating)
-    per_dimension = torch.cat([kl_per_dimension(*q) for q in output.posteriors.values()])
+    none = output.prediction.new_zeros(0)  # all there is of a model without latents
+    per_dimension = torch.cat([none, *(kl_per_dimension(*q) for q in output.posteriors.values())])
     kl = per_dimension.sum()
     floored = {"sum": kl, "dimension": per_dimension}[kl_cost.free_bits_per]
     kl_clamped = floored.clamp(min=kl_cost.free_bits).sum()

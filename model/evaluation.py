@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from .elbo import KlCost, elbo
+from .rating_model import RatingModel
 from .reports import rmse
 from .store import Pairs
-from .vae import RatingVAE
 
 
 class Quality(NamedTuple):
@@ -22,7 +22,7 @@ class Quality(NamedTuple):
 
 
 def evaluate(
-    model: RatingVAE, pairs: Pairs, rating: Tensor, shared: object, kl_cost: KlCost
+    model: RatingModel, pairs: Pairs, rating: Tensor, shared: object, kl_cost: KlCost
 ) -> Quality:
     """In eval mode; a pair that is a train row is left out of its own sums.
 

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from .elbo import kl_per_dimension
+from .output import Posterior
+from .rating_model import RatingModel
 from .store import Pairs
-from .vae import Posterior, RatingVAE
+from .vae import RatingVAE
 
 ACTIVE_VARIANCE = 0.01  # of mu over the data, above which a unit is active
 HEALTH_ROWS = 2000  # rows of the validation split on which health is measured
@@ -38,14 +40,16 @@ class Health:
 
 
 @torch.no_grad()
-def measure_health(model: RatingVAE, pairs: Pairs, rating: Tensor, shared: object) -> Health:
-    """Of (n,) pairs with their ratings, none of them a train rating.
+def measure_health(model: RatingModel, pairs: Pairs, rating: Tensor, shared: object) -> Health:
+    """Of (n,) pairs with their ratings, none of them a train rating; no towers, no figures.
 
     Args:
         shared: the model's `encode_for_eval()`.
 
     Source: active units by Burda et al. 2016, arXiv:1509.00519, section 5.2.
     """
+    if not isinstance(model, RatingVAE):
+        return Health(active_units={}, kl={}, shuffle_cost={})
     posteriors = model.posteriors(pairs, shared)
 
     def mse(posteriors: Mapping[str, Posterior]) -> float:

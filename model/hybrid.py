@@ -8,9 +8,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from .bias_head import BiasHead
 from .config import HybridConfig
+from .output import Posterior
 from .store import Pairs, TrainStore
-from .vae import BiasHead, Posterior, RatingVAE
+from .vae import RatingVAE
 
 N_DRAWS = 8  # of z for an expected rating: in mirrored pairs, within 0.002 RMSE of very many
 

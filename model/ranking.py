@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from ..data.ratings import Ratings, Scale
+from .rating_model import RatingModel
 from .store import TrainStore
-from .vae import RatingVAE
 
 K = 10
 RELEVANT_SHARE = 0.8  # of the scale's highest rating, from which on a film is relevant
@@ -66,7 +66,7 @@ def held_out_rated(store: TrainStore, part: Ratings, score: Tensor, k: int = K) 
     }
 
 
-def full_catalogue(model: RatingVAE, part: Ratings, k: int = K) -> dict[str, Any]:
+def full_catalogue(model: RatingModel, part: Ratings, k: int = K) -> dict[str, Any]:
     """How well each user's relevant films in `part` are found among all films not seen in train.
 
     A model whose scores are no matrix product is asked for a sample of the users, the same each
@@ -201,7 +201,7 @@ def _columns(store: TrainStore, part: Ratings) -> tuple[Tensor, Tensor, Tensor]:
     return user, film, relevant
 
 
-def _sample(model: RatingVAE, users: Tensor) -> Tensor:
+def _sample(model: RatingModel, users: Tensor) -> Tensor:
     """The users, or as many of them as can be scored in minutes; ascending."""
     most = MOST_USERS
     if users.device.type == "cpu":

@@ -32,10 +32,10 @@ from .device import resolve_device
 from .experiment import Experiment, environment, read_experiment, write_experiment
 from .metrics import beside_noise, prediction_errors
 from .ranking import full_catalogue, held_out_rated
+from .rating_model import RatingModel
 from .reports import EpochReport, write_reports
 from .store import Pairs, TrainStore
 from .training import Training, bias_rmse
-from .vae import RatingVAE
 
 CONFIG, REPORTS, WEIGHTS = "config.yaml", "reports.jsonl", "weights.safetensors"
 
@@ -118,7 +118,7 @@ class Run:
     experiment: Experiment
     ratings: Ratings
     split: Split
-    model: RatingVAE
+    model: RatingModel
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto", dataset: str | None = None) -> Run:

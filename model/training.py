@@ -208,7 +208,7 @@ class Training:
             active_units=health.active_units,
             eval_kl=health.kl,
             shuffle_cost=health.shuffle_cost,
-            beta=kl_cost.beta,
+            beta=float(kl_cost.beta),
             learning_rate=self._last_learning_rate,
             grad_norm=grad_norm,
             ratings_per_s=len(self._store) / train_s,

@@ -9,11 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .bias_head import BiasHead, product_scores
 from .config import TwoTowerConfig
+from .output import Posterior
 from .side import side_features
 from .sparse import RowWeights
 from .store import Pairs, TrainStore
-from .vae import BiasHead, Posterior, RatingVAE
+from .vae import RatingVAE
 
 INITIAL_LOGVAR = -4.0  # small noise at first, so that early gradients see the signal
 
@@ -157,26 +159,20 @@ class TwoTowerVAE(RatingVAE):
     @torch.no_grad()
     def score_catalogue(self, users: Tensor, cells: int = 2**23) -> Iterator[Tensor]:
         """As the base class has it: biases and one product of the two sides' vectors."""
-        self.eval()
-        store, shared = self.store, self.encode_store()
+        store, shared = self.store, self.encode_for_eval()
         film = torch.arange(store.n_films, device=store.device)
         none = torch.full_like(film, -1)
         # With no rating of the pair's own to leave out, a tower depends on its own side alone.
         every_film = Pairs(torch.zeros_like(film), film, None, none)
         film_mu = self.posteriors(every_film, shared)["film"].mu  # (n_films, K)
+
+        def user_mu(user: Tensor) -> Tensor:
+            pairs = Pairs(user, torch.zeros_like(user), None, torch.full_like(user, -1))
+            return self.posteriors(pairs, shared)["user"].mu
+
         (bias,) = self.heads
         assert isinstance(bias, BiasHead)
-        film_bias = bias.film.weight.T  # (1, n_films)
-        film_known, user_known = store.by_film.counts > 0, store.by_user.counts > 0
-        for batch in users.split(max(1, cells // store.n_films)):
-            user = batch.clamp(min=0)
-            every_user = Pairs(user, torch.zeros_like(user), None, torch.full_like(user, -1))
-            user_mu = self.posteriors(every_user, shared)["user"].mu
-            scores = torch.addmm(bias.mean + film_bias, user_mu, film_mu.T)
-            scores += bias.user(user)
-            known = (user_known[user] & (batch >= 0)).unsqueeze(1) & film_known
-            fallback = store.biases.predict(batch.unsqueeze(1), film)
-            yield torch.where(known, scores, fallback)
+        return product_scores(store, bias, user_mu, film_mu, users, cells)
 
     def _scale(self, over: KeptRatings, counts: Tensor, own_kept: Tensor) -> Tensor:
         """(B, 1): n^-p, the target not counted, n at least 1.

@@ -9,7 +9,7 @@ from pytest import approx
 from recsys_search.data.ratings import Scale
 from recsys_search.model.elbo import KlCost, elbo, kl_per_dimension
 from recsys_search.model.likelihood import Gaussian
-from recsys_search.model.vae import Output, Posterior
+from recsys_search.model.output import Output, Posterior
 
 LIKELIHOOD = Gaussian(Scale(0.5, 5.0))
 

@@ -9,7 +9,7 @@ import torch
 from pytest import approx
 from recsys_search.model import evaluation, vae
 from recsys_search.model.elbo import KlCost
-from recsys_search.model.vae import Posterior
+from recsys_search.model.output import Posterior
 
 
 def evaluate(model, pairs, rating, **kl_cost):

@@ -9,7 +9,7 @@ import torch
 from pytest import approx
 from recsys_search.model import health, vae
 from recsys_search.model.health import measure_health
-from recsys_search.model.vae import Posterior
+from recsys_search.model.output import Posterior
 
 ROWS = torch.arange(3)
 STARS = torch.tensor([4.0, 1.0, 5.0])

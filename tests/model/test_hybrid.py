@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from pytest import approx
-from recsys_search.model.vae import BiasHead, Posterior
+from recsys_search.model.bias_head import BiasHead
+from recsys_search.model.output import Posterior
 from torch import nn
 
 

@@ -14,6 +14,7 @@ from pytest import approx
 from recsys_search.data.ratings import Scale
 from recsys_search.model import ranking
 from recsys_search.model.hybrid import HybridVAE
+from recsys_search.model.output import Output
 from recsys_search.model.ranking import (
     at_k,
     full_catalogue,
@@ -24,16 +25,16 @@ from recsys_search.model.ranking import (
     relevant_from,
     top,
 )
+from recsys_search.model.rating_model import RatingModel
 from recsys_search.model.store import Pairs, TrainStore
 from recsys_search.model.two_tower import TwoTowerVAE
-from recsys_search.model.vae import RatingVAE
 
 from .conftest import CPU, make_ratings
 
 FIGURES = ("precision", "recall", "ndcg")
 
 
-class Told(RatingVAE):
+class Told(RatingModel):
     """Scores each pair as a table of (n_users, n_films) says, train ratings or not."""
 
     scores_by_product = True
@@ -42,11 +43,8 @@ class Told(RatingVAE):
         super().__init__(store)
         self.table = torch.tensor(table, dtype=torch.float32)
 
-    def posteriors(self, pairs, shared):
-        return {}
-
-    def decode(self, pairs, z):
-        return self.table[pairs.user, pairs.film]
+    def forward(self, pairs, shared):
+        return Output(self.table[pairs.user, pairs.film], {})
 
     def score_catalogue(self, users, cells=None):
         for batch in users.split(2):
@@ -57,7 +55,7 @@ class ToldPairByPair(Told):
     """The same, by a net that is run on each pair."""
 
     scores_by_product = False
-    score_catalogue = RatingVAE.score_catalogue
+    score_catalogue = RatingModel.score_catalogue
 
 
 def figures(told):
@@ -352,7 +350,7 @@ def test_the_catalogue_has_the_scores_of_its_pairs(few, small_config, lively, ar
     model = lively(small_config(architecture), few)
     film = torch.arange(5)
     whole = torch.cat(list(model.score_catalogue(EVERYONE, cells)))
-    default = torch.cat(list(RatingVAE.score_catalogue(model, EVERYONE, cells)))
+    default = torch.cat(list(RatingModel.score_catalogue(model, EVERYONE, cells)))
     assert whole.shape == (5, 5)
     torch.testing.assert_close(whole, default, atol=1e-5, rtol=0)
     for at_row, user in enumerate(EVERYONE.tolist()):
@@ -369,7 +367,7 @@ def test_a_demo_catalogue_by_product_is_that_pair_by_pair(split, small_config, l
     model.refresh()  # scores run over all train ratings all the same
     users = torch.arange(store.n_users)
     whole = torch.cat(list(model.score_catalogue(users, cells=700)))
-    default = torch.cat(list(RatingVAE.score_catalogue(model, users)))
+    default = torch.cat(list(RatingModel.score_catalogue(model, users)))
     torch.testing.assert_close(whole, default, atol=1e-5, rtol=0)
     assert whole.max() > store.scale.high  # so that clipping would make ties
     assert not whole.requires_grad
