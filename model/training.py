@@ -24,6 +24,7 @@ from torch import Tensor
 from ..data.splits import Split
 from .architectures import build_model, count_parameters
 from .config import TrainingConfig
+from .descent import Descent, Steps
 from .device import (
     Precision,
     gpu_memory_share,
@@ -31,19 +32,15 @@ from .device import (
     peak_memory_mib,
     resolve_device,
 )
-from .elbo import KlCost, elbo
 from .evaluation import evaluate
 from .health import HEALTH_ROWS, measure_health
 from .reports import EpochReport
-from .schedules import build_schedule
 from .store import Pairs, TrainStore
 
 # What a training holds on its device while its block is open.
 _ON_DEVICE = (
     "_model",
-    "_optimizer",
-    "_schedule",
-    "_kl_schedule",
+    "_descent",
     "_store",
     "_val_pairs",
     "_val_rating",
@@ -58,29 +55,6 @@ class Best:
 
     report: EpochReport
     weights: dict[str, Tensor]
-
-
-class StepSums:
-    """Means over an epoch's steps, added up on the device: asking for a value each step stalls."""
-
-    def __init__(self, device: torch.device, *, loss_scaling: bool) -> None:
-        """Args: loss_scaling: a gradient that overflowed is a step skipped, not a divergence."""
-        self._sums = torch.zeros(4, dtype=torch.float64, device=device)
-        self._steps = torch.zeros(4, dtype=torch.float64, device=device)
-        self._loss_scaling = loss_scaling
-
-    def add(self, loss: Tensor, kl: Tensor, kl_clamped: Tensor, grad_norm: Tensor) -> None:
-        values = torch.stack([loss, kl, kl_clamped, grad_norm]).detach().double()
-        counted = torch.ones_like(values)
-        if self._loss_scaling:
-            counted[3] = grad_norm.isfinite()
-        self._sums += torch.where(counted > 0, values, 0.0)
-        self._steps += counted
-
-    def means(self) -> list[float]:
-        """Loss, KL, clamped KL and gradient norm, each a mean over the steps."""
-        means: list[float] = (self._sums / self._steps).tolist()
-        return means
 
 
 class Training:
@@ -156,22 +130,11 @@ class Training:
         self.bias_val_rmse = bias_rmse(self._store, self._val_pairs, self._val_rating)
         self._train_sample = self._fixed_rows(len(self._store), len(validation))
         self._health_rows = self._fixed_rows(len(validation), HEALTH_ROWS)
-        n_ratings = len(self._store)
-        # A batch has two rows at least: a single one has no variance to normalise.
-        self._n_steps = max(1, min(math.ceil(n_ratings / self.config.batch_size), n_ratings // 2))
-
         self._rng_states: list[Tensor] | None = None
         with self._own_randomness():
             self._model = build_model(self.config, self._store)
         self.n_parameters = count_parameters(self._model)
-        self._optimizer = torch.optim.AdamW(
-            self._model.parameters(),
-            lr=self.config.learning_rate,
-            weight_decay=self.config.weight_decay,
-            fused=True,
-        )
-        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._lr_factor)
-        self._kl_schedule = build_schedule(self.config, self._n_steps, self._device)
+        self._descent = Descent(self.config, self._model, self._precision)
 
     def _release(self) -> None:
         """Frees the device, however far `_prepare` came."""
@@ -182,35 +145,32 @@ class Training:
 
     def _epoch(self, epoch: int) -> EpochReport:
         started_at = perf_counter()
-        with self._own_randomness():
-            sums = self._train_epoch()
-            loss, kl, kl_clamped, grad_norm = sums.means()  # waits for the device
+        steps = self._train_epoch()
         train_s = perf_counter() - started_at
-        kl_cost = self._last_kl_cost._replace(beta=float(self._last_kl_cost.beta))
         # In float32 whatever the precision of training, as when the saved run is evaluated.
         shared = self._model.encode_for_eval()
         train_pairs = self._store.pairs(self._train_sample)
         train_rating = self._store.rating[self._train_sample]
-        train = evaluate(self._model, train_pairs, train_rating, shared, kl_cost)
-        val = evaluate(self._model, self._val_pairs, self._val_rating, shared, kl_cost)
+        train = evaluate(self._model, train_pairs, train_rating, shared, steps.kl_cost)
+        val = evaluate(self._model, self._val_pairs, self._val_rating, shared, steps.kl_cost)
         rows = self._health_rows
         health = measure_health(self._model, self._val_pairs[rows], self._val_rating[rows], shared)
         return EpochReport(
             epoch=epoch,
-            train_loss=loss,
+            train_loss=steps.loss,
             train_mse=train.mse,
             train_rmse=train.rmse,
             val_loss=val.loss,
             val_mse=val.mse,
             val_rmse=val.rmse,
-            kl=kl,
-            kl_clamped=kl_clamped,
+            kl=steps.kl,
+            kl_clamped=steps.kl_clamped,
             active_units=health.active_units,
             eval_kl=health.kl,
             shuffle_cost=health.shuffle_cost,
-            beta=float(kl_cost.beta),
-            learning_rate=self._last_learning_rate,
-            grad_norm=grad_norm,
+            beta=float(steps.kl_cost.beta),
+            learning_rate=steps.learning_rate,
+            grad_norm=steps.grad_norm,
             ratings_per_s=len(self._store) / train_s,
             train_s=train_s,
             epoch_s=perf_counter() - started_at,
@@ -219,38 +179,9 @@ class Training:
             gpu_memory_share=gpu_memory_share(self._device),
         )
 
-    def _train_epoch(self) -> StepSums:
-        sums = StepSums(self._device, loss_scaling=self._precision.scaler.is_enabled())
-        self._model.train()
-        self._model.refresh()
-        rows = torch.randperm(len(self._store), device=self._device)
-        for batch in rows.tensor_split(self._n_steps):
-            self._last_learning_rate = float(self._schedule.get_last_lr()[0])
-            self._last_kl_cost = self._kl_schedule.kl_cost
-            self._step(batch, self._last_kl_cost, sums)
-        return sums
-
-    def _step(self, rows: Tensor, kl_cost: KlCost, sums: StepSums) -> None:
-        model, scaler = self._model, self._precision.scaler
-        with self._precision.autocast():
-            output = model(self._store.pairs(rows), model.encode_store())
-        parts = elbo(model.likelihood, output, self._store.rating[rows], kl_cost)
-        self._optimizer.zero_grad(set_to_none=True)
-        scaler.scale(parts.loss).backward()
-        scaler.unscale_(self._optimizer)
-        grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), self.config.grad_clip)
-        scaler.step(self._optimizer)
-        scaler.update()
-        self._schedule.step()
-        self._kl_schedule.advance(parts.kl)
-        sums.add(parts.loss, parts.kl, parts.kl_clamped, grad_norm)
-
-    def _lr_factor(self, step: int) -> float:
-        """Linear warm-up, then a cosine to zero over `max_epochs`."""
-        n_steps = self._n_steps * self.config.max_epochs
-        warmup = self.config.lr_warmup_epochs * self._n_steps
-        cosine = 0.5 * (1 + math.cos(math.pi * min(step / n_steps, 1.0)))
-        return min((step + 1) / max(warmup, 1.0), 1.0) * cosine
+    def _train_epoch(self) -> Steps:
+        with self._own_randomness():
+            return self._descent.epoch()
 
     def _weights(self) -> dict[str, Tensor]:
         return {

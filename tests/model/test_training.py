@@ -13,6 +13,7 @@ import pytest
 import torch
 from pytest import approx
 from recsys_search.errors import ConfigError
+from recsys_search.model import descent
 from recsys_search.model import training as training_module
 from recsys_search.model.architectures import build_model
 from recsys_search.model.evaluation import evaluate
@@ -301,7 +302,7 @@ def test_an_exception_out_of_a_training_step_frees_the_model(split, small_config
         raise torch.OutOfMemoryError
 
     built = watch(monkeypatch)
-    monkeypatch.setattr(training_module, "elbo", out_of_memory)
+    monkeypatch.setattr(descent, "elbo", out_of_memory)
     run = Training(small_config(), split, "cpu")
     with pytest.raises(torch.OutOfMemoryError), run:
         next(iter(run))
