@@ -289,7 +289,11 @@ def train(
         Path | None, typer.Option("--config", help="A config.yaml, as best --export writes it.")
     ] = None,
     architecture: Annotated[
-        str | None, typer.Option("--architecture", help="Train its defaults: two_tower, hybrid.")
+        str | None,
+        typer.Option(
+            "--architecture",
+            help="Train its defaults: two_tower or hybrid, or a baseline, mf or biases.",
+        ),
     ] = None,
     dataset: Dataset = None,
     data_dir: DataDir = None,

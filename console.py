@@ -226,12 +226,15 @@ def shown(value: Any) -> str:
 
 def epoch_line(config: TrainingConfig, report: EpochReport) -> str:
     """One epoch in one line."""
-    active = ", ".join(f"{tower} {units}" for tower, units in report.active_units.items())
-    return (
-        f"epoch {report.epoch:>3}/{config.max_epochs}  val_rmse {report.val_rmse:.4f}  "
-        f"train_rmse {report.train_rmse:.4f}  kl {report.kl:.1f}  active units {active}  "
-        f"{report.epoch_s:.1f} s"
-    )
+    figures = [
+        f"epoch {report.epoch:>3}/{config.max_epochs}",
+        f"val_rmse {report.val_rmse:.4f}",
+        f"train_rmse {report.train_rmse:.4f}",
+    ]
+    if report.active_units:  # a model without latents has no KL either
+        active = ", ".join(f"{tower} {units}" for tower, units in report.active_units.items())
+        figures += [f"kl {report.kl:.1f}", f"active units {active}"]
+    return "  ".join([*figures, f"{report.epoch_s:.1f} s"])
 
 
 def epochs_table(reports: list[EpochReport]) -> Table:

@@ -23,7 +23,7 @@ from machine import machine
 from recsys_search.data.demo import demo_ratings
 from recsys_search.data.splits import Split, SplitSpec, split_ratings
 from recsys_search.model.config import build_config
-from recsys_search.model.descent import StepSums
+from recsys_search.model.fitting import Descent, StepSums
 from recsys_search.model.training import Training
 
 
@@ -34,6 +34,8 @@ def measure(split: Split, *, batch_size: int, latent_dim: int, steps: int, devic
     with Training(config, split, device) as run:
         wait(run.device)
         build_s = perf_counter() - started_at
+        descent = run._fit
+        assert isinstance(descent, Descent)
         before_mb = now_mb(run.device)
         # Inside of an epoch, for a whole one at this size takes an hour on a CPU.
         run._model.train()
@@ -41,12 +43,12 @@ def measure(split: Split, *, batch_size: int, latent_dim: int, steps: int, devic
         run._model.refresh()
         wait(run.device)
         refresh_s = perf_counter() - started_at
-        rows = torch.randperm(len(run._store), device=run.device).tensor_split(run._descent.n_steps)
+        rows = torch.randperm(len(run._store), device=run.device).tensor_split(descent.n_steps)
         times = []
         sums = StepSums(run.device, loss_scaling=False)
         for batch in islice(rows, steps):
             started_at = perf_counter()
-            run._descent.step(batch, run._descent._kl_schedule.kl_cost, sums)
+            descent.step(batch, descent._kl_schedule.kl_cost, sums)
             wait(run.device)
             times.append(perf_counter() - started_at)
         step_s = min(times[1:] or times)
@@ -60,7 +62,7 @@ def measure(split: Split, *, batch_size: int, latent_dim: int, steps: int, devic
             "build_s": round(build_s, 2),
             "refresh_s": round(refresh_s, 3),
             "step_s": round(step_s, 4),
-            "epoch_s": round(refresh_s + run._descent.n_steps * step_s, 1),
+            "epoch_s": round(refresh_s + descent.n_steps * step_s, 1),
             "steps_mb": round(peak_mb(run.device) - before_mb),
         }
 

@@ -1,1 +1,1 @@
-"""Variational autoencoders for ratings: configs, models, training. The only home of torch."""
+"""Models of ratings, VAEs and baselines: configs, training, serving. The only home of torch."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .baselines import BiasModel, MatrixFactorisation
 from .config import TrainingConfig
 from .hybrid import HybridVAE
 from .rating_model import RatingModel
@@ -14,6 +15,8 @@ from .two_tower import TwoTowerVAE
 MODELS: dict[str, Callable[[Any, TrainStore], RatingModel]] = {
     "two_tower": TwoTowerVAE,
     "hybrid": HybridVAE,
+    "mf": MatrixFactorisation,
+    "biases": BiasModel,
 }
 
 
@@ -23,5 +26,5 @@ def build_model(config: TrainingConfig, store: TrainStore) -> RatingModel:
 
 
 def count_parameters(model: RatingModel) -> int:
-    """Trained numbers, embeddings included."""
+    """Trained or fitted numbers, embeddings included."""
     return sum(parameter.numel() for parameter in model.parameters())

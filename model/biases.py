@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .config import BiasesConfig
+
 # Chosen on the validation split of ml-latest-small, where they are the best of a grid.
-USER_SHRINKAGE = 5.0
-FILM_SHRINKAGE = 3.0
+USER_SHRINKAGE = BiasesConfig.user_shrinkage
+FILM_SHRINKAGE = BiasesConfig.film_shrinkage
 SWEEPS = 10
 
 
@@ -34,19 +36,29 @@ class Biases:
         return self.mean + user_bias + film_bias
 
 
-def fit_biases(user: Tensor, film: Tensor, rating: Tensor, n_users: int, n_films: int) -> Biases:
+def fit_biases(
+    user: Tensor,
+    film: Tensor,
+    rating: Tensor,
+    n_users: int,
+    n_films: int,
+    *,
+    user_shrinkage: float = USER_SHRINKAGE,
+    film_shrinkage: float = FILM_SHRINKAGE,
+) -> Biases:
     """Least squares with shrinkage, by turns over films and users.
 
     Args:
         user, film: (n,) indices.
         rating: (n,) stars.
+        user_shrinkage, film_shrinkage: ratings of no surprise that each has besides its own.
 
     Source: Koren 2008, "Factorization meets the neighborhood", section 2.1.
     """
     rating = rating.double()
     mean = rating.mean()
-    user_weight = torch.bincount(user, minlength=n_users) + USER_SHRINKAGE
-    film_weight = torch.bincount(film, minlength=n_films) + FILM_SHRINKAGE
+    user_weight = torch.bincount(user, minlength=n_users) + user_shrinkage
+    film_weight = torch.bincount(film, minlength=n_films) + film_shrinkage
     user_bias = torch.zeros(n_users, dtype=torch.float64, device=rating.device)
     film_bias = torch.zeros(n_films, dtype=torch.float64, device=rating.device)
     centred = rating - mean

@@ -26,13 +26,30 @@ Width = Annotated[Count, Field(le=1_000_000)]  # of a layer; more is a slip
 Share = Annotated[Number, Field(ge=0, lt=1)]
 
 _STRICT = ConfigDict(extra="forbid")
+_OFF: Amp = "off"
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class TrainingConfig:
-    """What every architecture shares: the ELBO's weights and the optimiser."""
+    """What every architecture has.
+
+    The constants are those of a model that is fitted at once. They are no fields: no file sets
+    them. `DescentConfig` has fields of the same names.
+    """
 
     architecture: str
+    seed = 0
+    max_epochs = 1
+    patience = 1
+    learning_rate = 0.0
+    lr_warmup_epochs = 0.0
+    amp = _OFF
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class DescentConfig(TrainingConfig):
+    """What every model has that is trained in steps: the optimiser."""
+
     seed: Seed = 42
     max_epochs: Count = 100  # the cosine's length, in epochs
     patience: Count = 15  # epochs without a better validation RMSE before training ends
@@ -41,6 +58,14 @@ class TrainingConfig:
     lr_warmup_epochs: NotNegative = 0.0
     weight_decay: NotNegative = 0.0  # AdamW's, decoupled
     grad_clip: Positive = 1.0  # largest norm of the gradient of all weights together
+    amp: Amp = "auto"
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class VaeConfig(DescentConfig):
+    """What every VAE has: a latent, and the ELBO's weights."""
+
+    latent_dim: Width
     kl_weight: NotNegative = 0.001  # beta, once warmed up; the controller's largest
     kl_schedule: KlSchedule = "linear"  # how beta gets there: see model/schedules.py
     kl_warmup_epochs: NotNegative = 0.0  # of the linear schedule, from 0
@@ -48,11 +73,10 @@ class TrainingConfig:
     kl_target: Positive = 10.0  # nats of raw KL that the controller holds
     free_bits: NotNegative = 0.0  # nats of KL that cost nothing
     free_bits_per: Literal["sum", "dimension"] = "sum"  # what has so many of them
-    amp: Amp = "auto"
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
-class HybridConfig(TrainingConfig):
+class HybridConfig(VaeConfig):
     """User and film embeddings, an MLP encoder to the latent, and the mirrored decoder."""
 
     architecture: Literal["hybrid"] = "hybrid"
@@ -71,7 +95,7 @@ class HybridConfig(TrainingConfig):
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
-class TwoTowerConfig(TrainingConfig):
+class TwoTowerConfig(VaeConfig):
     """A user is the sum over the films they rated, a film the sum over its raters."""
 
     architecture: Literal["two_tower"] = "two_tower"
@@ -87,7 +111,33 @@ class TwoTowerConfig(TrainingConfig):
     side: bool = True  # genres and years have a part in what a film is, where there are any
 
 
-CONFIGS: dict[str, type[TrainingConfig]] = {"two_tower": TwoTowerConfig, "hybrid": HybridConfig}
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class MfConfig(DescentConfig):
+    """Biased matrix factorisation."""
+
+    architecture: Literal["mf"] = "mf"
+    max_epochs: Count = 20
+    learning_rate: Positive = 5e-3
+    n_factors: Width = 64  # numbers of each user and of each film
+    l2: NotNegative = 0.1  # cost of both vectors' squared lengths, for each rating
+    init_std: Positive = 0.03
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class BiasesConfig(TrainingConfig):
+    """Regularised biases of users and films, fitted at once."""
+
+    architecture: Literal["biases"] = "biases"
+    user_shrinkage: Positive = 5.0  # ratings after which a user's own count for half
+    film_shrinkage: Positive = 3.0
+
+
+CONFIGS: dict[str, type[TrainingConfig]] = {
+    "two_tower": TwoTowerConfig,
+    "hybrid": HybridConfig,
+    "mf": MfConfig,
+    "biases": BiasesConfig,
+}
 
 
 def config_fields(architecture: str) -> set[str]:

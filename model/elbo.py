@@ -1,4 +1,7 @@
-"""The loss: MSE + beta_t · KL, the KL summed over dimensions and averaged over the batch."""
+"""The loss: MSE + beta_t · KL, the KL summed over dimensions and averaged over the batch.
+
+A model without latents has no KL; it may have a penalty of its own in its place.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ class Elbo(NamedTuple):
     """One batch's negative ELBO and its parts, each ().
 
     Attributes:
-        loss: mse + beta * kl_clamped.
+        loss: mse + beta * kl_clamped + the model's own penalty.
         mse: of the unclipped predictions.
         kl: raw, in nats, over all dimensions of all towers.
         kl_clamped: no less than the free bits, of the sum or of each dimension.
@@ -67,4 +70,4 @@ def elbo(likelihood: Gaussian, output: Output, rating: Tensor, kl_cost: KlCost) 
     kl = per_dimension.sum()
     floored = {"sum": kl, "dimension": per_dimension}[kl_cost.free_bits_per]
     kl_clamped = floored.clamp(min=kl_cost.free_bits).sum()
-    return Elbo(mse + kl_cost.beta * kl_clamped, mse, kl, kl_clamped)
+    return Elbo(mse + kl_cost.beta * kl_clamped + output.penalty, mse, kl, kl_clamped)

@@ -14,7 +14,12 @@ from .store import Pairs
 
 
 class Quality(NamedTuple):
-    """Attributes: mse, rmse: of the expected ratings; loss: mse + beta * KL of the same rows."""
+    """Of some rows.
+
+    Attributes:
+        mse, rmse: of the expected ratings.
+        loss: mse + beta * KL + the model's own penalty.
+    """
 
     mse: float
     rmse: float
@@ -39,6 +44,6 @@ def evaluate(
         error = model.expected(batch, output) - target
         squared_error += error.double().square().sum()
         parts = elbo(model.likelihood, output, target, kl_cost)
-        beyond_error += kl_cost.beta * parts.kl_clamped * len(batch)
+        beyond_error += (kl_cost.beta * parts.kl_clamped + output.penalty) * len(batch)
     mse = float(squared_error) / len(pairs)
     return Quality(mse, rmse(mse), mse + float(beyond_error) / len(pairs))

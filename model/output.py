@@ -21,7 +21,14 @@ class Posterior(NamedTuple):
 
 
 class Output(NamedTuple):
-    """Attributes: prediction: (B,) stars, unclipped; posteriors: by tower, none without latents."""
+    """What the loss and the predictions are made of.
+
+    Attributes:
+        prediction: (B,) stars, unclipped.
+        posteriors: by tower; none of a model without latents.
+        penalty: (), what the model adds to the loss, as a mean over the batch.
+    """
 
     prediction: Tensor
     posteriors: Mapping[str, Posterior]
+    penalty: Tensor | float = 0.0

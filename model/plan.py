@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from ..data.datasets import dataset_reference
 from ..data.splits import SplitSpec
-from ..errors import OptionError, one_line
-from .config import build_config
+from ..errors import ConfigError, OptionError, one_line
+from .config import build_config, config_from_mapping, config_to_mapping
 from .experiment import Experiment, read_experiment
 
 
@@ -53,9 +53,11 @@ def plan_experiment(
             cut = SplitSpec.parse(split, seed=cut.seed)
         if split_seed is not None:
             cut = replace(cut, seed=split_seed)
-        trained = replace(experiment.config, **changes)
+        trained = config_from_mapping({**config_to_mapping(experiment.config), **changes})
     except ValidationError as error:
         raise OptionError(one_line(error)) from None
+    except ConfigError as error:
+        raise OptionError(str(error)) from None
     return replace(experiment, config=trained, split=cut)
 
 

@@ -15,11 +15,13 @@ class EpochReport:
     """One epoch of training.
 
     RMSE and MSE are in stars, of the expected rating clipped to the scale, in eval mode. Those on
-    the train split are leave-one-out, on a fixed sample as large as the validation split.
+    the train split are of a fixed sample as large as the validation split, each rating left out of
+    its own sums. Where a model has numbers of each user and film instead, they are in-sample.
 
     Attributes:
         epoch: 1 for the first.
-        train_loss, val_loss: MSE + beta * KL; that of training with noise and dropout.
+        train_loss, val_loss: MSE + beta * KL, or + the L2 penalty of a model without latents; that
+            of training with noise and dropout.
         kl: raw KL of the posterior in nats, summed over dimensions and towers, mean of the epoch.
         kl_clamped: the same with the free bits as a floor, as the loss sees it.
         active_units, eval_kl, shuffle_cost: the latents' health by tower, in eval mode on a fixed

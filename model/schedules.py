@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from .config import TrainingConfig
+from .config import DescentConfig, VaeConfig
 from .elbo import KlCost
 
 
@@ -33,10 +33,22 @@ class BetaSchedule(Protocol):
     def state(self, state: dict[str, Any]) -> None: ...
 
 
+class NoKl:
+    """Of a model without latents."""
+
+    kl_cost = KlCost()
+
+    def __init__(self) -> None:
+        self.state: dict[str, Any] = {}
+
+    def advance(self, kl: Tensor) -> None:
+        pass
+
+
 class Clocked:
     """Beta as a share of `kl_weight` that depends on the steps done and on nothing else."""
 
-    def __init__(self, config: TrainingConfig, n_steps: int) -> None:
+    def __init__(self, config: VaeConfig, n_steps: int) -> None:
         """Args: n_steps: of one epoch."""
         self._config = config
         self._n_steps = n_steps
@@ -78,7 +90,7 @@ class Controlled:
     PROPORTIONAL = 0.1  # share of kl_weight that the proportional term can reach
     INTEGRAL = 0.005  # share of kl_weight in a step whose KL is twice the set point
 
-    def __init__(self, config: TrainingConfig, device: torch.device) -> None:
+    def __init__(self, config: VaeConfig, device: torch.device) -> None:
         self._config = config
         self._limit = config.kl_weight
         self._target = config.kl_target
@@ -113,16 +125,16 @@ class Controlled:
         self._last = torch.full_like(self._last, state["last"])
 
 
-def constant(config: TrainingConfig, epochs: float) -> float:
+def constant(config: VaeConfig, epochs: float) -> float:
     return 1.0
 
 
-def linear(config: TrainingConfig, epochs: float) -> float:
+def linear(config: VaeConfig, epochs: float) -> float:
     """From 0 to 1 over `kl_warmup_epochs`, then 1."""
     return 1.0 if epochs >= config.kl_warmup_epochs else epochs / config.kl_warmup_epochs
 
 
-def cyclical(config: TrainingConfig, epochs: float) -> float:
+def cyclical(config: VaeConfig, epochs: float) -> float:
     """`kl_cycles` cycles over the training, each a linear rise in its first half, then 1.
 
     Source: Fu et al. 2019, arXiv:1903.10145, equations 6 and 7, with R = 0.5.
@@ -133,15 +145,17 @@ def cyclical(config: TrainingConfig, epochs: float) -> float:
     return min(1.0, 2.0 * within)
 
 
-SHARES: dict[str, Callable[[TrainingConfig, float], float]] = {
+SHARES: dict[str, Callable[[VaeConfig, float], float]] = {
     "constant": constant,
     "linear": linear,
     "cyclical": cyclical,
 }
 
 
-def build_schedule(config: TrainingConfig, n_steps: int, device: torch.device) -> BetaSchedule:
+def build_schedule(config: DescentConfig, n_steps: int, device: torch.device) -> BetaSchedule:
     """Args: n_steps: of one epoch."""
+    if not isinstance(config, VaeConfig):
+        return NoKl()
     if config.kl_schedule == "controller":
         return Controlled(config, device)
     return Clocked(config, n_steps)

@@ -24,7 +24,6 @@ from torch import Tensor
 from ..data.splits import Split
 from .architectures import build_model, count_parameters
 from .config import TrainingConfig
-from .descent import Descent, Steps
 from .device import (
     Precision,
     gpu_memory_share,
@@ -33,6 +32,7 @@ from .device import (
     resolve_device,
 )
 from .evaluation import evaluate
+from .fitting import Steps, build_fit
 from .health import HEALTH_ROWS, measure_health
 from .reports import EpochReport
 from .store import Pairs, TrainStore
@@ -40,7 +40,7 @@ from .store import Pairs, TrainStore
 # What a training holds on its device while its block is open.
 _ON_DEVICE = (
     "_model",
-    "_descent",
+    "_fit",
     "_store",
     "_val_pairs",
     "_val_rating",
@@ -134,7 +134,7 @@ class Training:
         with self._own_randomness():
             self._model = build_model(self.config, self._store)
         self.n_parameters = count_parameters(self._model)
-        self._descent = Descent(self.config, self._model, self._precision)
+        self._fit = build_fit(self.config, self._model, self._precision)
 
     def _release(self) -> None:
         """Frees the device, however far `_prepare` came."""
@@ -181,7 +181,7 @@ class Training:
 
     def _train_epoch(self) -> Steps:
         with self._own_randomness():
-            return self._descent.epoch()
+            return self._fit.epoch()
 
     def _weights(self) -> dict[str, Tensor]:
         return {

@@ -171,7 +171,7 @@ def owners(name: str, architectures: Sequence[str]) -> list[str]:
     found = [each for each in candidates if field in known[each]]
     if not found:
         names = sorted(set().union(*known.values()))
-        who = f"{candidates[0]} has" if len(known) == 1 else f"{' and '.join(known)} have"
+        who = f"{candidates[0]} has" if len(known) == 1 else f"{', '.join(known)} have"
         raise ConfigError(f"{who} no field named {quoted(field)}{near(field, names)}")
     return found
 

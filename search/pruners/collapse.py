@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ...model.config import TrainingConfig
+from ...model.config import VaeConfig
 from ...model.reports import EpochReport
 from ...strict import Count, Number, Strict
 from .progress import Progress, Stop
@@ -37,30 +37,36 @@ class Collapse(Strict):
     partial_share: Share = 0.25  # of the units; fewer active ones are worth a warning
 
     def judge(self, seen: Progress) -> Stop | None:
-        checks = settled(seen.config, seen.reports)[-self.checks :]
+        config = seen.config
+        if not isinstance(config, VaeConfig):
+            return None
+        checks = settled(config, seen.reports)[-self.checks :]
         if len(checks) < self.checks:
             return None
         why = self._no_better(seen, checks)
         for tower in seen.last.active_units:
-            if why and all(self._is_dead(seen.config, report, tower) for report in checks):
-                return Stop("collapse", f"{self._told(seen, checks, tower)}; {why}")
+            if why and all(self._is_dead(config, report, tower) for report in checks):
+                return Stop("collapse", f"{told(config, checks, tower)}; {why}")
         return None
 
     def warning(self, seen: Progress) -> str | None:
         """A tower of which a part is dead, or all of it while the model gets better without."""
-        checks = settled(seen.config, seen.reports)[-self.checks :]
+        config = seen.config
+        if not isinstance(config, VaeConfig):
+            return None
+        checks = settled(config, seen.reports)[-self.checks :]
         if len(checks) < self.checks:
             return None
-        most = self.partial_share * seen.config.latent_dim
+        most = self.partial_share * config.latent_dim
         for tower in seen.last.active_units:
             if max(report.active_units[tower] for report in checks) < most:
-                return f"partial collapse: {self._told(seen, checks, tower)}"
+                return f"partial collapse: {told(config, checks, tower)}"
         return None
 
-    def _most_active(self, config: TrainingConfig) -> int:
+    def _most_active(self, config: VaeConfig) -> int:
         return max(1, int(self.active_share * config.latent_dim))
 
-    def _is_dead(self, config: TrainingConfig, report: EpochReport, tower: str) -> bool:
+    def _is_dead(self, config: VaeConfig, report: EpochReport, tower: str) -> bool:
         return (
             report.active_units[tower] <= self._most_active(config)
             and report.shuffle_cost[tower] < self.shuffle_cost
@@ -81,21 +87,23 @@ class Collapse(Strict):
             return f"validation RMSE does not improve on {min(before):.4f}"
         return None
 
-    def _told(self, seen: Progress, checks: Sequence[EpochReport], tower: str) -> str:
-        last = checks[-1]
-        dead = f"{last.active_units[tower]} of {seen.config.latent_dim} units of the {tower} "
-        dead += "tower" if len(last.active_units) > 1 else "space"
-        dead += (
-            f" are active in epochs {checks[0].epoch} to {last.epoch}, its KL is "
-            f"{last.eval_kl[tower]:.2g} nats, and its z exchanged between ratings costs "
-            f"{100 * last.shuffle_cost[tower]:.1f}% of the MSE"
-        )
-        if last.beta == 0:
-            return f"dead encoder, with beta 0 to press on it: {dead}"
-        return dead
+
+def told(config: VaeConfig, checks: Sequence[EpochReport], tower: str) -> str:
+    """What is dead in a tower, and since when."""
+    last = checks[-1]
+    dead = f"{last.active_units[tower]} of {config.latent_dim} units of the {tower} "
+    dead += "tower" if len(last.active_units) > 1 else "space"
+    dead += (
+        f" are active in epochs {checks[0].epoch} to {last.epoch}, its KL is "
+        f"{last.eval_kl[tower]:.2g} nats, and its z exchanged between ratings costs "
+        f"{100 * last.shuffle_cost[tower]:.1f}% of the MSE"
+    )
+    if last.beta == 0:
+        return f"dead encoder, with beta 0 to press on it: {dead}"
+    return dead
 
 
-def settled(config: TrainingConfig, reports: Sequence[EpochReport]) -> list[EpochReport]:
+def settled(config: VaeConfig, reports: Sequence[EpochReport]) -> list[EpochReport]:
     """The epochs after which a dead latent is a collapse, by the KL schedule.
 
     constant, linear: beta has reached 0.9 of its final value
@@ -105,17 +113,17 @@ def settled(config: TrainingConfig, reports: Sequence[EpochReport]) -> list[Epoc
     return _SETTLED[config.kl_schedule](config, reports)
 
 
-def _at_full_beta(config: TrainingConfig, reports: Sequence[EpochReport]) -> list[EpochReport]:
+def _at_full_beta(config: VaeConfig, reports: Sequence[EpochReport]) -> list[EpochReport]:
     return [report for report in reports if report.beta >= FULL_BETA * config.kl_weight]
 
 
-def _at_cycle_ends(config: TrainingConfig, reports: Sequence[EpochReport]) -> list[EpochReport]:
+def _at_cycle_ends(config: VaeConfig, reports: Sequence[EpochReport]) -> list[EpochReport]:
     length = config.max_epochs / config.kl_cycles
     ends = {ceil(cycle * length) for cycle in range(2, config.kl_cycles + 1)}
     return [report for report in reports if report.epoch in ends]
 
 
-def _from_set_point(config: TrainingConfig, reports: Sequence[EpochReport]) -> list[EpochReport]:
+def _from_set_point(config: VaeConfig, reports: Sequence[EpochReport]) -> list[EpochReport]:
     """From the epoch on that came within a tenth of the set point, or jumped across it."""
     above = [report.kl > config.kl_target for report in reports]
     for at, report in enumerate(reports):
@@ -125,7 +133,7 @@ def _from_set_point(config: TrainingConfig, reports: Sequence[EpochReport]) -> l
     return []
 
 
-_SETTLED: dict[str, Callable[[TrainingConfig, Sequence[EpochReport]], list[EpochReport]]] = {
+_SETTLED: dict[str, Callable[[VaeConfig, Sequence[EpochReport]], list[EpochReport]]] = {
     "constant": _at_full_beta,
     "linear": _at_full_beta,
     "cyclical": _at_cycle_ends,

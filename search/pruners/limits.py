@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ...model.config import DescentConfig
 from ...strict import Count, Number, Strict
 from .progress import Progress, Stop
 
@@ -19,11 +20,12 @@ class GpuMemory(Strict):
         used = seen.last.gpu_memory_share
         if used is None or used <= self.share:
             return None
+        config = seen.config
+        at = f", at batch size {config.batch_size}" if isinstance(config, DescentConfig) else ""
         return Stop(
             "gpu-memory",
             f"{100 * used:.0f}% of the GPU's memory is in use (limit {100 * self.share:g}%), "
-            f"{seen.last.peak_memory_mib:.0f} MiB at most by this trial, at batch size "
-            f"{seen.config.batch_size}",
+            f"{seen.last.peak_memory_mib:.0f} MiB at most by this trial{at}",
         )
 
 

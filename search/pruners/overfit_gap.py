@@ -11,7 +11,8 @@ from .progress import Progress, Stop
 
 
 class OverfitGap(Strict):
-    """Both RMSE are those of eval mode, each rating left out of its own prediction."""
+    """Both RMSE are those of eval mode; `two_tower` alone leaves train ratings out of their own
+    prediction, so that the others' gap is wider."""
 
     gap: Annotated[Number, Field(gt=0)] = 0.15  # stars
     patience: Count = 3  # epochs past the best, the gap wider than before

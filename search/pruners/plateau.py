@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from ...model.config import TrainingConfig
+from ...model.config import TrainingConfig, VaeConfig
 from ...strict import Count, Natural, Number, Strict, Whole
 from .forecast import Forecast, forecast, student_t_cdf
 from .progress import Progress, Stop
@@ -138,6 +138,8 @@ def curve_ahead(config: TrainingConfig, values: Sequence[float]) -> Forecast | N
 
 def _beta_warmup(config: TrainingConfig) -> float:
     """Epochs until the KL weight stands still, as near as a curve can tell."""
+    if not isinstance(config, VaeConfig):
+        return 0.0
     if config.kl_schedule == "linear":
         return 0.9 * config.kl_warmup_epochs
     return config.max_epochs / config.kl_cycles if config.kl_schedule == "cyclical" else 0.0

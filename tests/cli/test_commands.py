@@ -134,7 +134,7 @@ def test_wrong_usage_is_2(cli, args):
         ),
         (
             ("train", "--architecture", "hybird", "--dataset", "demo"),
-            "error: no architecture named 'hybird'; choose from two_tower, hybrid",
+            "error: no architecture named 'hybird'; choose from two_tower, hybrid, mf, biases",
         ),
         (
             ("train", "--config", "none.yaml"),

@@ -17,8 +17,9 @@ from recsys_search.model.store import TrainStore
 CPU = torch.device("cpu")
 
 SMALL = {
-    "two_tower": {"latent_dim": 4, "batch_size": 200},
+    "two_tower": {"amp": "off", "latent_dim": 4, "batch_size": 200},
     "hybrid": {
+        "amp": "off",
         "n_factors": 4,
         "hidden_dims": (8, 6),
         "latent_dim": 3,
@@ -27,6 +28,8 @@ SMALL = {
         "kl_warmup_epochs": 2.0,
         "free_bits": 0.5,
     },
+    "mf": {"amp": "off", "n_factors": 4, "batch_size": 200},
+    "biases": {},
 }
 
 
@@ -90,10 +93,10 @@ def split(demo):
 
 @pytest.fixture
 def small_config():
-    """Builds the config of a net that trains in milliseconds."""
+    """Builds the config of a model that trains in milliseconds."""
 
     def build(architecture="two_tower", **values):
-        return build_config(architecture, **{**SMALL[architecture], "amp": "off", **values})
+        return build_config(architecture, **{**SMALL[architecture], **values})
 
     return build
 

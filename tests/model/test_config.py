@@ -36,9 +36,17 @@ def test_the_defaults_of_the_reference():
     assert not config.bias
 
 
+CHANGES = {
+    "two_tower": {"learning_rate": 1e-5, "seed": 7},
+    "hybrid": {"hidden_dims": (8, 4), "kl_schedule": "cyclical"},
+    "mf": {"l2": 0.02, "amp": "off"},
+    "biases": {"film_shrinkage": 1.5},
+}
+
+
 @pytest.mark.parametrize("architecture", CONFIGS)
 def test_a_config_survives_the_way_through_yaml(architecture):
-    config = build_config(architecture, learning_rate=1e-5, seed=7)
+    config = build_config(architecture, **CHANGES[architecture])
     text = yaml.safe_dump(config_to_mapping(config))
     assert config_from_mapping(yaml.safe_load(text)) == config
 
@@ -49,6 +57,35 @@ def test_every_field_is_spelled_out_in_plain_values(architecture):
     assert mapping.keys() == config_fields(architecture)
     assert mapping["architecture"] == architecture
     assert not any(isinstance(value, tuple) for value in mapping.values())
+
+
+def test_a_config_written_before_the_baselines_is_read_as_it_was():
+    """In another order of fields."""
+    written = """
+        {architecture: two_tower, seed: 43, max_epochs: 60, patience: 15, batch_size: 16384,
+        learning_rate: 0.003, lr_warmup_epochs: 0.0, weight_decay: 0.1, grad_clip: 1.0,
+        kl_weight: 0.001, kl_schedule: linear, kl_warmup_epochs: 0.0, kl_cycles: 4, kl_target: 10.0,
+        free_bits: 0.0, free_bits_per: sum, amp: auto, latent_dim: 32, norm_power: 0.6,
+        rating_dropout: 0.3, init_std: 0.02, side: true}"""
+    config = config_from_mapping(yaml.safe_load(written))
+    assert config == build_config("two_tower", seed=43, latent_dim=32)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "ignored"),
+    [("mf", {"kl_weight", "free_bits", "latent_dim"}), ("biases", {"seed", "max_epochs", "amp"})],
+)
+def test_a_baseline_has_no_field_that_it_ignores(architecture, ignored):
+    assert not ignored & config_fields(architecture)
+    for name in ignored:
+        with pytest.raises(ConfigError, match=f"^{architecture} has no field named '{name}'"):
+            build_config(architecture, **{name: 1})
+
+
+def test_biases_need_shrinkage():
+    """Without it, a film without train ratings would have a bias of 0/0."""
+    with pytest.raises(ConfigError, match=r"^film_shrinkage must be greater than 0, got 0$"):
+        build_config("biases", film_shrinkage=0)
 
 
 def test_replace_changes_one_field_and_leaves_the_original():
@@ -123,10 +160,11 @@ def test_another_architectures_field_is_refused_with_those_there_are():
 def test_an_unknown_architecture_is_told(name):
     with pytest.raises(ConfigError) as caught:
         config_from_mapping({"architecture": name})
-    assert str(caught.value) == f"no architecture named {name!r}; choose from two_tower, hybrid"
+    choices = "two_tower, hybrid, mf, biases"
+    assert str(caught.value) == f"no architecture named {name!r}; choose from {choices}"
 
 
 def test_a_missing_architecture_is_told():
     with pytest.raises(ConfigError) as caught:
         config_from_mapping({"dropout": 0.1})
-    assert str(caught.value) == "architecture is missing; choose from two_tower, hybrid"
+    assert str(caught.value) == "architecture is missing; choose from two_tower, hybrid, mf, biases"

@@ -54,6 +54,14 @@ def test_the_loss_is_mse_plus_beta_times_kl():
     assert float(parts.loss) == approx(2.5 + 0.1 * 2.0)
 
 
+def test_without_latents_the_loss_is_mse_plus_the_models_own_penalty():
+    output = Output(torch.tensor([4.0, 3.0]), {}, penalty=torch.tensor(0.25))
+    parts = elbo(LIKELIHOOD, output, torch.tensor([3.0, 5.0]), KlCost())
+    assert float(parts.mse) == approx((1 + 4) / 2)
+    assert float(parts.loss) == approx(2.5 + 0.25)
+    assert float(parts.kl) == float(parts.kl_clamped) == 0
+
+
 def test_the_loss_sees_how_far_off_the_scale_a_prediction_is():
     """Clipped, it would have no gradient back."""
     output = output_of(torch.tensor([7.0]), latent=torch.zeros(1, 1))

@@ -71,6 +71,18 @@ def test_the_loss_counts_free_bits_as_training_does(few):
     assert quality.loss == approx(0.3)
 
 
+def test_the_loss_counts_a_models_own_penalty(few, small_config, lively):
+    model = lively(small_config("mf", l2=0.0), few)
+    told = []
+    for l2 in (0.0, 0.5):
+        model.config = small_config("mf", l2=l2)
+        told.append(evaluate(model, few.pairs(ROWS), STARS, beta=0.0, free_bits=0.0))
+    vectors = [model.user.weight[few.user[ROWS]], model.film.weight[few.film[ROWS]]]
+    squares = torch.cat(vectors).detach().square()
+    assert told[1].mse == told[0].mse == told[0].loss
+    assert told[1].loss - told[0].loss == approx(0.5 * float(squares.sum()) / 3)
+
+
 def test_a_nan_among_the_predictions_is_not_hidden(few):
     model = Fixed(few, [4.0, float("nan"), 5.0], [[0.0]] * 3)
     quality = evaluate(model, few.pairs(ROWS), STARS, beta=0.1, free_bits=0.0)

@@ -194,12 +194,12 @@ COMPLAINTS = [
     (
         "architecture: hybrid",
         "architecture: hybird",
-        " line 2: config: no architecture named 'hybird'; choose from two_tower, hybrid",
+        " line 2: config: no architecture named 'hybird'; choose from two_tower, hybrid, mf, ",
     ),
     (
         "  architecture: hybrid\n",
         "",
-        " line 1: config: architecture is missing; choose from two_tower, hybrid",
+        " line 1: config: architecture is missing; choose from two_tower, hybrid, mf, biases",
     ),
     ("{train: 0.8}", "{trian: 0.8}", " line 9: data split trian: unknown key; did you mean train?"),
     ("{train: 0.8}", "{train: 2}", " line 9: data split: train must be at most 1, got 2"),

@@ -85,6 +85,11 @@ def test_health_is_measured_per_tower(few, small_config, lively):
     assert healthy.kl["user"] > healthy.kl["film"] > 0  # the variance has a KL of its own
 
 
+def test_a_model_without_latents_has_no_health(few, small_config, lively):
+    told = measured(lively(small_config("mf"), few), few.pairs(torch.arange(9)), few.rating)
+    assert (told.active_units, told.kl, told.shuffle_cost) == ({}, {}, {})
+
+
 def test_health_is_measured_in_eval_mode_of_a_net_with_dropout(few, small_config, lively):
     model = lively(small_config("hybrid"), few).train()
     pairs = few.pairs(torch.arange(9))

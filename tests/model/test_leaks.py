@@ -1,4 +1,9 @@
-"""No rating has a part in its own prediction, and no held-out rating in any."""
+"""No rating has a part in its own prediction, and no held-out rating in any.
+
+The former is said of `two_tower`. The others have numbers of each user and film, in which every
+train rating has had its part by training: they look at no rating when they predict, which is tested
+instead. `biases` refit themselves on what they are shown: see test_baselines.py.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from recsys_search.data.splits import SplitSpec, open_test, split_ratings
-from recsys_search.model.architectures import build_model
+from recsys_search.model.architectures import MODELS, build_model
 from recsys_search.model.store import TrainStore
 from recsys_search.model.training import Training
 from recsys_search.model.two_tower import TwoTowerVAE
@@ -106,9 +111,12 @@ def test_only_neighbours_of_a_rating_see_it(few, small_config, lively, moved):
     assert ((after - before).abs() > 1e-4).nonzero().flatten().tolist() == [0, 2, 6]
 
 
-def test_the_hybrid_looks_at_no_rating_when_it_predicts(store, small_config, lively, moved):
+@pytest.mark.parametrize(("architecture", "values"), [("hybrid", {"bias": True}), ("mf", {})])
+def test_a_model_of_ids_looks_at_no_rating_when_it_predicts(
+    store, small_config, lively, moved, architecture, values
+):
     changed = moved(store, 5, STARS)
-    config = small_config("hybrid", bias=True)
+    config = small_config(architecture, **values)
     before = predictions(lively(config, store), store, "eval")
     assert torch.equal(before, predictions(lively(config, changed), changed, "eval"))
 
@@ -135,7 +143,7 @@ def _keys(ratings):
     return ratings.user * ratings.n_films + ratings.film
 
 
-@pytest.mark.parametrize("architecture", ["two_tower", "hybrid"])
+@pytest.mark.parametrize("architecture", MODELS)
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_held_out_ratings_that_change_hands_change_no_prediction(
     demo, small_config, architecture, part

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from recsys_search.data.splits import SplitSpec
-from recsys_search.errors import ConfigError, DataError
+from recsys_search.errors import ConfigError, DataError, OptionError
 from recsys_search.model.config import build_config
 from recsys_search.model.experiment import Experiment, write_experiment
 from recsys_search.model.plan import new_run_folder, plan_experiment
@@ -99,6 +99,12 @@ def test_a_value_out_of_its_range_is_refused(changes, message):
     with pytest.raises(ConfigError) as caught:
         plan_experiment(None, "hybrid", dataset="demo", **changes)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(("asked", "field"), [("seed", "seed"), ("epochs", "max_epochs")])
+def test_what_an_architecture_has_no_field_for_is_refused(asked, field):
+    with pytest.raises(OptionError, match=f"^biases has no field named '{field}'; it has"):
+        plan_experiment(None, "biases", dataset="demo", **{asked: 3})
 
 
 def test_a_new_run_has_the_first_free_number(tmp_path, monkeypatch, found):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest import approx
 from recsys_search.data.ratings import Scale
 from recsys_search.model import ranking
-from recsys_search.model.hybrid import HybridVAE
+from recsys_search.model.architectures import MODELS
 from recsys_search.model.output import Output
 from recsys_search.model.ranking import (
     at_k,
@@ -343,7 +343,7 @@ EVERYONE = torch.tensor([3, 0, 1, -1, 2])
 """User 1 has no train ratings, -1 is not in the dataset; film 2 has none either."""
 
 
-@pytest.mark.parametrize("architecture", ["two_tower", "hybrid"])
+@pytest.mark.parametrize("architecture", MODELS)
 @pytest.mark.parametrize("cells", [1, 10, 2**23])
 def test_the_catalogue_has_the_scores_of_its_pairs(few, small_config, lively, architecture, cells):
     """But for train ratings, which `score` is told to leave out by their row."""
@@ -361,9 +361,16 @@ def test_the_catalogue_has_the_scores_of_its_pairs(few, small_config, lively, ar
         torch.testing.assert_close(clipped, model.predict(pairs), atol=1e-5, rtol=0)
 
 
-def test_a_demo_catalogue_by_product_is_that_pair_by_pair(split, small_config, lively):
+DROPPING = {"two_tower": {"rating_dropout": 0.5}, "mf": {}}
+
+
+@pytest.mark.parametrize("architecture", DROPPING)
+def test_a_demo_catalogue_by_product_is_that_pair_by_pair(
+    split, small_config, lively, architecture
+):
     store = TrainStore.build(split.train, CPU)
-    model = lively(small_config(rating_dropout=0.5), store, std=0.6).train()
+    config = small_config(architecture, **DROPPING[architecture])
+    model = lively(config, store, std=0.6).train()
     model.refresh()  # scores run over all train ratings all the same
     users = torch.arange(store.n_users)
     whole = torch.cat(list(model.score_catalogue(users, cells=700)))
@@ -382,6 +389,5 @@ def test_batches_of_users_do_not_change_a_figure(split, small_config, lively, mo
     assert full_catalogue(model, split.validation) == at_once
 
 
-def test_the_two_tower_alone_scores_by_product():
-    assert TwoTowerVAE.scores_by_product
-    assert not HybridVAE.scores_by_product
+def test_only_a_net_is_run_on_each_pair():
+    assert [name for name, model in MODELS.items() if not model.scores_by_product] == ["hybrid"]

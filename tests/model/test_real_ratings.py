@@ -22,6 +22,14 @@ def test_a_short_training_beats_the_biases_on_real_ratings(real_ratings_folder):
     assert run.best.report.val_rmse < run.bias_val_rmse - 0.02
 
 
+def test_matrix_factorisation_beats_the_biases_on_real_ratings(real_ratings_folder):
+    split = split_ratings(load_ratings(str(real_ratings_folder)), SplitSpec())
+    with Training(build_config("mf", max_epochs=8, amp="off"), split, "cpu") as run:
+        for _ in run:
+            pass
+    assert run.best.report.val_rmse < run.bias_val_rmse - 0.01
+
+
 @pytest.mark.slow
 def test_the_two_tower_defaults_are_far_below_the_biases(real_ratings_folder, tmp_path):
     told = []

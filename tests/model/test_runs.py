@@ -49,7 +49,7 @@ def asked_pairs(ratings, rows):
     )
 
 
-@pytest.mark.parametrize("architecture", ["two_tower", "hybrid"])
+@pytest.mark.parametrize("architecture", ["two_tower", "hybrid", "mf"])
 def test_a_loaded_run_predicts_as_its_best_epoch_did(tmp_path, demo, small_config, architecture):
     """To the bit, with the model as it stood at the end of each epoch."""
     predicted = {}

@@ -8,6 +8,7 @@ import pytest
 import torch
 from pytest import approx
 from recsys_search.model.config import build_config
+from recsys_search.model.elbo import KlCost
 from recsys_search.model.schedules import Controlled, build_schedule
 from recsys_search.model.training import Training
 
@@ -56,6 +57,19 @@ def test_a_schedule_goes_on_from_its_state():
         first.advance(torch.tensor(1.0))
     second.state = first.state
     assert float(second.beta) == whole[4]
+
+
+def test_without_latents_there_is_no_kl_to_weigh():
+    schedule = build_schedule(build_config("mf"), 3, CPU)
+    schedule.advance(torch.tensor(0.0))
+    assert schedule.kl_cost == KlCost(beta=0.0, free_bits=0.0)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "controller"])
+def test_the_cost_of_the_kl_is_beta_above_the_free_bits(schedule):
+    config = config_of(schedule, free_bits=1.5, free_bits_per="dimension")
+    built = build_schedule(config, 3, CPU)
+    assert built.kl_cost == KlCost(built.beta, 1.5, "dimension")
 
 
 @pytest.fixture

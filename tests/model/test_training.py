@@ -13,7 +13,7 @@ import pytest
 import torch
 from pytest import approx
 from recsys_search.errors import ConfigError
-from recsys_search.model import descent
+from recsys_search.model import fitting
 from recsys_search.model import training as training_module
 from recsys_search.model.architectures import build_model
 from recsys_search.model.evaluation import evaluate
@@ -21,7 +21,8 @@ from recsys_search.model.reports import MEASURED
 from recsys_search.model.store import TrainStore
 from recsys_search.model.training import Training
 
-ARCHITECTURES = ["two_tower", "hybrid"]
+ARCHITECTURES = ["two_tower", "hybrid", "mf"]
+"""Those that are trained in steps; of the biases, see test_baselines.py."""
 
 
 def train(config, split, between_epochs=lambda: None):
@@ -302,7 +303,7 @@ def test_an_exception_out_of_a_training_step_frees_the_model(split, small_config
         raise torch.OutOfMemoryError
 
     built = watch(monkeypatch)
-    monkeypatch.setattr(descent, "elbo", out_of_memory)
+    monkeypatch.setattr(fitting, "elbo", out_of_memory)
     run = Training(small_config(), split, "cpu")
     with pytest.raises(torch.OutOfMemoryError), run:
         next(iter(run))

@@ -162,7 +162,10 @@ def test_stored_params_of_another_space_are_refused():
     ("axes", "message"),
     [
         ({"hybrid.droput": {"float": [0, 0.5]}}, "hybrid has no field .*; did you mean dropout?"),
-        ({"droput": {"float": [0, 0.5]}}, "two_tower and hybrid have no field named 'droput'; did"),
+        (
+            {"droput": {"float": [0, 0.5]}},
+            "mf, biases have no field named 'droput'; did you mean dropout?",
+        ),
         ({"hybird.dropout": {"float": [0, 0.5]}}, "no architecture named 'hybird'; choose from"),
         ({"hybrid.architecture": BOTH}, "hybrid has no field named 'architecture'"),
         (

@@ -231,7 +231,7 @@ def test_a_study_that_is_nowhere_is_refused_with_the_built_in_ones(tmp_path):
         (
             "  architecture: {choice: [two_tower, hybrid]}\n",
             "",
-            "line 2: base: architecture is missing; name one here (two_tower, hybrid), or make it",
+            "line 2: base: architecture is missing; name one here (two_tower, hybrid, mf, biases)",
         ),
         # The base.
         (

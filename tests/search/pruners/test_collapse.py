@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from recsys_search.model.config import build_config
 from recsys_search.search.pruners.collapse import Collapse, settled
 
 DEAD = {"active": 1, "shuffle_cost": 0.001, "eval_kl": 0.02, "val_rmse": 0.87}
@@ -126,3 +129,10 @@ def test_a_young_latent_is_no_warning(seen):
 def test_figures_that_are_no_numbers_are_no_collapse(seen):
     nan = float("nan")
     assert Collapse().judge(seen(n=3, active=0, shuffle_cost=nan, val_rmse=nan)) is None
+
+
+def test_a_model_without_latents_cannot_collapse(seen):
+    dead = seen(n=5, active=0, shuffle_cost=0.0, val_rmse=0.9)
+    assert Collapse().judge(dead) is not None
+    alone = replace(dead, config=build_config("mf"))
+    assert Collapse().judge(alone) is None and Collapse().warning(alone) is None

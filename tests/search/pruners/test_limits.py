@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from recsys_search.model.config import build_config
 from recsys_search.search.pruners.limits import GpuMemory, TrialBudget
 
 
@@ -34,3 +37,8 @@ def test_a_budget_of_seconds_counts_training_and_evaluation(seen):
 
 def test_no_budget_ends_nothing(seen):
     assert TrialBudget().judge(seen(n=3)) is None
+
+
+def test_a_model_without_batches_has_none_to_name(seen):
+    full = replace(seen(n=1, gpu_memory_share=0.95), config=build_config("biases"))
+    assert GpuMemory().judge(full).reason.endswith("500 MiB at most by this trial")

@@ -1,16 +1,17 @@
-"""How an epoch changes a model: in steps of AdamW down the loss, a minibatch each."""
+"""How an epoch changes a model: in steps down the loss, or at once."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from .config import TrainingConfig
+from .config import DescentConfig, TrainingConfig
 from .device import Precision
 from .elbo import KlCost, elbo
+from .evaluation import evaluate
 from .rating_model import RatingModel
 from .schedules import build_schedule
 
@@ -24,11 +25,30 @@ class Steps(NamedTuple):
     """
 
     loss: float
-    kl: float
-    kl_clamped: float
-    grad_norm: float
-    kl_cost: KlCost
-    learning_rate: float
+    kl: float = 0.0
+    kl_clamped: float = 0.0
+    grad_norm: float = 0.0
+    kl_cost: KlCost = KlCost()
+    learning_rate: float = 0.0
+
+
+class Fit(Protocol):
+    def epoch(self) -> Steps:
+        """Changes the model by all train ratings once, and waits for the device."""
+
+
+class ClosedForm:
+    """Of a model whose `refresh` is all it takes."""
+
+    def __init__(self, model: RatingModel) -> None:
+        self._model = model
+
+    def epoch(self) -> Steps:
+        model, store = self._model, self._model.store
+        model.refresh()
+        every = store.pairs(torch.arange(len(store), device=store.device))
+        quality = evaluate(model, every, store.rating, model.encode_for_eval(), KlCost())
+        return Steps(loss=quality.loss)
 
 
 class StepSums:
@@ -55,13 +75,13 @@ class StepSums:
 
 
 class Descent:
-    """One training's optimiser and schedules. Draws from torch's global generator.
+    """AdamW on minibatches, with its schedules. Draws from torch's global generator.
 
     Attributes:
         n_steps: of an epoch.
     """
 
-    def __init__(self, config: TrainingConfig, model: RatingModel, precision: Precision) -> None:
+    def __init__(self, config: DescentConfig, model: RatingModel, precision: Precision) -> None:
         self._config = config
         self._model = model
         self._store = model.store
@@ -79,7 +99,7 @@ class Descent:
         self._kl_schedule = build_schedule(config, self.n_steps, self._store.device)
 
     def epoch(self) -> Steps:
-        """Steps through all train ratings once, in a new order; waits for the device."""
+        """Steps through all train ratings, in a new order."""
         sums = StepSums(self._store.device, loss_scaling=self._precision.scaler.is_enabled())
         self._model.train()
         self._model.refresh()
@@ -114,3 +134,10 @@ class Descent:
         warmup = self._config.lr_warmup_epochs * self.n_steps
         cosine = 0.5 * (1 + math.cos(math.pi * min(step / n_steps, 1.0)))
         return min((step + 1) / max(warmup, 1.0), 1.0) * cosine
+
+
+def build_fit(config: TrainingConfig, model: RatingModel, precision: Precision) -> Fit:
+    """What trains a model of that config."""
+    if isinstance(config, DescentConfig):
+        return Descent(config, model, precision)
+    return ClosedForm(model)
