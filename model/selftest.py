@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..data.demo import demo_ratings
 from ..data.splits import Split, SplitSpec, split_ratings
-from .config import Amp, build_config
+from .config import Amp, HybridConfig
 from .training import Training
 
 # Of the loss, relative. bf16 stays within 0.001; in fp16 the first steps may be skipped while the
@@ -53,8 +53,7 @@ def self_test(device: str) -> SelfTest:
 
 
 def _train(split: Split, device: str, amp: Amp) -> tuple[str, float, float, int]:
-    config = build_config(
-        "hybrid",
+    config = HybridConfig(
         amp=amp,
         max_epochs=2,
         batch_size=200,

@@ -99,8 +99,8 @@ def _regression(x: Doubles, y: Doubles) -> _Fit:
     """Normal-inverse-gamma posterior of y = x @ coefficients + noise."""
     prior = np.diag([(NOISE_SD / sd) ** 2 for sd in (LEVEL_SD, DECAY_SD, ANNEALING_SD)])
     precision = prior + x.T @ x
-    covariance = np.linalg.inv(precision)
-    coefficients = covariance @ (x.T @ y)
+    covariance: Doubles = np.linalg.inv(precision)
+    coefficients: Doubles = covariance @ (x.T @ y)
     shape = 0.5 * (NOISE_EPOCHS + len(y))
     misfit = float(y @ y - coefficients @ precision @ coefficients)
     rate = 0.5 * (NOISE_EPOCHS * NOISE_SD**2 + max(misfit, 0.0))

@@ -35,6 +35,8 @@ class Plateau(Strict):
     poor_fit: Annotated[Number, Field(gt=0)] = 0.01  # stars of noise around the best shape
 
     def judge(self, seen: Progress) -> Stop | None:
+        if len(seen.reports) < self.checks:
+            return None
         chances = [self._chance(seen, left_out) for left_out in range(self.checks)]
         if any(chance is None or chance >= self.chance for chance in chances):
             return None
@@ -85,9 +87,9 @@ class Hopeless(Strict):
     def judge(self, seen: Progress) -> Stop | None:
         if seen.incumbent is None or len(seen.completed) < self.completed:
             return None
-        epochs = [len(seen.reports) - left_out for left_out in range(self.checks)]
-        if epochs[-1] <= self.warmup_epochs:
+        if len(seen.reports) < self.checks + self.warmup_epochs:
             return None
+        epochs = [len(seen.reports) - left_out for left_out in range(self.checks)]
         chances = [self._chance(seen, epoch) for epoch in epochs]
         if max(chances) >= self.chance:
             return None
