@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 from typing import Annotated
 
@@ -37,31 +37,28 @@ class Collapse(Strict):
     partial_share: Share = 0.25  # of the units; fewer active ones are worth a warning
 
     def judge(self, seen: Progress) -> Stop | None:
-        config = seen.config
-        if not isinstance(config, VaeConfig):
-            return None
-        checks = settled(config, seen.reports)[-self.checks :]
-        if len(checks) < self.checks:
-            return None
-        why = self._no_better(seen, checks)
-        for tower in seen.last.active_units:
-            if why and all(self._is_dead(config, report, tower) for report in checks):
+        for config, checks, tower in self._towers(seen):
+            dead = all(self._is_dead(config, report, tower) for report in checks)
+            if dead and (why := self._no_better(seen, checks)):
                 return Stop("collapse", f"{told(config, checks, tower)}; {why}")
         return None
 
     def warning(self, seen: Progress) -> str | None:
         """A tower of which a part is dead, or all of it while the model gets better without."""
-        config = seen.config
-        if not isinstance(config, VaeConfig):
-            return None
-        checks = settled(config, seen.reports)[-self.checks :]
-        if len(checks) < self.checks:
-            return None
-        most = self.partial_share * config.latent_dim
-        for tower in seen.last.active_units:
-            if max(report.active_units[tower] for report in checks) < most:
+        for config, checks, tower in self._towers(seen):
+            most = max(report.active_units[tower] for report in checks)
+            if most < self.partial_share * config.latent_dim:
                 return f"partial collapse: {told(config, checks, tower)}"
         return None
+
+    def _towers(self, seen: Progress) -> Iterator[tuple[VaeConfig, list[EpochReport], str]]:
+        """Each tower with the checks it is to be judged by; none before there are enough."""
+        if not isinstance(seen.config, VaeConfig):
+            return
+        checks = settled(seen.config, seen.reports)[-self.checks :]
+        if len(checks) == self.checks:
+            for tower in seen.last.active_units:
+                yield seen.config, checks, tower
 
     def _most_active(self, config: VaeConfig) -> int:
         return max(1, int(self.active_share * config.latent_dim))

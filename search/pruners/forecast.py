@@ -99,7 +99,7 @@ def _regression(x: Doubles, y: Doubles) -> _Fit:
     """Normal-inverse-gamma posterior of y = x @ coefficients + noise."""
     prior = np.diag([(NOISE_SD / sd) ** 2 for sd in (LEVEL_SD, DECAY_SD, ANNEALING_SD)])
     precision = prior + x.T @ x
-    covariance: Doubles = np.linalg.inv(precision)
+    covariance = np.linalg.inv(precision).astype(np.float64)
     coefficients: Doubles = covariance @ (x.T @ y)
     shape = 0.5 * (NOISE_EPOCHS + len(y))
     misfit = float(y @ y - coefficients @ precision @ coefficients)
