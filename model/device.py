@@ -65,6 +65,13 @@ def peak_memory_mib(device: torch.device) -> float:
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether it says that the device, or the machine, has no memory left."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # on a CPU
+
+
 def gpu_memory_share(device: torch.device) -> float | None:
     """Of the GPU's memory, in use by all processes; None without a GPU."""
     if device.type != "cuda":

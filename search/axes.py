@@ -49,6 +49,10 @@ class Axis(Strict):
         """Whether the value lies on the axis."""
         raise NotImplementedError
 
+    def nearest(self, value: float) -> Any:
+        """The value of the axis that lies nearest; of two, the lower."""
+        raise NotImplementedError
+
     def probes(self) -> tuple[Any, ...]:
         """Values that the config must accept for it to accept all of them."""
         raise NotImplementedError
@@ -76,6 +80,9 @@ class FloatAxis(Axis):
 
     def holds(self, value: Any) -> bool:
         return _is_number(value) and self.bounds[0] <= value <= self.bounds[1]
+
+    def nearest(self, value: float) -> float:
+        return min(max(float(value), self.bounds[0]), self.bounds[1])
 
     def probes(self) -> tuple[float, ...]:
         low, high = self.bounds
@@ -115,6 +122,11 @@ class IntAxis(Axis):
         low, high = self.bounds
         return _is_number(value) and low <= value <= high and (value - low) % self.step == 0
 
+    def nearest(self, value: float) -> int:
+        low, high = self.bounds
+        steps = math.ceil((min(max(value, low), high) - low) / self.step - 0.5)
+        return low + self.step * steps
+
     def probes(self) -> tuple[int, ...]:
         return self.bounds
 
@@ -143,6 +155,10 @@ class ChoiceAxis(Axis):
 
     def holds(self, value: Any) -> bool:
         return _label(value) in list(self._by_label())
+
+    def nearest(self, value: float) -> Any:
+        numbers = [choice for choice in self.choices if isinstance(choice, int | float)]
+        return min(numbers, key=lambda choice: (abs(choice - value), choice), default=None)
 
     def probes(self) -> tuple[Any, ...]:
         return self.choices

@@ -4,7 +4,7 @@ COMPLETE with the best epoch's value: the last epoch was reached; or a contender
 noise of the best one, came to a plateau, an overfit gap or the end of its budget. Optuna never
 calls a pruned trial its best, and its sampler ranks them below all complete ones.
 
-PRUNED: all else that a rule stops. FAIL: an error, or interrupted and queued again.
+PRUNED: all else that a rule stops. FAIL: an error, or tried again: interrupted, out of memory.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from ..model.config import TrainingConfig, config_to_mapping
 from ..model.reports import EpochReport
 from ..model.training import Training
 from .pruners.progress import SPARES_CONTENDERS, Progress, Stop
-from .trials import CONFIG, best_trials
+from .second_chances import smaller_batch
+from .space import Space
+from .trials import CONFIG, OUT_OF_MEMORY, best_trials
 
 CONTENDER_NOISE = 0.002  # stars: twice the spread of validation RMSE over seeds
 
@@ -92,6 +95,17 @@ def out_of_patience(seen: Progress) -> Stop:
         f"validation RMSE no better than {best.val_rmse:.4f} (epoch {best.epoch}) "
         f"for {seen.config.patience} epochs",
     )
+
+
+def out_of_memory(trial: Trial, config: TrainingConfig, epoch: int, space: Space) -> Ending:
+    """FAIL where a smaller batch is tried instead, else PRUNED, its batch size infeasible."""
+    at = f"out of memory in epoch {epoch} with batch size {getattr(config, 'batch_size', None)}"
+    again = "after_out_of_memory" in trial.user_attrs
+    if not again and (chance := smaller_batch(config_to_mapping(config), space)):
+        return Ending(TrialState.FAIL, OUT_OF_MEMORY, f"{at}; {chance.what} is tried instead")
+    trial.set_constraint(OUT_OF_MEMORY, 1.0)
+    why = "for the second time" if again else "and the space has no smaller one"
+    return Ending(TrialState.PRUNED, OUT_OF_MEMORY, f"{at}, {why}")
 
 
 def _best(seen: Progress) -> EpochReport:

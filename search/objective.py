@@ -14,10 +14,18 @@ from optuna.trial import Trial, TrialState
 
 from ..data.splits import Split
 from ..model.config import TrainingConfig, config_to_mapping
+from ..model.device import is_out_of_memory
 from ..model.experiment import environment
 from ..model.reports import EpochReport, best_report, write_reports
 from ..model.training import Training
-from .endings import Ending, ending_of, last_epoch_reached, out_of_patience, progress
+from .endings import (
+    Ending,
+    ending_of,
+    last_epoch_reached,
+    out_of_memory,
+    out_of_patience,
+    progress,
+)
 from .pruners.divergence import Divergence
 from .pruners.progress import SICK, Progress, Stop
 from .pruners.trial_pruner import TrialPruner
@@ -84,11 +92,14 @@ class Objective:
             training = Training(config, self._split, self._device)
             ending = self._train(trial, training)
         except Exception as error:
-            ending = Ending(TrialState.FAIL, None, told(error))
-            raise
+            if not is_out_of_memory(error):
+                ending = Ending(TrialState.FAIL, None, told(error))
+                raise
+            epoch = len(training.reports) + 1 if training else 1
+            ending = out_of_memory(trial, config, epoch, self._spec.space)
         finally:  # also on a second Ctrl-C, which waits for no epoch
             self._write(trial, training.reports if training else [], ending)
-        if ending.stop_reason == INTERRUPTED:
+        if ending.state == TrialState.FAIL:
             raise InterruptedTrial(ending.reason)
         if ending.state == TrialState.PRUNED:
             raise optuna.TrialPruned(ending.reason)

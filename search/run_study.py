@@ -16,9 +16,10 @@ from ..interrupts import Interrupts
 from ..model.device import resolve_device
 from .objective import Objective
 from .opening import Overrides, find_spec, open_study, target_reached
+from .queueing import reconcile, requeue
 from .storage import artifact_store, sole_runner, writable_storage
 from .study_file import StudySpec, parse_duration
-from .trials import best_trials, counts, reconcile, record_of, requeue
+from .trials import best_trials, counts, record_of
 from .watcher import Silent, Watcher
 
 MAX_FAILURES_IN_A_ROW = 3
@@ -63,7 +64,7 @@ def start(
         writable_storage(storage_url, on_stale=requeue) as storage,
     ):
         study = open_study(spec, ratings.fingerprint, storage)
-        reconcile(study, storage)
+        reconcile(study, storage, spec)
 
         def stop() -> str | None:
             if interrupts.received:
@@ -118,6 +119,6 @@ def _run_trials(
         try:
             study.optimize(objective, n_trials=1, catch=(Exception,), callbacks=[after_trial])
         finally:
-            reconcile(study, storage)
+            reconcile(study, storage, spec)
         failures = [*failures, objective.error] if objective.error else []
     watcher.tell(why)

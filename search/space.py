@@ -84,6 +84,16 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
                 raise ConfigError(message)
         return {field_of(name): value for name, value in values.items()}
 
+    def nearest(self, architecture: str, field: str, value: float) -> Any:
+        """What comes nearest to the value where the field has an axis; the value where it has none.
+
+        None where the axis has no numbers.
+        """
+        for name in (f"{architecture}.{field}", field):
+            if name in self.root:
+                return self.root[name].nearest(value)
+        return value
+
     def always_sets(self, architecture: str, field: str) -> bool:
         """Whether every trial of the architecture draws the field."""
         names = (field, f"{architecture}.{field}")

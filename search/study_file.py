@@ -23,6 +23,7 @@ from ..model.config import CONFIGS, TrainingConfig, build_config, config_fields,
 from ..strict import Count, Strict, fault
 from ..yaml_lines import YamlFile
 from .pruners.choice import Pruner
+from .second_chances import Contingency
 from .settings import Objective, Sampler, TpeSettings
 from .space import Problem, Space, field_of, owners
 
@@ -76,6 +77,7 @@ class StudySpec(Strict):
     base: dict[str, Any] = Field(default_factory=dict)  # config fields that no axis sets
     space: Space
     pruners: tuple[Pruner, ...] = ()  # asked in this order
+    contingency: Contingency | None = None
     sampler: Sampler = Sampler(tpe=TpeSettings())
     known: tuple[dict[str, Any], ...] = ()  # configs that are tried first
     trials: Count  # in total

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from math import isfinite
 from typing import Any
 
-from optuna import Study
-from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from .worker import is_gone
@@ -20,6 +18,7 @@ CONFIG = "recsys_search:config"
 WORKER = "recsys_search:worker"
 ENVIRONMENT = "recsys_search:environment"
 INTERRUPTED = "interrupted"
+OUT_OF_MEMORY = "out-of-memory"
 VANISHED = "its process ended without a word: killed, or the machine went down"
 
 STATES = {
@@ -52,6 +51,8 @@ def record_of(trial: FrozenTrial) -> dict[str, Any]:
         "train_s": attrs.get("train_s"),
         "known_config": attrs.get("known_config"),
         "retry_of": attrs.get("retry_of"),
+        "contingency_of": attrs.get("contingency_of"),
+        "second_chance": attrs.get("second_chance"),
         "resumed_from_epoch": attrs.get("resumed_from_epoch"),
     }
 
@@ -66,7 +67,11 @@ def has_vanished(trial: FrozenTrial) -> bool:
 
 def counts(trial: FrozenTrial) -> bool:
     """Whether the trial is one of the study's total: over for good, and not to be tried again."""
-    return trial.state.is_finished() and record_of(trial)["state"] != INTERRUPTED
+    if not trial.state.is_finished():
+        return False
+    if trial.state == TrialState.FAIL and trial.user_attrs.get("stop_reason") == OUT_OF_MEMORY:
+        return False
+    return record_of(trial)["state"] != INTERRUPTED
 
 
 def best_trials(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
@@ -79,35 +84,6 @@ def _best_so_far(trial: FrozenTrial) -> float | None:
     """Of a trial that still runs, or was killed."""
     values = [value for value in trial.intermediate_values.values() if isfinite(value)]
     return min(values, default=None)
-
-
-def reconcile(study: Study, storage: BaseStorage) -> None:
-    """Sets right what a crash left: trials of dead processes end, interrupted ones are queued anew.
-
-    Whatever moment the crash came at, the next call finishes what it began.
-    """
-    for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
-        if has_vanished(trial):
-            storage.set_trial_user_attr(trial._trial_id, "stop_reason", INTERRUPTED)
-            storage.set_trial_user_attr(trial._trial_id, "reason", VANISHED)
-            storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
-    trials = study.get_trials(deepcopy=False)
-    retried = {trial.user_attrs.get("retry_of") for trial in trials}
-    for trial in trials:
-        if trial.state.is_finished() and not counts(trial) and trial.number not in retried:
-            requeue(study, trial)
-
-
-def requeue(study: Study, trial: FrozenTrial) -> None:
-    """Queues the trial's parameters again, as a trial that names the one it came from."""
-    kept: dict[str, Any] = {
-        name: trial.user_attrs[name]
-        for name in ("known_config", "fixed")
-        if name in trial.user_attrs
-    }
-    # What a queued trial had not drawn yet when it ended, it has in the queue's attribute only.
-    params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-    study.enqueue_trial(params, user_attrs={**kept, "retry_of": trial.number})
 
 
 RECORD_KEYS = tuple(record_of(create_trial(state=TrialState.WAITING)))

@@ -11,9 +11,10 @@ import optuna
 import pytest
 from recsys_search.errors import ConfigError, DataError, StudyError
 from recsys_search.search import objective, run_study
+from recsys_search.search.queueing import reconcile
 from recsys_search.search.run_study import start
 from recsys_search.search.storage import writable_storage
-from recsys_search.search.trials import reconcile
+from recsys_search.search.study_file import load_study
 
 # Says when its second epoch begins, and takes its time over it.
 SLOW_START = """
@@ -526,7 +527,7 @@ def test_reconciling_twice_queues_once():
     trial.suggest_float("x", 0, 1)
     study.tell(trial, state=optuna.trial.TrialState.FAIL)
     for _ in range(3):
-        reconcile(study, study._storage)
+        reconcile(study, study._storage, load_study("demo"))
     (retry,) = queue(study)
     assert retry.user_attrs == {"retry_of": 0}
     assert study.ask().suggest_float("x", 0, 1) == 0.25
@@ -538,7 +539,7 @@ def test_a_trial_killed_before_all_its_values_were_drawn_keeps_the_others():
     trial = study.ask()
     trial.suggest_float("x", 0, 1)
     study.tell(trial, state=optuna.trial.TrialState.FAIL)
-    reconcile(study, study._storage)
+    reconcile(study, study._storage, load_study("demo"))
     retry = study.ask()
     assert (retry.suggest_float("x", 0, 1), retry.suggest_float("y", 0, 1)) == (0.25, 0.75)
 
@@ -547,7 +548,7 @@ def test_a_finished_trial_is_not_queued_again(workplace):
     workplace.start(workplace.write_study())
     with writable_storage(workplace.storage) as storage:
         study = optuna.load_study(study_name="small", storage=storage)
-        reconcile(study, storage)
+        reconcile(study, storage, load_study("demo"))
         assert queue(study) == []
 
 
