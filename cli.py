@@ -125,6 +125,9 @@ def start(
         float | None,
         typer.Option("--target-rmse", help="End the study below this validation RMSE, in stars."),
     ] = None,
+    explore: Annotated[
+        bool, typer.Option("--explore", help="Train beyond the study's known limits too.")
+    ] = False,
     storage: Storage = STORAGE,
     device: Device = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
@@ -136,7 +139,7 @@ def start(
     from .search.reading import StudyReader
     from .search.run_study import start as run
 
-    overrides = Overrides(trials=trials, dataset=dataset, target_rmse=target_rmse)
+    overrides = Overrides(trials=trials, dataset=dataset, target_rmse=target_rmse, explore=explore)
     try:
         with study_view(quiet=quiet) as view:
             name = run(

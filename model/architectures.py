@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from torch import nn
+
 from .baselines import BiasModel, MatrixFactorisation
 from .config import TrainingConfig
 from .hybrid import HybridVAE
@@ -23,6 +25,13 @@ MODELS: dict[str, Callable[[Any, TrainStore], RatingModel]] = {
 def build_model(config: TrainingConfig, store: TrainStore) -> RatingModel:
     """A model with fresh weights, drawn from torch's global generator, on the store's device."""
     return MODELS[config.architecture](config, store).to(store.device)
+
+
+def count_net_parameters(model: RatingModel) -> int:
+    """Trained numbers besides the embeddings', whose number goes with the users and films."""
+    tables = [module for module in model.modules() if isinstance(module, nn.Embedding)]
+    embedded = sum(parameter.numel() for table in tables for parameter in table.parameters())
+    return count_parameters(model) - embedded
 
 
 def count_parameters(model: RatingModel) -> int:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ..data.splits import Split
-from .architectures import build_model, count_parameters
+from .architectures import build_model, count_net_parameters, count_parameters
 from .config import TrainingConfig
 from .device import (
     Precision,
@@ -65,7 +65,8 @@ class Training:
         reports: of the epochs done so far.
         best: None until an epoch had a finite validation RMSE; stays after the block is left.
         bias_val_rmse: of the bias baseline on the same validation split, known inside the block.
-        n_parameters: trained numbers, known inside the block.
+        n_parameters, n_net_parameters: trained numbers, and those besides embeddings, known inside
+            the block.
         ended_by_patience: whether the last epochs brought nothing better.
     """
 
@@ -75,6 +76,7 @@ class Training:
         self.best: Best | None = None
         self.bias_val_rmse = math.nan
         self.n_parameters = 0
+        self.n_net_parameters = 0
         self._split = split
         self._device = resolve_device(device)
         self._precision = Precision(config.amp, self._device)
@@ -134,6 +136,7 @@ class Training:
         with self._own_randomness():
             self._model = build_model(self.config, self._store)
         self.n_parameters = count_parameters(self._model)
+        self.n_net_parameters = count_net_parameters(self._model)
         self._fit = build_fit(self.config, self._model, self._precision)
 
     def _release(self) -> None:

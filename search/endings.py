@@ -16,11 +16,13 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from ..model.config import TrainingConfig, config_to_mapping
 from ..model.reports import EpochReport
 from ..model.training import Training
+from .limits import Limit
 from .pruners.progress import SPARES_CONTENDERS, Progress, Stop
 from .second_chances import smaller_batch
 from .space import Space
 from .trials import CONFIG, OUT_OF_MEMORY, best_trials
 
+KNOWN_LIMIT = "known-limit"
 CONTENDER_NOISE = 0.002  # stars: twice the spread of validation RMSE over seeds
 
 
@@ -94,6 +96,14 @@ def out_of_patience(seen: Progress) -> Stop:
         "plateau",
         f"validation RMSE no better than {best.val_rmse:.4f} (epoch {best.epoch}) "
         f"for {seen.config.patience} epochs",
+    )
+
+
+def beyond_limits(limits: list[Limit]) -> Ending:
+    """Of a trial that is not trained. Args: limits: those that it violates."""
+    which = " and ".join(map(str, limits))
+    return Ending(
+        TrialState.PRUNED, KNOWN_LIMIT, f"not trained: {which}; start --explore lifts the limits"
     )
 
 

@@ -20,6 +20,7 @@ from ..model.reports import EpochReport, best_report, write_reports
 from ..model.training import Training
 from .endings import (
     Ending,
+    beyond_limits,
     ending_of,
     last_epoch_reached,
     out_of_memory,
@@ -121,12 +122,23 @@ class Objective:
             )
             if "bias_val_rmse" not in trial.study.user_attrs:
                 trial.study.set_user_attr("bias_val_rmse", run.bias_val_rmse)
+            if ending := self._beyond_limits(trial, run):
+                return ending
             for report in run:
                 trial.report(report.val_rmse, report.epoch)
                 self._watcher.epoch_ends(trial.number, run.config, report)
                 if ending := self._judge(trial, run, report):
                     return ending
         raise AssertionError("a training that ends by itself has an ending")
+
+    def _beyond_limits(self, trial: Trial, run: Training) -> Ending | None:
+        """Tells the sampler where the trial lies; an ending if that is where none shall be."""
+        limits = self._spec.limits
+        found = limits.of(run.config, run.n_net_parameters) if limits else []
+        for limit in found:
+            trial.set_constraint(limit.name, limit.violation)
+        beyond = [limit for limit in found if limit.violation > 0]
+        return beyond_limits(beyond) if beyond else None
 
     def _judge(self, trial: Trial, run: Training, report: EpochReport) -> Ending | None:
         """An ending if the trial shall not go on, or has come to its end."""
@@ -136,6 +148,8 @@ class Objective:
             assert stop is not None
             return ending_of(stop, seen)
         if (stop := self._asked(trial, seen)) and stop.stop_reason in SICK:
+            if stop.stop_reason == "gpu-memory":
+                trial.set_constraint("gpu_memory", 1.0)
             return ending_of(stop, seen)  # in its last epoch too
         if report.epoch == run.config.max_epochs:
             return last_epoch_reached(seen)

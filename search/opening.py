@@ -23,7 +23,8 @@ SPEC = "recsys_search:spec"
 FINGERPRINT = "recsys_search:fingerprint"
 # What may change while a study goes on: it alters how long to search, not what is compared.
 # The dataset may move: that its ratings are the same, their fingerprint tells.
-_FREE_FIELDS = {"trials", "timeout", "objective", "dataset"}
+# So do the limits: what they forbade before was not trained, and may be now.
+_FREE_FIELDS = {"trials", "timeout", "objective", "dataset", "limits"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Overrides:
     trials: int | None = None
     dataset: str | None = None
     target_rmse: float | None = None
+    explore: bool = False  # lift the study's known limits
 
 
 def find_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> StudySpec:
@@ -131,6 +133,8 @@ def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
     values["dataset"] = dataset_reference(overrides.dataset or spec.dataset)
     if overrides.trials is not None:
         values["trials"] = overrides.trials
+    if overrides.explore:
+        values["limits"] = None
     if overrides.target_rmse is not None:
         values["objective"]["target"] = {"metric": "val_rmse", "below": overrides.target_rmse}
     try:

@@ -22,6 +22,7 @@ from ..files import is_file
 from ..model.config import CONFIGS, TrainingConfig, build_config, config_fields, config_to_mapping
 from ..strict import Count, Strict, fault
 from ..yaml_lines import YamlFile
+from .limits import Limits
 from .pruners.choice import Pruner
 from .second_chances import Contingency
 from .settings import Objective, Sampler, TpeSettings
@@ -77,6 +78,7 @@ class StudySpec(Strict):
     base: dict[str, Any] = Field(default_factory=dict)  # config fields that no axis sets
     space: Space
     pruners: tuple[Pruner, ...] = ()  # asked in this order
+    limits: Limits | None = None  # of what is trained
     contingency: Contingency | None = None
     sampler: Sampler = Sampler(tpe=TpeSettings())
     known: tuple[dict[str, Any], ...] = ()  # configs that are tried first
