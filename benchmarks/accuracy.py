@@ -2,14 +2,15 @@
 
     python benchmarks/accuracy.py ../ml-latest-small --seeds 42 43 44 --out benchmarks/results
 
-Prints a table and writes it as JSON, with the machine named.
+Prints a table and writes it as JSON, with the machine named. Rows that the file has of other
+architectures stay, if they are of the same split and machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
@@ -19,9 +20,22 @@ from typing import Any
 from machine import machine
 from recsys_search.data.datasets import dataset_reference
 from recsys_search.data.splits import SplitSpec
-from recsys_search.model.config import CONFIGS, build_config
+from recsys_search.model.config import (
+    CONFIGS,
+    TrainingConfig,
+    build_config,
+    config_fields,
+    config_to_mapping,
+)
 from recsys_search.model.experiment import Experiment
 from recsys_search.model.runs import Run, train_run
+
+
+def configs(architecture: str, seeds: list[int]) -> list[TrainingConfig]:
+    """The defaults, one for each seed; one in all where nothing is drawn."""
+    if "seed" not in config_fields(architecture):
+        return [build_config(architecture)]
+    return [build_config(architecture, seed=seed) for seed in seeds]
 
 
 def measure(experiment: Experiment) -> dict[str, Any]:
@@ -34,7 +48,7 @@ def measure(experiment: Experiment) -> dict[str, Any]:
         test = run.evaluate("test")
     return {
         "architecture": experiment.config.architecture,
-        "seed": experiment.config.seed,
+        "seed": config_to_mapping(experiment.config).get("seed"),
         "val_rmse": round(result["val_rmse"], 4),
         "test_rmse": round(test["rmse"], 4),
         "bias_test_rmse": round(test["bias_rmse"], 4),
@@ -43,6 +57,14 @@ def measure(experiment: Experiment) -> dict[str, Any]:
         "total_s": round(total_s, 1),
         "environment": dict(run.experiment.environment),
     }
+
+
+def rows_of_others(path: Path, about: dict[str, Any], measured: list[str]) -> list[dict[str, Any]]:
+    """What the file has of architectures that were not measured now."""
+    written = json.loads(path.read_text()) if path.exists() else {"rows": []}
+    if any(written.get(name) != value for name, value in about.items()):
+        return []
+    return [row for row in written["rows"] if row["architecture"] not in measured]
 
 
 def main() -> None:
@@ -57,11 +79,9 @@ def main() -> None:
     split = SplitSpec(seed=args.split_seed)
     rows = []
     for architecture in args.architectures:
-        for seed in args.seeds:
+        for config in configs(architecture, args.seeds):
             experiment = Experiment(
-                config=replace(build_config(architecture), seed=seed),
-                dataset=dataset_reference(args.dataset),
-                split=split,
+                config=config, dataset=dataset_reference(args.dataset), split=split
             )
             rows.append(measure(experiment))
             if len(rows) == 1:
@@ -75,14 +95,12 @@ def main() -> None:
         )
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-        document = {
-            "dataset": Path(args.dataset).name,
-            "split": asdict(split),
-            "machine": machine(),
-            "rows": rows,
-        }
-        path = args.out / f"accuracy-{Path(args.dataset).name}.json"
-        path.write_text(json.dumps(document, indent=2) + "\n")
+        name = Path(args.dataset).name
+        about = {"dataset": name, "split": asdict(split), "machine": machine()}
+        path = args.out / f"accuracy-{name}.json"
+        rows = rows_of_others(path, about, args.architectures) + rows
+        rows.sort(key=lambda row: list(CONFIGS).index(row["architecture"]))
+        path.write_text(json.dumps({**about, "rows": rows}, indent=2) + "\n")
         print(f"wrote {path}")
 
 

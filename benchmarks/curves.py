@@ -21,7 +21,7 @@ from machine import machine
 from optuna.samplers import RandomSampler
 from recsys_search.data.datasets import load_ratings
 from recsys_search.data.splits import split_ratings
-from recsys_search.model.config import CONFIGS, TrainingConfig, config_to_mapping
+from recsys_search.model.config import TrainingConfig, config_to_mapping
 from recsys_search.model.training import Training
 from recsys_search.search.study_file import StudySpec, load_study
 
@@ -86,16 +86,16 @@ def append(path: Path, line: str) -> None:
 
 
 def main() -> None:
+    spec = load_study("breakthrough")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset")
-    parser.add_argument("--architecture", required=True, choices=list(CONFIGS))
+    parser.add_argument("--architecture", required=True, choices=spec.architectures)
     parser.add_argument("--n", type=int, default=200, help="curves in all shards together")
     parser.add_argument("--shard", default="0/1", help="K/N: every N-th config, from the K-th")
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
     shard, n_shards = map(int, args.shard.split("/"))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    spec = load_study("breakthrough")
     ratings = load_ratings(args.dataset)
     split = split_ratings(ratings, spec.split)
     FOLDER.mkdir(exist_ok=True)

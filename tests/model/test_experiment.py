@@ -80,11 +80,11 @@ REAL = {
     **dict.fromkeys(("dropout", "rating_dropout"), st.floats(0, 1, exclude_max=True)),
     "norm_power": st.floats(0, 1),
     **dict.fromkeys(
-        ("lr_warmup_epochs", "weight_decay", "kl_weight", "kl_warmup_epochs", "free_bits"),
+        ("lr_warmup_epochs", "weight_decay", "kl_weight", "kl_warmup_epochs", "free_bits", "l2"),
         st.floats(0, 1e38),
     ),
     **dict.fromkeys(
-        ("learning_rate", "grad_clip", "kl_target", "init_std"),
+        ("learning_rate", "grad_clip", "kl_target", "init_std", "user_shrinkage", "film_shrinkage"),
         st.floats(0, 1e38, exclude_min=True),
     ),
 }

@@ -103,7 +103,7 @@ def test_a_value_out_of_its_range_is_refused(changes, message):
 
 @pytest.mark.parametrize(("asked", "field"), [("seed", "seed"), ("epochs", "max_epochs")])
 def test_what_an_architecture_has_no_field_for_is_refused(asked, field):
-    with pytest.raises(OptionError, match=f"^biases has no field named '{field}'; it has"):
+    with pytest.raises(OptionError, match=f"^biases has no field named '{field}'; choose from"):
         plan_experiment(None, "biases", dataset="demo", **{asked: 3})
 
 
