@@ -81,7 +81,8 @@ def beside_floor(values: dict[str, Any]) -> Text:
     side = "below" if rmse < noise else "above"
     floor = f"{abs(rmse - noise):.4f} {side} the noise floor's {noise:.4f}"
     if not values["leak"]:
-        return Text(f"{floor}, the best RMSE there is on these rows")
+        chance = "which is chance" if rmse < noise else "the best RMSE there is on these rows"
+        return Text(f"{floor}, {chance}")
     squared = f"{-values['above_floor']:.4f} ± {values['above_floor_se']:.4f} in squared error"
     return Text(
         f"LEAK: RMSE {rmse:.4f} is {floor} ({squared}), which takes a model that has seen these "

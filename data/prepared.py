@@ -101,7 +101,7 @@ def open_columns(folder: Path) -> Ratings:
     this process's copy alone.
 
     Raises:
-        OSError, ValueError, KeyError: it is not there, or not whole.
+        Exception: it is not there, or not whole.
     """
     meta: dict[str, Any] = json.loads((folder / META).read_text(encoding="utf-8"))
     columns = {name: _mapped(folder / f"{name}.npy") for name in meta["columns"]}
@@ -124,6 +124,9 @@ def open_columns(folder: Path) -> Ratings:
         expected=columns.get("expected"),
         folder=None if meta["folder"] is None else Path(meta["folder"]),
     )
+    columns_of_rows = (ratings.user, ratings.film, ratings.timestamp, ratings.expected)
+    if any(column is not None and len(column) != len(ratings) for column in columns_of_rows):
+        raise ValueError(f"{folder} holds columns of different lengths")
     # Where `cached_property` keeps it: working it out reads every column.
     ratings.__dict__["fingerprint"] = meta["fingerprint"]
     return ratings
@@ -146,7 +149,7 @@ def _opened(folder: Path) -> Ratings | None:
     """None where it is not there, or damaged: it is then read anew."""
     try:
         return open_columns(folder)
-    except (OSError, ValueError, KeyError, TypeError):
+    except Exception:  # numpy's errors on a damaged header are of many kinds
         return None
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..data.datasets import dataset_reference, list_datasets
 from ..data.download import check_server, data_folder, download_bytes
 from ..data.readers import ratings_table
+from ..data.registry import find_dataset
 from ..errors import DataError
 from ..files import check_writable, free_bytes, nearest_folder
 
@@ -22,8 +23,11 @@ def check_dataset(plan: Plan) -> str:
     if plan.dataset is None:
         there = ", ".join(name for name, row in rows.items() if row["there"])
         return f"{there}; start downloads the others to {data_dir}"
-    if (row := rows.get(plan.dataset)) is None:
-        return str(ratings_table(Path(dataset_reference(plan.dataset))).path)
+    reference = dataset_reference(plan.dataset)
+    if (row := rows.get(reference)) is None:
+        if find_dataset(reference) is not None:  # demo:1M and its like
+            return f"{reference} is generated"
+        return str(ratings_table(Path(reference)).path)
     if row["there"]:
         return row["folder"] or f"{plan.dataset} is generated"
     check_server(plan.dataset, data_dir)

@@ -93,18 +93,18 @@ class Objective:
             training = Training(config, self._split, self._device)
             ending = self._train(trial, training)
         except Exception as error:
-            if not is_out_of_memory(error):
+            if training is None or not is_out_of_memory(error):
                 ending = Ending(TrialState.FAIL, None, told(error))
                 raise
-            epoch = len(training.reports) + 1 if training else 1
-            ending = out_of_memory(trial, config, epoch, self._spec.space)
+            epoch = len(training.reports) + 1
+            ending = out_of_memory(trial, training.config, epoch, self._spec.space)
         finally:  # also on a second Ctrl-C, which waits for no epoch
             self._write(trial, training.reports if training else [], ending)
         if ending.state == TrialState.FAIL:
             raise InterruptedTrial(ending.reason)
         if ending.state == TrialState.PRUNED:
             raise optuna.TrialPruned(ending.reason)
-        assert training.best is not None
+        assert training is not None and training.best is not None
         return training.best.report.val_rmse
 
     def _begin(self, trial: Trial, config: TrainingConfig) -> None:
@@ -166,8 +166,8 @@ class Objective:
         pruner = trial.study.pruner
         assert isinstance(pruner, TrialPruner)
         pruner.observe(trial.number, seen)
-        if warning := pruner.warning(seen):
-            trial.set_user_attr("warning", warning)
+        if (warning := pruner.warning(seen)) != trial.user_attrs.get("warning"):
+            trial.set_user_attr("warning", warning)  # None: it has passed
         return pruner.stop if trial.should_prune() else None
 
     def _write(self, trial: Trial, reports: list[EpochReport], ending: Ending) -> None:

@@ -14,6 +14,7 @@ from ...strict import Count, Number, Strict
 from .progress import Progress, Stop
 
 FULL_BETA = 0.9  # of its final value, from which on beta has its say
+PARTIAL_COST = 0.05  # of the MSE; few units that the decoder makes much of are enough
 NEAR_TARGET = 0.1  # of the controller's set point
 
 Share = Annotated[Number, Field(ge=0, le=1)]
@@ -47,7 +48,8 @@ class Collapse(Strict):
         """A tower of which a part is dead, or all of it while the model gets better without."""
         for config, checks, tower in self._towers(seen):
             most = max(report.active_units[tower] for report in checks)
-            if most < self.partial_share * config.latent_dim:
+            little = all(report.shuffle_cost[tower] < PARTIAL_COST for report in checks)
+            if little and most < self.partial_share * config.latent_dim:
                 return f"partial collapse: {told(config, checks, tower)}"
         return None
 
@@ -92,7 +94,7 @@ def told(config: VaeConfig, checks: Sequence[EpochReport], tower: str) -> str:
     dead += "tower" if len(last.active_units) > 1 else "space"
     dead += (
         f" are active in epochs {checks[0].epoch} to {last.epoch}, its KL is "
-        f"{last.eval_kl[tower]:.2g} nats, and its z exchanged between ratings costs "
+        f"{last.eval_kl[tower]:.3g} nats, and its z exchanged between ratings costs "
         f"{100 * last.shuffle_cost[tower]:.1f}% of the MSE"
     )
     if last.beta == 0:

@@ -17,15 +17,16 @@ class GpuMemory(Strict):
     share: Annotated[Number, Field(gt=0, le=1)] = 0.9
 
     def judge(self, seen: Progress) -> Stop | None:
-        used = seen.last.gpu_memory_share
+        config, used = seen.config, seen.last.gpu_memory_share
+        if not isinstance(config, DescentConfig) or seen.last.epoch == config.max_epochs:
+            return None  # no peak is to come
         if used is None or used <= self.share:
             return None
-        config = seen.config
-        at = f", at batch size {config.batch_size}" if isinstance(config, DescentConfig) else ""
         return Stop(
             "gpu-memory",
             f"{100 * used:.0f}% of the GPU's memory is in use (limit {100 * self.share:g}%), "
-            f"{seen.last.peak_memory_mib:.0f} MiB at most by this trial{at}",
+            f"{seen.last.peak_memory_mib:.0f} MiB at most by this trial, at batch size "
+            f"{config.batch_size}",
         )
 
 

@@ -83,7 +83,11 @@ class SuccessiveHalving(OptunaPruner):
 
 
 class Hyperband(OptunaPruner):
-    """Several brackets of successive halving (Li et al. 2018, arXiv:1603.06560)."""
+    """Several brackets of successive halving (Li et al. 2018, arXiv:1603.06560).
+
+    The sampler learns from all brackets together, where Optuna's own combination of the two keeps
+    them apart: TPE cannot see this pruner among others.
+    """
 
     least_epochs: Count = 1
     most_epochs: Count | None = None  # by default the first completed trial's

@@ -43,11 +43,12 @@ class Plateau(Strict):
         best = seen.best
         assert best is not None
         epoch, left = seen.last.epoch, seen.config.max_epochs - seen.last.epoch
-        early = ", which is early: a sign of a config that will not do"
+        trails = seen.incumbent is not None and best.val_rmse > seen.incumbent
+        early = f" of {seen.config.max_epochs}, early for a config that will do"
         return Stop(
             "plateau",
             f"validation RMSE {best.val_rmse:.4f} (epoch {best.epoch}) is level by epoch "
-            f"{epoch}{early if epoch < EARLY_EPOCH else ''}: the chance to fall below "
+            f"{epoch}{early if trails and epoch < EARLY_EPOCH else ''}: the chance to fall below "
             f"{self._goal(seen, best.val_rmse):.4f} in the {left} epochs left is "
             f"{100 * (chances[0] or 0.0):.1f}%",
         )
@@ -85,17 +86,17 @@ class Hopeless(Strict):
     warmup_epochs: Natural = 1
 
     def judge(self, seen: Progress) -> Stop | None:
-        if seen.incumbent is None or len(seen.completed) < self.completed:
-            return None
-        if len(seen.reports) < self.checks + self.warmup_epochs:
+        if seen.incumbent is None or len(seen.reports) < self.checks + self.warmup_epochs:
             return None
         epochs = [len(seen.reports) - left_out for left_out in range(self.checks)]
+        falls = remaining_falls(seen.completed, epochs[0])
+        if len(falls) < self.completed:
+            return None
         chances = [self._chance(seen, epoch) for epoch in epochs]
         if max(chances) >= self.chance:
             return None
         best = seen.best
         assert best is not None
-        falls = remaining_falls(seen.completed, epochs[0])
         return Stop(
             "hopeless",
             f"validation RMSE {best.val_rmse:.4f} by epoch {epochs[0]} would have to fall by "
@@ -121,8 +122,11 @@ LEAST_SPREAD = 0.001  # stars
 
 
 def remaining_falls(curves: Sequence[Sequence[float]], epoch: int) -> list[float]:
-    """How far the best value of each curve fell after that epoch, in stars."""
-    return [min(curve[:epoch]) - min(curve) for curve in curves]
+    """How far the best value of each curve fell after that epoch, in stars.
+
+    Curves that ended by then are left out: nobody knows how far they would have fallen.
+    """
+    return [min(curve[:epoch]) - min(curve) for curve in curves if len(curve) > epoch]
 
 
 def curve_ahead(config: TrainingConfig, values: Sequence[float]) -> Forecast | None:

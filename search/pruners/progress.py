@@ -40,8 +40,8 @@ class Progress:
         reports: one an epoch, at least one, in order.
         bias_val_rmse: of the bias baseline on the same validation split.
         incumbent: lowest validation RMSE of the study's completed trials; None before the first.
-        completed: of the completed trials of the same architecture that ran as many epochs as this
-            one may: their validation RMSE, epoch by epoch.
+        completed: of the completed trials of the same architecture and `max_epochs`: their
+            validation RMSE, epoch by epoch, as far as they ran.
     """
 
     config: TrainingConfig

@@ -11,11 +11,12 @@ from optuna.trial import FrozenTrial
 from .choice import Pruner
 from .collapse import Collapse
 from .optuna_pruners import OptunaPruner
-from .progress import Progress, Stop
+from .progress import SICK, Progress, Stop
 
 
 class TrialPruner(BasePruner):
-    """Asks the study's pruners in their order; the first that would stop the trial has its way.
+    """Asks all of the study's pruners. The first in their order that would stop a trial has its
+    way, but what is sick is told as sick, whatever else would stop it.
 
     Optuna keeps one value an epoch of a trial. The rules look at whole reports, so they judge
     trials of which the objective tells: `observe`, then `trial.should_prune()`, then `stop`.
@@ -49,12 +50,13 @@ class TrialPruner(BasePruner):
         number, seen = self._seen or (None, None)
         if number != trial.number:
             seen = None
+        stops: list[Stop] = []
         for chosen, pruner in self._entries:
             if isinstance(chosen, OptunaPruner):
                 # Each is asked every epoch, for successive halving keeps its rungs in the trial.
                 assert pruner is not None
                 if pruner.prune(study, trial):
-                    return chosen.stop(study, trial)
+                    stops.append(chosen.stop(study, trial))
             elif seen is not None and (stop := chosen.judge(seen)):
-                return stop
-        return None
+                stops.append(stop)
+        return min(stops, key=lambda stop: stop.stop_reason not in SICK, default=None)

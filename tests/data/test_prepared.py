@@ -136,7 +136,9 @@ def test_unreadable_ratings_leave_nothing_behind(folder, cache):
     assert kept(cache) == []
 
 
-@pytest.mark.parametrize("damage", ["meta", "json", "column", "cut", "longer meta"])
+@pytest.mark.parametrize(
+    "damage", ["meta", "json", "column", "cut", "empty", "header", "shorter", "other meta"]
+)
 def test_a_damaged_store_is_made_anew(folder, cache, damage):
     whole = load(folder, cache).take(np.arange(3))  # copies, which the damage does not reach
     [store] = kept(cache)
@@ -149,6 +151,13 @@ def test_a_damaged_store_is_made_anew(folder, cache, damage):
     elif damage == "cut":
         with (store / "user.npy").open("r+b") as file:
             file.truncate(140)
+    elif damage == "empty":
+        (store / "user.npy").write_bytes(b"")
+    elif damage == "header":
+        text = (store / "user.npy").read_bytes()
+        (store / "user.npy").write_bytes(text.replace(b"'descr': ", b"'descr'(("))
+    elif damage == "shorter":
+        np.save(store / "film.npy", np.array([0, 1]))
     else:
         (store / META).write_text(json.dumps({"columns": 3}))
     assert same(load(folder, cache), whole)

@@ -441,6 +441,7 @@ def test_without_a_dataset_in_mind_those_that_are_there_are_named(checks, datase
     [
         ("ml-latest-small", "{datasets}/ml-latest-small"),
         ("demo", "demo is generated"),
+        ("demo:1000k", "demo:1M is generated"),
         ("data/ml-latest-small", "{datasets}/ml-latest-small/ratings.csv"),
         ("ml-1m", "ml-1m is not in {datasets} yet; start downloads it"),
     ],

@@ -114,12 +114,16 @@ def test_without_a_kl_weight_a_dead_encoder_is_told_as_that(seen):
     assert stop.reason.startswith("dead encoder, with beta 0 to press on it: 1 of 32 units")
 
 
-def test_a_partly_dead_latent_is_a_warning_and_no_stop(seen):
-    partly = seen(n=3, active=7)
-    assert Collapse().judge(partly) is None
-    assert Collapse().warning(partly).startswith("partial collapse: 7 of 32 units")
-    assert Collapse().warning(seen(n=3, active=8)) is None
-    assert Collapse().warning(seen(active=[7, 8, 7])) is None
+def test_a_partly_dead_latent_of_little_use_is_a_warning_and_no_stop(seen):
+    partly = {"active": 7, "shuffle_cost": 0.04, "n": 3}
+    assert Collapse().judge(seen(**partly)) is None
+    assert Collapse().warning(seen(**partly)).startswith("partial collapse: 7 of 32 units")
+    assert Collapse().warning(seen(**{**partly, "active": 8})) is None
+    assert Collapse().warning(seen(**{**partly, "active": [7, 8, 7]})) is None
+
+
+def test_a_few_units_that_carry_much_are_no_warning(seen):
+    assert Collapse().warning(seen(n=3, active=2, shuffle_cost=0.06)) is None
 
 
 def test_a_young_latent_is_no_warning(seen):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
-from recsys_search.model.config import build_config
 from recsys_search.search.pruners.limits import GpuMemory, TrialBudget
 
 
@@ -16,6 +13,10 @@ def test_memory_beyond_its_limit_ends_the_trial(seen):
         "93% of the GPU's memory is in use (limit 90%), 500 MiB at most by this trial, "
         "at batch size 2048"
     )
+
+
+def test_memory_in_the_last_epoch_has_no_next_peak_to_fear(seen):
+    assert GpuMemory().judge(seen(n=2, gpu_memory_share=0.95, config={"max_epochs": 2})) is None
 
 
 @pytest.mark.parametrize("share", [0.9, None])
@@ -37,8 +38,3 @@ def test_a_budget_of_seconds_counts_training_and_evaluation(seen):
 
 def test_no_budget_ends_nothing(seen):
     assert TrialBudget().judge(seen(n=3)) is None
-
-
-def test_a_model_without_batches_has_none_to_name(seen):
-    full = replace(seen(n=1, gpu_memory_share=0.95), config=build_config("biases"))
-    assert GpuMemory().judge(full).reason.endswith("500 MiB at most by this trial")

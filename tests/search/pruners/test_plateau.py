@@ -31,11 +31,17 @@ def test_a_level_curve_is_a_plateau(seen):
     assert "in the 15 epochs left is" in stop.reason
 
 
-def test_a_plateau_before_epoch_twenty_is_told_as_a_bad_sign(seen):
-    stop = Plateau().judge(seen(val_rmse=decay(18, epochs=1.5), config={"max_epochs": 24}))
-    assert (
-        "is level by epoch 18, which is early: a sign of a config that will not do" in stop.reason
-    )
+def test_an_early_plateau_far_from_the_best_trial_is_told_as_a_bad_sign(seen):
+    curve, config = decay(18, epochs=1.5), {"max_epochs": 24}
+    stop = Plateau().judge(seen(val_rmse=curve, config=config, incumbent=0.75))
+    assert "is level by epoch 18 of 24, early for a config that will do: the chance" in stop.reason
+
+
+def test_an_early_plateau_of_the_best_trial_is_no_bad_sign(seen):
+    curve, config = decay(18, epochs=1.5), {"max_epochs": 24}
+    for incumbent in (None, 0.85):
+        stop = Plateau().judge(seen(val_rmse=curve, config=config, incumbent=incumbent))
+        assert "is level by epoch 18: the chance" in stop.reason
 
 
 def test_a_falling_curve_is_left_to_go_on(seen):
@@ -126,11 +132,20 @@ def test_a_shorter_tail_leaves_more_open():
 
 
 @pytest.mark.parametrize(
-    ("t", "freedom", "p"),
-    [(0.0, 5, 0.5), (2.015, 5, 0.95), (-1.812, 10, 0.05), (2.528, 20, 0.99)],  # of printed tables
+    ("t", "freedom", "p"),  # of printed tables
+    [
+        (0.0, 5, 0.5),
+        (6.314, 1, 0.95),
+        (2.920, 2, 0.95),
+        (-2.353, 3, 0.05),
+        (2.132, 4, 0.95),
+        (4.032, 5, 0.995),
+        (-1.812, 10, 0.05),
+        (2.528, 20, 0.99),
+    ],
 )
 def test_the_t_distribution_is_that_of_the_tables(t, freedom, p):
-    assert student_t_cdf(np.array([t]), freedom)[0] == approx(p, abs=0.002)
+    assert student_t_cdf(np.array([t]), freedom)[0] == approx(p, abs=5e-5)
 
 
 # No chance to catch up.
@@ -143,6 +158,14 @@ def others(*falls, n=10, at=5, final=0.80):
 
 def test_falls_are_those_of_the_best_value_after_the_epoch():
     assert remaining_falls([[0.9, 0.8, 0.85, 0.7], [0.8, 0.9, 0.9, 0.9]], 2) == [approx(0.1), 0.0]
+
+
+def test_a_curve_that_ended_before_the_epoch_tells_nothing_of_what_comes_after(seen):
+    """Budgets cut trials short: their curves did not fall by 0, they ended."""
+    assert remaining_falls([[0.9, 0.8], [0.9, 0.8, 0.7]], 2) == [approx(0.1)]
+    cut_short = [[0.9, 0.85, 0.8]] * 5
+    trial = seen(n=5, val_rmse=0.85, incumbent=0.80, completed=cut_short)
+    assert Hopeless().judge(trial) is None
 
 
 def test_a_trial_that_would_have_to_fall_far_more_than_others_did_is_hopeless(seen):
