@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from .errors import NothingYet, OptionError, RecsysSearchError
+from .errors import NothingYet, OptionError, RecsysSearchError, in_a_line
 
 STORAGE = "sqlite:///studies.db"
 
@@ -507,8 +507,7 @@ def main(args: list[str] | None = None) -> None:
         if isinstance(error, RecsysSearchError):
             _note(f"error: {error}")
         else:
-            text = " ".join(f"{type(error).__name__}: {error}".split())
-            _note(f"error: {text} (a traceback: recsys-search --debug {args[0]} ...)")
+            _note(f"error: {in_a_line(error)} (a traceback: recsys-search --debug {args[0]} ...)")
         codes: dict[type[Exception], int] = {NothingYet: 3, OptionError: 2}
         sys.exit(codes.get(type(error), 1))
 

@@ -80,6 +80,13 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
+def in_a_line(error: BaseException, most: int = 500) -> str:
+    """Someone else's error: its kind, and its text on one line."""
+    text = " ".join(str(error).split())
+    kind = type(error).__name__
+    return _cut(f"{kind}: {text}" if text else kind, most)
+
+
 # pydantic's words for what is wrong, in the form "NAME must be ..., got VALUE".
 _DEMANDS = {
     "greater_than": "greater than {gt}",

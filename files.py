@@ -18,6 +18,14 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; False also for what is no path at all."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Has `write` make the file elsewhere in its folder, and moves it to its place.
 

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from ..files import is_folder
 from .demo import generator_state
 from .download import data_folder, find_downloaded
 from .prepared import prepared, state_of_files
 from .progress import download_visibly
 from .ratings import Int, Ratings
-from .readers import SOURCE_FILES, is_folder, read_folder
+from .readers import SOURCE_FILES, read_folder
 from .registry import DATASETS, Source, find_dataset, usual_name
 
 Fetch = Callable[[str, Path], Path]

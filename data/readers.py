@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError
+from ..files import is_folder
 from .films import read_films
 from .ratings import Float, Int, Ratings, Scale
 from .tables import ID_REMEDY, LAST_SECOND, Table
@@ -101,14 +102,6 @@ def ratings_table(folder: Path) -> Table:
         )
     columns = ("userId", "movieId", "rating")
     return Table(folder / name, columns, ("timestamp",), separator=FORMATS[name].separator)
-
-
-def is_folder(path: Path) -> bool:
-    """Whether there is such a folder; False also for what is no path at all."""
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
 
 
 class _Columns(NamedTuple):

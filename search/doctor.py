@@ -19,7 +19,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import NamedTuple
 
-from ..errors import RecsysSearchError
+from ..errors import RecsysSearchError, in_a_line
 
 OLDEST_PYTHON = (3, 11)
 
@@ -117,7 +117,7 @@ def _make(name: str, row: Row, plan: Plan, done: dict[str, Check]) -> Check:
         except RecsysSearchError as error:
             detail, remedy = _parts(str(error), row.remedy)
         except Exception as error:
-            detail = " ".join(f"{type(error).__name__}: {error}".split())
+            detail = in_a_line(error)
             remedy = _INSTALL if isinstance(error, ImportError) else remedy
     return Check(name, ok, detail, None if ok else remedy, row.required(plan))
 

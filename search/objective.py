@@ -13,6 +13,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
 from ..data.splits import Split
+from ..errors import in_a_line
 from ..model.config import TrainingConfig, config_to_mapping
 from ..model.device import is_out_of_memory
 from ..model.experiment import environment
@@ -78,7 +79,7 @@ class Objective:
         except (optuna.TrialPruned, InterruptedTrial):
             raise
         except Exception as error:  # also one of the storage, when it can keep no reason
-            self.error = told(error)
+            self.error = in_a_line(error)
             raise
 
     def _run(self, trial: Trial) -> float:
@@ -94,7 +95,7 @@ class Objective:
             ending = self._train(trial, training)
         except Exception as error:
             if training is None or not is_out_of_memory(error):
-                ending = Ending(TrialState.FAIL, None, told(error))
+                ending = Ending(TrialState.FAIL, None, in_a_line(error))
                 raise
             epoch = len(training.reports) + 1
             ending = out_of_memory(trial, training.config, epoch, self._spec.space)
@@ -192,9 +193,3 @@ class Objective:
 
 class InterruptedTrial(Exception):  # noqa: N818 - nothing went wrong
     """The trial ended early through no fault of its own."""
-
-
-def told(error: Exception) -> str:
-    """An error as a trial's reason."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__

@@ -86,10 +86,6 @@ class StudySpec(Strict):
     timeout: Annotated[str, AfterValidator(_duration)] | None = None
 
     @property
-    def timeout_s(self) -> float | None:
-        return None if self.timeout is None else parse_duration(self.timeout)
-
-    @property
     def architectures(self) -> tuple[str, ...]:
         return self.space.architectures or (self.base["architecture"],)
 

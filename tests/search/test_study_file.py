@@ -74,7 +74,7 @@ def test_what_a_study_leaves_out_has_defaults(load):
     assert (spec.split.train, spec.split.seed) == (0.8, 42)
     assert (spec.objective.metric, spec.objective.target) == ("val_rmse", None)
     assert spec.sampler.tpe.startup_trials == 10
-    assert (spec.pruners, spec.known, spec.timeout_s) == ((), (), None)
+    assert (spec.pruners, spec.known, spec.timeout) == ((), (), None)
 
 
 def test_a_config_is_the_values_over_fixed_over_the_base_over_the_defaults(load):
