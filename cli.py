@@ -128,6 +128,12 @@ def start(
     explore: Annotated[
         bool, typer.Option("--explore", help="Train beyond the study's known limits too.")
     ] = False,
+    usd_per_hour: Annotated[
+        float | None, typer.Option("--usd-per-hour", help="What an hour of this machine costs.")
+    ] = None,
+    budget_usd: Annotated[
+        float | None, typer.Option("--budget-usd", help="End the study when so much is spent.")
+    ] = None,
     storage: Storage = STORAGE,
     device: Device = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
@@ -139,7 +145,14 @@ def start(
     from .search.reading import StudyReader
     from .search.run_study import start as run
 
-    overrides = Overrides(trials=trials, dataset=dataset, target_rmse=target_rmse, explore=explore)
+    overrides = Overrides(
+        trials=trials,
+        dataset=dataset,
+        target_rmse=target_rmse,
+        explore=explore,
+        usd_per_hour=usd_per_hour,
+        budget_usd=budget_usd,
+    )
     try:
         with study_view(quiet=quiet) as view:
             name = run(

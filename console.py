@@ -126,6 +126,9 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
         reached = "reached" if target["reached"] else "not reached"
         aim = f"target {target['metric']} < {target['value']:g}: {reached}. {target['note']}"
         out.print(Text(aim.strip()), soft_wrap=True)
+    if status["cost_usd"] is not None:
+        cost, hours = status["cost_usd"], status["elapsed_s"] / 3600
+        out.print(f"cost: {cost:.2f} USD for {hours:.2f} h and {status['epochs']} epochs")
     of_study = ("--study", status["study"], *at)
     commands = []
     if status["done"] < status["total"] and not (target and target["reached"]):

@@ -19,6 +19,7 @@ from ..model.device import is_out_of_memory
 from ..model.experiment import environment
 from ..model.reports import EpochReport, best_report, write_reports
 from ..model.training import Training
+from .budget import spending
 from .endings import (
     Ending,
     beyond_limits,
@@ -156,11 +157,18 @@ class Objective:
             return last_epoch_reached(seen)
         if run.ended_by_patience:
             return ending_of(out_of_patience(seen), seen)
-        if stop:
+        if stop or (stop := self._over_budget(trial)):
             return ending_of(stop, seen)
         if why := self._stop():
             return Ending(TrialState.FAIL, INTERRUPTED, f"{why} after epoch {report.epoch}")
         return None
+
+    def _over_budget(self, trial: Trial) -> Stop | None:
+        """Where the study's budget ends in the middle of a trial."""
+        if self._spec.budget is None:
+            return None
+        why = self._spec.budget.exhausted(spending(trial.study.get_trials(deepcopy=False)))
+        return Stop("budget", why) if why else None
 
     def _asked(self, trial: Trial, seen: Progress) -> Stop | None:
         """What the study's pruners say."""

@@ -24,7 +24,7 @@ FINGERPRINT = "recsys_search:fingerprint"
 # What may change while a study goes on: it alters how long to search, not what is compared.
 # The dataset may move: that its ratings are the same, their fingerprint tells.
 # So do the limits: what they forbade before was not trained, and may be now.
-_FREE_FIELDS = {"trials", "timeout", "objective", "dataset", "limits"}
+_FREE_FIELDS = {"trials", "timeout", "objective", "dataset", "limits", "budget"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Overrides:
     dataset: str | None = None
     target_rmse: float | None = None
     explore: bool = False  # lift the study's known limits
+    usd_per_hour: float | None = None
+    budget_usd: float | None = None
 
 
 def find_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> StudySpec:
@@ -133,6 +135,9 @@ def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
     values["dataset"] = dataset_reference(overrides.dataset or spec.dataset)
     if overrides.trials is not None:
         values["trials"] = overrides.trials
+    for name, usd in (("usd_per_hour", overrides.usd_per_hour), ("usd", overrides.budget_usd)):
+        if usd is not None:
+            values["budget"] = {**(values["budget"] or {}), name: usd}
     if overrides.explore:
         values["limits"] = None
     if overrides.target_rmse is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,11 +15,12 @@ from ..errors import ConfigError, NothingYet, StudyError
 from ..model.config import config_from_mapping
 from ..model.experiment import Experiment
 from ..model.reports import EpochReport, read_reports
+from .budget import spending
 from .objective import REPORTS_FILE
 from .opening import FINGERPRINT, stored_specs, target_reached
 from .storage import artifact_store, readable_storage, redacted
 from .study_file import StudySpec, spec_from_json
-from .trials import CONFIG, ENVIRONMENT, best_trials, counts, has_vanished, record_of
+from .trials import CONFIG, ENVIRONMENT, best_trials, counts, record_of
 
 
 class StudyReader:
@@ -57,7 +57,7 @@ class StudyReader:
         records = [record_of(trial) for trial in trials]
         states = Counter(record["state"] for record in records)
         ahead = best_trials(trials)
-        target = self.spec.objective.target
+        target, budget, spent = self.spec.objective.target, self.spec.budget, spending(trials)
         return {
             "study": self.spec.name,
             "dataset": self.spec.dataset,
@@ -78,7 +78,9 @@ class StudyReader:
                 "note": target.note,
             },
             "bias_val_rmse": self.bias_val_rmse,
-            "elapsed_s": _elapsed_s(trials),
+            "elapsed_s": spent.seconds,
+            "epochs": spent.epochs,
+            "cost_usd": budget.cost_usd(spent) if budget else None,
             "stops": dict(Counter(r["stop_reason"] for r in records if r["stop_reason"])),
         }
 
@@ -208,26 +210,6 @@ def _state(status: dict[str, Any]) -> str:
     if status["target"] and status["target"]["reached"]:
         return "target reached"
     return "done" if status["done"] >= status["total"] else "paused"
-
-
-def _elapsed_s(trials: list[FrozenTrial]) -> float:
-    """Wall clock in which at least one trial ran: the nights between two starts do not count."""
-    spans = sorted(
-        (trial.datetime_start, _end_of(trial)) for trial in trials if trial.datetime_start
-    )
-    total_s, until = 0.0, datetime.min
-    for start, end in spans:
-        total_s += max(0.0, (end - max(start, until)).total_seconds())
-        until = max(until, end)
-    return round(total_s, 1)
-
-
-def _end_of(trial: FrozenTrial) -> datetime:
-    """Now for a trial that runs; a killed one left no time of its end, and counts for nothing."""
-    if trial.datetime_complete is not None:
-        return trial.datetime_complete
-    assert trial.datetime_start is not None
-    return trial.datetime_start if has_vanished(trial) else datetime.now()
 
 
 def _keys(record: dict[str, Any], *names: str) -> dict[str, Any]:

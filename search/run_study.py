@@ -14,6 +14,7 @@ from ..data.splits import split_ratings
 from ..errors import StudyError
 from ..interrupts import Interrupts
 from ..model.device import resolve_device
+from .budget import spending
 from .objective import Objective
 from .opening import Overrides, find_spec, open_study, target_reached
 from .queueing import reconcile, requeue
@@ -115,6 +116,9 @@ def _run_trials(
             watcher.tell("the target is reached")
             return
         if sum(map(counts, trials)) >= spec.trials:
+            return
+        if spec.budget and (spent := spec.budget.exhausted(spending(trials))):
+            watcher.tell(spent)
             return
         try:
             study.optimize(objective, n_trials=1, catch=(Exception,), callbacks=[after_trial])

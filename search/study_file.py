@@ -22,6 +22,7 @@ from ..files import is_file
 from ..model.config import CONFIGS, TrainingConfig, build_config, config_fields, config_to_mapping
 from ..strict import Count, Strict, fault
 from ..yaml_lines import YamlFile
+from .budget import Budget
 from .limits import Limits
 from .pruners.choice import Pruner
 from .second_chances import Contingency
@@ -83,6 +84,7 @@ class StudySpec(Strict):
     sampler: Sampler = Sampler(tpe=TpeSettings())
     known: tuple[dict[str, Any], ...] = ()  # configs that are tried first
     trials: Count  # in total
+    budget: Budget | None = None  # of all starts together
     timeout: Annotated[str, AfterValidator(_duration)] | None = None
 
     @property
