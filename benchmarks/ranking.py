@@ -1,0 +1,70 @@
+"""How long both ranking protocols take, by the number of ratings.
+
+    python benchmarks/ranking.py 1000000 20000000 --out benchmarks/results
+
+The model is an untrained `two_tower`: what it scores costs the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from machine import machine
+from recsys_search.data.demo import demo_ratings
+from recsys_search.data.splits import SplitSpec, open_test, split_ratings
+from recsys_search.model.architectures import build_model
+from recsys_search.model.config import build_config
+from recsys_search.model.device import resolve_device
+from recsys_search.model.ranking import full_catalogue, held_out_rated
+from recsys_search.model.store import TrainStore
+
+
+def measure(n: int, device: torch.device) -> dict[str, Any]:
+    ratings = demo_ratings(n)
+    store = TrainStore.build(split_ratings(ratings, SplitSpec()).train, device)
+    part = open_test(ratings, SplitSpec())
+    model = build_model(build_config("two_tower"), store).eval()
+    score = model.score(store.held_out(part))
+    started_at = perf_counter()
+    held_out_rated(store, part, score)
+    held_out_s = perf_counter() - started_at
+    started_at = perf_counter()
+    users = full_catalogue(model, part)["users"]
+    return {
+        "ratings": n,
+        "users_ranked": users,
+        "films": store.n_films,
+        "held_out_rated_s": round(held_out_s, 1),
+        "full_catalogue_s": round(perf_counter() - started_at, 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("ratings", type=int, nargs="+")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--out", type=Path, help="a folder for the JSON")
+    args = parser.parse_args()
+    device = resolve_device(args.device)
+    rows = []
+    for n in args.ratings:
+        rows.append(measure(n, device))
+        if len(rows) == 1:
+            print("  ".join(rows[0]))
+        values = rows[-1].items()
+        print("  ".join(str(value).rjust(len(name)) for name, value in values), flush=True)
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        about = {"machine": machine(str(device)), "threads": torch.get_num_threads()}
+        path = args.out / f"ranking-{device.type}.json"
+        path.write_text(json.dumps({**about, "rows": rows}, indent=2) + "\n")
+        print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()
