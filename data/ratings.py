@@ -90,6 +90,19 @@ class Ratings:
             expected=None if self.expected is None else self.expected[rows],
         )
 
+    def joined(self, other: Ratings) -> Ratings:
+        """These and another part's ratings of the same dataset, sorted as the dataset is.
+
+        Args:
+            other: a part with the same indices that shares no rating with this one.
+        """
+        columns = {}
+        for name in ("user", "film", "rating", "timestamp", "expected"):
+            mine, others = getattr(self, name), getattr(other, name)
+            columns[name] = None if mine is None else np.concatenate([mine, others])
+        whole = replace(self, **columns)
+        return whole.take(np.argsort(whole.user * whole.n_films + whole.film))
+
     @cached_property
     def rows_by_user(self) -> Int:
         """(n,) row numbers sorted by user, each user's by time where there are timestamps."""

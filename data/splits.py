@@ -96,6 +96,11 @@ class SplitSpec:
         percent = {name: 100 * (getattr(self, name) or 0) for name in _SHARES}
         return METHODS[self.method].text.format(k=self.k, **percent)
 
+    @property
+    def is_random(self) -> bool:
+        """Whether chance cuts train from validation, and not time."""
+        return "seed" in METHODS[self.method].takes
+
     def to_mapping(self) -> dict[str, Any]:
         """The method and the fields that it takes."""
         takes = METHODS[self.method].takes
@@ -108,7 +113,8 @@ class Split:
 
     Attributes:
         train, validation: with the indices, films and scale of the whole dataset.
-        fingerprint: 16 hex digits that differ where the ratings, the spec or a fold's files differ.
+        fingerprint: 16 hex digits that differ where the ratings, the spec, a fold's files or the
+            seed of a recut differ.
         n_users_kept_in_train: users of whom a leave-last-k split holds nothing out, because they
             have fewer than 2k + 1 ratings.
     """
@@ -127,6 +133,26 @@ class Split:
         return (
             f"{self.n_users_kept_in_train} of {self.train.n_users} users have too few ratings for "
             f"a {self.spec} split: all of theirs are in train, none is evaluated"
+        )
+
+    def recut(self, seed: int) -> Split:
+        """Another cut of the same rows into train and validation parts of the same sizes.
+
+        The test part stays what it is: its rows are not here to be drawn.
+
+        Raises:
+            ValueError: time cuts this split, and chance would ask another question.
+        """
+        if not self.spec.is_random:
+            raise ValueError(f"a {self.spec} split is cut by time; it has no other cut")
+        both = self.train.joined(self.validation)
+        shuffled = np.random.default_rng(seed).permutation(len(both))
+        train, validation = np.split(shuffled, [len(self.train)])
+        return dataclasses.replace(
+            self,
+            train=both.take(np.sort(train)),
+            validation=both.take(np.sort(validation)),
+            fingerprint=sha256(f"{self.fingerprint} recut {seed}".encode()).hexdigest()[:16],
         )
 
 
@@ -150,8 +176,8 @@ def split_ratings(ratings: Ratings, spec: SplitSpec) -> Split:
 def open_test(ratings: Ratings, spec: SplitSpec) -> Ratings:
     """The test part, which is sealed: no search, training or choice of a model may look at it.
 
-    Only `evaluate --split test` and the confirmation of winners open it, after all choices are
-    made, and they count each opening in the ledger under `split_fingerprint`.
+    Only `evaluate --split test` opens it, after all choices are made, and counts each opening in
+    the ledger under `split_fingerprint`.
 
     Raises:
         DataError: the spec has no test part, or `split_ratings` would raise one.

@@ -418,3 +418,64 @@ def test_a_bad_spec_is_told_when_it_is_built(values, told):
 def test_a_spec_is_frozen():
     with pytest.raises(FrozenInstanceError):
         SplitSpec().train = 0.5
+
+
+# Another cut of train and validation.
+
+
+@given(
+    seed=st.integers(0, 2**32),
+    n=st.integers(20, 60),
+    test=st.sampled_from([0, 0.1, 0.3]),
+    timed=st.booleans(),
+)
+def test_a_recut_shuffles_the_rows_of_train_and_validation_and_no_test_row(seed, n, test, timed):
+    ratings = demo_ratings(1_000).take(np.arange(0, 1_000, 1_000 // n)[:n])
+    ratings = ratings if timed else replace(ratings, timestamp=None)
+    spec = SplitSpec(train=0.9 - test, validation=0.1, test=test)
+    split = split_ratings(ratings, spec)
+    recut = split.recut(seed)
+    assert [len(recut.train), len(recut.validation)] == [len(split.train), len(split.validation)]
+    assert pairs(recut.train).isdisjoint(pairs(recut.validation))
+    kept = split.train.joined(split.validation)
+    assert recut.train.joined(recut.validation).fingerprint == kept.fingerprint
+    if test:
+        assert pairs(open_test(ratings, spec)).isdisjoint(pairs(recut.train) | pairs(kept))
+
+
+def test_parts_joined_are_the_whole_again(ratings):
+    even, odd = ratings.take(np.arange(0, 1_000, 2)), ratings.take(np.arange(1, 1_000, 2))
+    whole = odd.joined(even)
+    assert whole.fingerprint == ratings.fingerprint
+    assert (whole.expected == ratings.expected).all()
+
+
+def test_a_recut_stays_sorted_and_its_seed_decides(ratings):
+    split = split_ratings(ratings, SplitSpec())
+    cuts = [split, split.recut(42), split.recut(1000), split.recut(1001)]
+    for part in (part for cut in cuts for part in (cut.train, cut.validation)):
+        assert (np.diff(part.user * ratings.n_films + part.film) > 0).all()
+    assert len({cut.fingerprint for cut in cuts}) == 4
+    assert len({cut.validation.fingerprint for cut in cuts}) == 4
+    again = split.recut(1000)
+    assert again.fingerprint == cuts[2].fingerprint
+    assert again.validation.fingerprint == cuts[2].validation.fingerprint
+
+
+def test_a_recut_of_an_official_fold_leaves_its_test_file_alone(folds):
+    ratings = rated(*MANY, folder=folds)
+    split = split_ratings(ratings, SplitSpec(method="u1", validation=0.4))
+    recut, test = split.recut(1000), open_test(ratings, split.spec)
+    assert set(ids(recut.train) + ids(recut.validation)).isdisjoint(ids(test))
+    assert sorted(ids(recut.train) + ids(recut.validation)) == sorted(
+        ids(split.train) + ids(split.validation)
+    )
+    assert ids(recut.validation) != ids(split.validation)
+
+
+@pytest.mark.parametrize("text", ["temporal:80/10/10", "leave-last-1"])
+def test_a_split_by_time_has_no_other_cut(ratings, text):
+    split = split_ratings(ratings, SplitSpec.parse(text))
+    assert not split.spec.is_random
+    with pytest.raises(ValueError, match="is cut by time; it has no other cut"):
+        split.recut(1000)
