@@ -42,14 +42,13 @@ class Ending:
 
 def progress(trial: Trial, run: Training) -> Progress:
     """The trial so far beside the completed ones of its study."""
-    completed = trial.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-    ahead = best_trials(completed)
+    ahead = best_trials(trial.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]))
     return Progress(
         config=run.config,
         reports=run.reports,
         bias_val_rmse=run.bias_val_rmse,
         incumbent=ahead[0].value if ahead else None,
-        completed=[curve(other) for other in completed if is_comparable(other, run)],
+        completed=[curve(other) for other in ahead if is_comparable(other, run)],
     )
 
 
@@ -87,6 +86,12 @@ def last_epoch_reached(seen: Progress) -> Ending:
         None,
         f"ran all {seen.last.epoch} epochs; the best was epoch {best.epoch}",
     )
+
+
+def same_config(earlier: FrozenTrial) -> Ending:
+    """Of a trial that is not trained. Args: earlier: the one that was."""
+    reason = f"the same config as trial {earlier.number}: not trained again"
+    return Ending(TrialState.COMPLETE, None, reason)
 
 
 def out_of_patience(seen: Progress) -> Stop:

@@ -28,10 +28,12 @@ from .endings import (
     out_of_memory,
     out_of_patience,
     progress,
+    same_config,
 )
 from .pruners.divergence import Divergence
 from .pruners.progress import SICK, Progress, Stop
 from .pruners.trial_pruner import TrialPruner
+from .repeats import take_over, trained_before
 from .study_file import StudySpec
 from .trials import CONFIG, ENVIRONMENT, INTERRUPTED, WORKER
 from .watcher import Watcher
@@ -92,6 +94,11 @@ class Objective:
                 self._spec.space.suggest(trial), trial.user_attrs.get("fixed")
             )
             self._begin(trial, config)
+            if earlier := trained_before(trial.study, config):
+                take_over(trial, earlier, self._storage)
+                ending = same_config(earlier)
+                assert earlier.value is not None
+                return earlier.value
             training = Training(config, self._split, self._device)
             ending = self._train(trial, training)
         except Exception as error:

@@ -17,6 +17,7 @@ from .worker import is_gone
 CONFIG = "recsys_search:config"
 WORKER = "recsys_search:worker"
 ENVIRONMENT = "recsys_search:environment"
+SAME_AS = "same_as"
 INTERRUPTED = "interrupted"
 OUT_OF_MEMORY = "out-of-memory"
 VANISHED = "its process ended without a word: killed, or the machine went down"
@@ -53,6 +54,7 @@ def record_of(trial: FrozenTrial) -> dict[str, Any]:
         "retry_of": attrs.get("retry_of"),
         "contingency_of": attrs.get("contingency_of"),
         "second_chance": attrs.get("second_chance"),
+        "same_as": attrs.get(SAME_AS),
         "resumed_from_epoch": attrs.get("resumed_from_epoch"),
     }
 
@@ -75,8 +77,12 @@ def counts(trial: FrozenTrial) -> bool:
 
 
 def best_trials(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """The completed trials, best validation RMSE first."""
-    completed = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    """The completed trials that were trained themselves, best validation RMSE first."""
+    completed = [
+        trial
+        for trial in trials
+        if trial.state == TrialState.COMPLETE and SAME_AS not in trial.user_attrs
+    ]
     return sorted(completed, key=lambda trial: (trial.value, trial.number))
 
 
