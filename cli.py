@@ -291,12 +291,46 @@ def best(
     if as_json:
         _print_json(found if top > 1 else found[0])
         return
-    from .console import beside_biases, key_values, out, trials_table
+    from .console import at_storage, beside_biases, key_values, out, told_best, trials_table
 
+    of_study = ("--study", reader.spec.name, *at_storage(storage))
     out.print(trials_table(found, best=found[0]["number"]))
     out.print(f"\n[bold]config of trial {found[0]['number']}[/bold]")
     out.print(key_values(found[0]["config"]))
     out.print(f"\n{beside_biases(found[0]['val_rmse'], reader.bias_val_rmse)}")
+    out.print(told_best(found[0], reader.unconfirmed_below(), *of_study), soft_wrap=True)
+
+
+@app.command(epilog="recsys-search confirm --study demo --top 3 --seeds 5")
+def confirm(
+    study: Study = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="How many trials.")] = 3,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=2, help="Trainings of each, every one with its own cut.")
+    ] = 5,
+    data_dir: DataDir = None,
+    storage: Storage = STORAGE,
+    device: Device = "auto",
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Retrain a study's best trials over seeds and cuts, and rank them with intervals."""
+    from .console import at_storage, command, print_confirmation, print_next, study_view
+    from .search.confirm import confirm as run
+
+    of_study = [*(["--study", study] if study else []), *at_storage(storage)]
+    try:
+        with study_view(quiet=quiet) as view:
+            rows = run(study, storage, top=top, seeds=seeds, device=device, watcher=view)
+    except KeyboardInterrupt:
+        again = ["confirm", "--top", top, "--seeds", seeds, *of_study]
+        _note(f"go on with: {command(*again)}")
+        raise
+    if as_json:
+        _print_json(rows)
+        return
+    print_confirmation(rows)
+    print_next(command("best", "--export", "config.yaml", *of_study))
 
 
 @app.command(epilog="recsys-search train --config config.yaml --out runs/best")

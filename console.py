@@ -122,6 +122,8 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
     if best:
         beside = beside_biases(best["val_rmse"], status["bias_val_rmse"])
         out.print(f"\nbest: trial {best['number']}, validation {beside}")
+    if confirmed := status["confirmed"]:
+        out.print(Text(f"trial {confirmed['number']} leads, {told_confirmed(confirmed)}"))
     if target:
         reached = "reached" if target["reached"] else "not reached"
         aim = f"target {target['metric']} < {target['value']:g}: {reached}. {target['note']}"
@@ -137,6 +139,85 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
         commands.append(command("best", "--export", "config.yaml", *of_study))
         commands.append(command("train", "--config", "config.yaml", "--out", "runs/best"))
     print_next(*commands, command("dashboard", *at))
+
+
+def print_confirmation(rows: list[dict[str, Any]]) -> None:
+    """The ranking, and what it tells of the search's own value.
+
+    Args:
+        rows: what `confirm --json` prints.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("trial", no_wrap=True)
+    table.add_column("architecture", no_wrap=True)
+    for name in ("val_rmse", "mean", "95% interval", "behind the leader"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("")
+    for row in rows:
+        if row["diverged_with_seed"] is not None:
+            says = f"not confirmed: diverged with seed {row['diverged_with_seed']}"
+        else:
+            says = "tie" if row["tie"] else ""
+        behind = row["behind"]
+        table.add_row(
+            str(row["number"]),
+            row["architecture"],
+            number(row["val_rmse"]),
+            number(row["mean"]),
+            Text(_bounds(row) if row["mean"] is not None else ""),
+            Text(f"{behind['mean']:.4f} {_bounds(behind)}" if behind else ""),
+            says,
+        )
+    out.print(table)
+    leader = rows[0]
+    if leader["mean"] is not None:
+        out.print(Text(f"\ntrial {leader['number']} leads, {told_confirmed(leader)}"))
+        out.print(Text(_told_optimism(leader)), soft_wrap=True)
+
+
+def told_confirmed(confirmed: dict[str, Any]) -> Text:
+    """A mean with its interval, and over what it was taken."""
+    over = "seeds and cuts" if confirmed["cuts"] > 1 else "seeds, all on the search's own cut"
+    figures = f"{confirmed['mean']:.4f} {_bounds(confirmed)}"
+    return Text(f"confirmed over {confirmed['seeds']} {over}: {figures}")
+
+
+def told_best(best: dict[str, Any], below: dict[str, Any] | None, *of_study: str) -> Text:
+    """Whether the best trial is confirmed.
+
+    Args:
+        best: what `best --json` prints.
+        below: a trial that is not confirmed, and that the search saw below the best one.
+        of_study: options for the line to type next.
+    """
+    line = command("confirm", *of_study)
+    if not best["confirmed"]:
+        seed = best["diverged_with_seed"]
+        why = f"it diverged with seed {seed}; confirm others: " if seed is not None else ""
+        return Text(f"not confirmed: {why}{line}")
+    told = told_confirmed(best["confirmed"])
+    if below:
+        told.append(
+            f"\ntrial {below['number']} came to {below['val_rmse']:.4f} in the search, below this "
+            f"one's {best['val_rmse']:.4f}, and is not confirmed: {line}"
+        )
+    return told
+
+
+def _told_optimism(leader: dict[str, Any]) -> str:
+    gap = leader["mean"] - leader["val_rmse"]
+    told = (
+        f"the search's own {leader['val_rmse']:.4f} was picked for being low, which makes such a "
+        "value optimistic"
+    )
+    if gap >= 0:
+        return f"{told}: the mean is {gap:.4f} above it"
+    by = "cuts and seeds" if leader["cuts"] > 1 else "seeds"
+    return f"{told}; yet here the mean is {-gap:.4f} below it: {by} differ by more than that"
+
+
+def _bounds(interval: dict[str, Any]) -> str:
+    return f"[{interval['low']:.4f}, {interval['high']:.4f}]"
 
 
 def print_evaluation(values: dict[str, Any]) -> None:

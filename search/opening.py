@@ -80,11 +80,7 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
             f"{redacted(storage.url)} holds a study named {spec.name} that another program began; "
             "give the file another name, or choose another --storage"
         )
-    if attrs.get(FINGERPRINT, fingerprint) != fingerprint:
-        raise StudyError(
-            f"study {spec.name} was begun on ratings with the fingerprint {attrs[FINGERPRINT]}, "
-            f"and {spec.dataset} now has {fingerprint}; restore them, or begin a new study"
-        )
+    check_fingerprint(spec, attrs.get(FINGERPRINT, fingerprint), fingerprint)
     storage.set_study_system_attr(study._study_id, FINGERPRINT, fingerprint)
     storage.set_study_system_attr(study._study_id, SPEC, spec_to_json(spec))
     study.set_metric_names([spec.objective.metric])
@@ -102,6 +98,15 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
     study.sampler = _sampler(spec, n_trials=len(trials))
     study.pruner = TrialPruner(spec.pruners)
     return study
+
+
+def check_fingerprint(spec: StudySpec, begun_on: str, fingerprint: str) -> None:
+    """Refuses ratings that are not those that the study was begun on."""
+    if begun_on != fingerprint:
+        raise StudyError(
+            f"study {spec.name} was begun on ratings with the fingerprint {begun_on}, "
+            f"and {spec.dataset} now has {fingerprint}; restore them, or begin a new study"
+        )
 
 
 def stored_specs(storage: RDBStorage) -> dict[str, str]:

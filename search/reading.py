@@ -16,6 +16,7 @@ from ..model.config import config_from_mapping
 from ..model.experiment import Experiment
 from ..model.reports import EpochReport, read_reports
 from .budget import spending
+from .confirmations import confirmed_in, diverged_with, figures, results_in
 from .objective import REPORTS_FILE
 from .opening import FINGERPRINT, stored_specs, target_reached
 from .storage import artifact_store, readable_storage, redacted
@@ -51,6 +52,12 @@ class StudyReader:
         value: float | None = self._study.user_attrs.get("bias_val_rmse")
         return value
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the ratings that the study was begun on."""
+        value: str = self._attrs()[FINGERPRINT]
+        return value
+
     def status(self) -> dict[str, Any]:
         """What `status --json` prints."""
         trials = self._trials()
@@ -70,6 +77,7 @@ class StudyReader:
             "running": states["running"],
             "waiting": states["waiting"],
             "best": _keys(record_of(ahead[0]), "number", "val_rmse", "val_mse") if ahead else None,
+            "confirmed": self._leader(),
             "target": target
             and {
                 "metric": target.metric,
@@ -123,15 +131,60 @@ class StudyReader:
         return []
 
     def best(self, top: int = 1) -> list[dict[str, Any]]:
-        """What `best --json` prints, best first.
+        """What `best --json` prints: the confirmed trials first, as they rank, then the others.
 
         Raises:
             NothingYet: no trial is completed.
         """
+        attrs = self._attrs()
+        confirmed = {
+            standing.number: figures(standing, recut=self._recut)
+            for standing in confirmed_in(attrs)
+        }
         return [
-            {**record_of(trial), "config": trial.system_attrs[CONFIG], "confirmed": None}
+            {
+                **record_of(trial),
+                "config": trial.system_attrs[CONFIG],
+                "confirmed": confirmed.get(trial.number),
+                "diverged_with_seed": diverged_with(results_in(attrs), trial.number),
+            }
             for trial in self._best(top)
         ]
+
+    def unconfirmed_below(self) -> dict[str, Any] | None:
+        """The lowest trial that is not confirmed, where the search saw it below the confirmed best.
+
+        None where no trial is confirmed.
+        """
+        confirmed = [standing.number for standing in confirmed_in(self._attrs())]
+        for trial in best_trials(self._trials()):
+            if not confirmed or trial.number == confirmed[0]:
+                return None
+            if trial.number not in confirmed:
+                return record_of(trial)
+        return None
+
+    def confirmation(self) -> list[dict[str, Any]]:
+        """What `confirm --json` prints, leader first, and last the trials that diverged."""
+        attrs, trials = self._attrs(), self._trials()
+        rows = [
+            {
+                **_keys(record_of(trials[standing.number]), "number", "architecture", "val_rmse"),
+                **figures(standing, recut=self._recut),
+                "behind": standing.behind and standing.behind._asdict(),
+                "tie": standing.tie,
+                "values": standing.values,
+                "diverged_with_seed": None,
+            }
+            for standing in confirmed_in(attrs)
+        ]
+        unknown = dict.fromkeys(("mean", "low", "high", "seeds", "cuts", "behind", "tie", "values"))
+        results = results_in(attrs)
+        for number in sorted(results):
+            if (seed := diverged_with(results, number)) is not None:
+                record = _keys(record_of(trials[number]), "number", "architecture", "val_rmse")
+                rows.append({**record, **unknown, "diverged_with_seed": seed})
+        return rows
 
     def experiment(self, number: int | None = None) -> Experiment:
         """A trial's config with all that it takes to train it again; the best trial's by default.
@@ -144,19 +197,36 @@ class StudyReader:
         if CONFIG not in trial.system_attrs:
             raise StudyError(f"trial {number} of {self.spec.name} was not begun: it has no config")
         record = record_of(trial)
+        standings = {standing.number: standing for standing in confirmed_in(self._attrs())}
+        confirmed = standings.get(trial.number)
         return Experiment(
             config=config_from_mapping(trial.system_attrs[CONFIG]),
             dataset=self.spec.dataset,
             split=self.spec.split,
-            fingerprint=self._storage.get_study_system_attrs(self._study._study_id)[FINGERPRINT],
+            fingerprint=self.fingerprint,
             origin={"study": self.spec.name, "trial": trial.number},
             metrics={
                 **_keys(record, "val_rmse", "val_mse"),
                 "bias_val_rmse": self.bias_val_rmse,
                 **_keys(record, "best_epoch", "epochs", "train_s"),
+                "confirmed_val_rmse": confirmed and figures(confirmed, recut=self._recut),
             },
             environment=trial.system_attrs.get(ENVIRONMENT, {}),
         )
+
+    def _attrs(self) -> dict[str, Any]:
+        return self._storage.get_study_system_attrs(self._study._study_id)
+
+    @property
+    def _recut(self) -> bool:
+        """Whether a confirmation cuts the rows anew with each seed."""
+        return self.spec.split.is_random
+
+    def _leader(self) -> dict[str, Any] | None:
+        standings = confirmed_in(self._attrs())
+        if not standings:
+            return None
+        return {"number": standings[0].number, **figures(standings[0], recut=self._recut)}
 
     def _trials(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False)
@@ -178,7 +248,8 @@ class StudyReader:
                 f"{self.spec.name} has no completed trial yet; go on with: "
                 f"recsys-search start --study {self.spec.name}"
             )
-        return ahead[:top]
+        place = {standing.number: at for at, standing in enumerate(confirmed_in(self._attrs()))}
+        return sorted(ahead, key=lambda trial: place.get(trial.number, len(place)))[:top]
 
 
 def list_studies(storage_url: str) -> list[dict[str, Any]]:
