@@ -96,7 +96,7 @@ class Ratings:
         Args:
             other: a part with the same indices that shares no rating with this one.
         """
-        columns = {}
+        columns: dict[str, Any] = {}
         for name in ("user", "film", "rating", "timestamp", "expected"):
             mine, others = getattr(self, name), getattr(other, name)
             columns[name] = None if mine is None else np.concatenate([mine, others])

@@ -15,7 +15,7 @@ from ..data.datasets import load_ratings
 from ..data.splits import Split, split_ratings
 from ..errors import NothingYet, OptionError
 from ..interrupts import Interrupts
-from ..model.config import TrainingConfig, config_from_mapping
+from ..model.config import DescentConfig, TrainingConfig, config_from_mapping
 from ..model.device import resolve_device
 from ..model.training import Training
 from .confirmations import SEEDS, Results, diverged_with, result_key, results_in
@@ -99,7 +99,7 @@ def different_configs(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """The first trial of each config; with other seeds, two that differ in theirs are the same."""
     first: dict[TrainingConfig, FrozenTrial] = {}
     for trial in trials:
-        first.setdefault(replace(_config(trial), seed=FIRST_SEED), trial)
+        first.setdefault(_with_seed(_config(trial), FIRST_SEED), trial)
     return list(first.values())
 
 
@@ -140,14 +140,14 @@ class _Retraining:
                 continue
             split = self._split.recut(seed) if self._split.spec.is_random else self._split
             for trial in missing:
-                value = self._retrain(trial.number, replace(_config(trial), seed=seed), split)
+                value = self._retrain(trial, seed, split)
                 results[trial.number][seed] = value
                 key = result_key(trial.number, seed)
                 self._storage.set_study_system_attr(self._study_id, key, value)
                 told = "diverged" if value is None else f"validation RMSE {value:.4f}"
                 self._watcher.tell(f"trial {trial.number} with seed {seed}: {told}")
 
-    def _retrain(self, number: int, config: TrainingConfig, split: Split) -> float | None:
+    def _retrain(self, trial: FrozenTrial, seed: int, split: Split) -> float | None:
         """The best epoch's validation RMSE; None if the training diverged.
 
         Raises:
@@ -155,10 +155,11 @@ class _Retraining:
         """
         if self._interrupts.received:
             raise KeyboardInterrupt
-        self._watcher.trial_begins(number, config, f"seed {config.seed}")
+        config = _with_seed(_config(trial), seed)
+        self._watcher.trial_begins(trial.number, config, f"seed {seed}")
         with Training(config, split, self._device) as run:
             for report in run:
-                self._watcher.epoch_ends(number, config, report)
+                self._watcher.epoch_ends(trial.number, config, report)
                 if not report.finite:
                     return None
                 over = report.epoch == config.max_epochs or run.ended_by_patience
@@ -182,6 +183,11 @@ def _plan(
         f"retraining trials {numbers} with seeds {seeds[0]} to {seeds[-1]}, {cuts}: "
         f"{done} of {len(trials) * len(seeds)} trainings are done"
     )
+
+
+def _with_seed(config: TrainingConfig, seed: int) -> TrainingConfig:
+    """Biases have none: only the cuts differ for them."""
+    return replace(config, seed=seed) if isinstance(config, DescentConfig) else config
 
 
 def _config(trial: FrozenTrial) -> TrainingConfig:

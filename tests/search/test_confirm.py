@@ -92,15 +92,27 @@ def test_a_narrower_call_takes_nothing_back(searched):
 
 
 def test_configs_that_differ_in_their_seed_alone_are_one(workplace, recorder):
-    known = [{"name": name, "learning_rate": 1e-2, "seed": seed} for name, seed in ("a1", "b2")]
-    known += [{"name": "c", "learning_rate": 1e-4}]
-    known = [{**each, "seed": int(each.get("seed", 3))} for each in known]
+    known = [
+        {"name": "a", "learning_rate": 1e-2, "seed": 1},
+        {"name": "b", "learning_rate": 1e-2, "seed": 2},
+        {"name": "c", "learning_rate": 1e-4},
+    ]
     workplace.start(workplace.write_study(known=known, trials=3))
     watcher = recorder()
     run(workplace, watcher, top=2, seeds=2)
     best = workplace.read().trials()
     twin = min(best[:2], key=lambda trial: trial["val_rmse"])["number"]
     assert {number for number, _ in trained(watcher)} == {twin, 2}
+
+
+def test_biases_have_no_seed_and_are_confirmed_over_cuts(workplace):
+    study = workplace.write_study(
+        base={"architecture": "biases"}, space={"user_shrinkage": {"float": [1, 50]}}, trials=2
+    )
+    workplace.start(study)
+    rows = run(workplace, top=2, seeds=2)
+    assert {row["seeds"] for row in rows} == {2}
+    assert rows[0]["values"][1000] != rows[0]["values"][1001]
 
 
 def test_a_split_by_time_keeps_its_cut_and_says_so(workplace, recorder, monkeypatch):
@@ -253,7 +265,7 @@ def test_a_confirmed_trial_is_preferred_to_a_lower_one_that_is_not(searched):
 
 
 def test_one_seed_is_refused_for_it_has_no_interval(searched):
-    with pytest.raises(OptionError, match="^seeds must be at least 2, got 1: one value has no"):
+    with pytest.raises(OptionError, match=r"^seeds must be at least 2, got 1: one value has no"):
         run(searched, seeds=1)
 
 
