@@ -136,6 +136,7 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
     if status["done"] < status["total"] and not (target and target["reached"]):
         commands.append(command("start", *of_study))
     if best:
+        commands.append(command("confirm", "--top", 3, "--seeds", 5, *of_study))
         commands.append(command("best", "--export", "config.yaml", *of_study))
         commands.append(command("train", "--config", "config.yaml", "--out", "runs/best"))
     print_next(*commands, command("dashboard", *at))

@@ -43,12 +43,12 @@ def recorded(architecture: str) -> set[int]:
     return {curve["index"] for curve in read_curves(architecture)}
 
 
-def read_curves(architecture: str) -> Iterator[dict[str, Any]]:
+def read_curves(architecture: str, folder: Path = FOLDER) -> Iterator[dict[str, Any]]:
     """One trial each: index, config, bias_val_rmse, and reports as a list per field.
 
     A line that a crash cut off is passed over.
     """
-    for path in sorted(FOLDER.glob(f"{architecture}-*.jsonl")):
+    for path in sorted(folder.glob(f"{architecture}-*.jsonl")):
         for line in path.read_text().splitlines():
             try:
                 yield json.loads(line)

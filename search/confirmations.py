@@ -56,16 +56,19 @@ def results_in(attrs: Mapping[str, Any]) -> dict[int, dict[int, float | None]]:
     return results
 
 
-def confirmed_in(attrs: Mapping[str, Any]) -> list[Standing]:
+def confirmed_in(attrs: Mapping[str, Any], overlap: float) -> list[Standing]:
     """The ranking as the last finished call left it, leader first; empty before the first."""
-    return ranking(results_in(attrs), attrs.get(SEEDS, ()))
+    return ranking(results_in(attrs), attrs.get(SEEDS, ()), overlap)
 
 
-def ranking(results: Results, seeds: Iterable[int]) -> list[Standing]:
+def ranking(results: Results, seeds: Iterable[int], overlap: float = 0.0) -> list[Standing]:
     """The trials that have a value for each of the seeds, lowest mean first.
 
     They are compared over all seeds that they have in common, which may be more. A trial of which
     any training diverged is not among them.
+
+    Args:
+        overlap: of the seeds' cuts, as `mean_interval` takes it.
     """
     wanted = set(seeds)
     whole: dict[int, dict[int, float]] = {}
@@ -77,7 +80,7 @@ def ranking(results: Results, seeds: Iterable[int]) -> list[Standing]:
         return []
     common = sorted(set.intersection(*map(set, whole.values())))
     columns = {number: [values[seed] for seed in common] for number, values in whole.items()}
-    rmse = {number: mean_interval(column) for number, column in columns.items()}
+    rmse = {number: mean_interval(column, overlap) for number, column in columns.items()}
     ahead = sorted(rmse, key=lambda number: (rmse[number].mean, number))
     leader = ahead[0]
     return [
@@ -85,7 +88,9 @@ def ranking(results: Results, seeds: Iterable[int]) -> list[Standing]:
             number=number,
             values=dict(zip(common, columns[number], strict=True)),
             rmse=rmse[number],
-            behind=None if number == leader else paired_interval(columns[number], columns[leader]),
+            behind=None
+            if number == leader
+            else paired_interval(columns[number], columns[leader], overlap),
         )
         for number in ahead
     ]

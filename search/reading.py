@@ -16,7 +16,7 @@ from ..model.config import config_from_mapping
 from ..model.experiment import Experiment
 from ..model.reports import EpochReport, read_reports
 from .budget import spending
-from .confirmations import confirmed_in, diverged_with, figures, results_in
+from .confirmations import Standing, confirmed_in, diverged_with, figures, results_in
 from .objective import REPORTS_FILE
 from .opening import FINGERPRINT, stored_specs, target_reached
 from .storage import artifact_store, readable_storage, redacted
@@ -138,8 +138,7 @@ class StudyReader:
         """
         attrs = self._attrs()
         confirmed = {
-            standing.number: figures(standing, recut=self._recut)
-            for standing in confirmed_in(attrs)
+            standing.number: figures(standing, recut=self._recut) for standing in self._standings()
         }
         return [
             {
@@ -156,7 +155,7 @@ class StudyReader:
 
         None where no trial is confirmed.
         """
-        confirmed = [standing.number for standing in confirmed_in(self._attrs())]
+        confirmed = [standing.number for standing in self._standings()]
         for trial in best_trials(self._trials()):
             if not confirmed or trial.number == confirmed[0]:
                 return None
@@ -176,7 +175,7 @@ class StudyReader:
                 "values": standing.values,
                 "diverged_with_seed": None,
             }
-            for standing in confirmed_in(attrs)
+            for standing in self._standings()
         ]
         unknown = dict.fromkeys(("mean", "low", "high", "seeds", "cuts", "behind", "tie", "values"))
         results = results_in(attrs)
@@ -197,7 +196,7 @@ class StudyReader:
         if CONFIG not in trial.system_attrs:
             raise StudyError(f"trial {number} of {self.spec.name} was not begun: it has no config")
         record = record_of(trial)
-        standings = {standing.number: standing for standing in confirmed_in(self._attrs())}
+        standings = {standing.number: standing for standing in self._standings()}
         confirmed = standings.get(trial.number)
         return Experiment(
             config=config_from_mapping(trial.system_attrs[CONFIG]),
@@ -217,13 +216,24 @@ class StudyReader:
     def _attrs(self) -> dict[str, Any]:
         return self._storage.get_study_system_attrs(self._study._study_id)
 
+    def _standings(self) -> list[Standing]:
+        return confirmed_in(self._attrs(), self._overlap)
+
+    @property
+    def _overlap(self) -> float:
+        """Validation rows over train rows of the seeds' cuts; 0 where all share the one cut."""
+        split = self.spec.split
+        if not split.is_random or split.validation is None:
+            return 0.0
+        return split.validation / (split.train or 1 - split.validation)
+
     @property
     def _recut(self) -> bool:
         """Whether a confirmation cuts the rows anew with each seed."""
         return self.spec.split.is_random
 
     def _leader(self) -> dict[str, Any] | None:
-        standings = confirmed_in(self._attrs())
+        standings = self._standings()
         if not standings:
             return None
         return {"number": standings[0].number, **figures(standings[0], recut=self._recut)}
@@ -248,7 +258,7 @@ class StudyReader:
                 f"{self.spec.name} has no completed trial yet; go on with: "
                 f"recsys-search start --study {self.spec.name}"
             )
-        place = {standing.number: at for at, standing in enumerate(confirmed_in(self._attrs()))}
+        place = {standing.number: at for at, standing in enumerate(self._standings())}
         return sorted(ahead, key=lambda trial: place.get(trial.number, len(place)))[:top]
 
 

@@ -37,9 +37,12 @@ class Plateau(Strict):
     def judge(self, seen: Progress) -> Stop | None:
         if len(seen.reports) < self.checks:
             return None
-        chances = [self._chance(seen, left_out) for left_out in range(self.checks)]
-        if any(chance is None or chance >= self.chance for chance in chances):
-            return None
+        chances = []
+        for left_out in range(self.checks):
+            chance = self._chance(seen, left_out)
+            if chance is None or chance >= self.chance:
+                return None
+            chances.append(chance)
         best = seen.best
         assert best is not None
         epoch, left = seen.last.epoch, seen.config.max_epochs - seen.last.epoch
@@ -50,12 +53,12 @@ class Plateau(Strict):
             f"validation RMSE {best.val_rmse:.4f} (epoch {best.epoch}) is level by epoch "
             f"{epoch}{early if trails and epoch < EARLY_EPOCH else ''}: the chance to fall below "
             f"{self._goal(seen, best.val_rmse):.4f} in the {left} epochs left is "
-            f"{100 * (chances[0] or 0.0):.1f}%",
+            f"{100 * chances[0]:.1f}%",
         )
 
     def _chance(self, seen: Progress, left_out: int) -> float | None:
         """To do better, as it stood some epochs ago; None where there is no telling."""
-        values = [report.val_rmse for report in seen.reports[: len(seen.reports) - left_out]]
+        values = tuple(r.val_rmse for r in seen.reports[: len(seen.reports) - left_out])
         ahead = curve_ahead(seen.config, values)
         if ahead is None or ahead.noise > self.poor_fit:
             return None
@@ -73,16 +76,17 @@ class Plateau(Strict):
 
 
 class Hopeless(Strict):
-    """It will hardly beat the incumbent, by how far completed trials of its kind still fell from
-    the same epoch on.
+    """It will hardly come near the incumbent, by how far completed trials of its kind still fell
+    from the same epoch on.
 
     The falls that remain are taken as draws of one normal distribution, of unknown mean and spread:
-    the next one's is a t distribution.
+    the next one's is a t distribution. Two trials tell little of a spread, so a guess has its part.
     """
 
     chance: Chance = 0.05
-    checks: Count = 2  # epochs in a row
-    completed: Annotated[Whole, Field(ge=2)] = 4  # trials, at least, to learn from
+    checks: Count = 1  # epochs in a row
+    completed: Annotated[Whole, Field(ge=2)] = 2  # trials, at least, to learn from
+    near: Annotated[Number, Field(ge=0)] = 0.002  # stars above the incumbent, its noise
     warmup_epochs: Natural = 1
 
     def judge(self, seen: Progress) -> Stop | None:
@@ -93,32 +97,36 @@ class Hopeless(Strict):
         if len(falls) < self.completed:
             return None
         chances = [self._chance(seen, epoch) for epoch in epochs]
-        if max(chances) >= self.chance:
+        if not max(chances) < self.chance:
             return None
         best = seen.best
         assert best is not None
         return Stop(
             "hopeless",
             f"validation RMSE {best.val_rmse:.4f} by epoch {epochs[0]} would have to fall by "
-            f"{best.val_rmse - seen.incumbent:.4f} to reach the best trial's {seen.incumbent:.4f}; "
-            f"the {len(falls)} completed {seen.config.architecture} trials fell by "
-            f"{np.mean(falls):.4f} ± {np.std(falls, ddof=1):.4f} from there on "
-            f"(chance {100 * chances[0]:.1f}%)",
+            f"{best.val_rmse - seen.incumbent - self.near:.4f} to come within {self.near:g} of the "
+            f"best trial's {seen.incumbent:.4f}; the {len(falls)} completed "
+            f"{seen.config.architecture} trials fell by {np.mean(falls):.4f} ± "
+            f"{np.std(falls, ddof=1):.4f} from there on (chance {100 * chances[0]:.1f}%)",
         )
 
     def _chance(self, seen: Progress, epoch: int) -> float:
-        """To come to the incumbent, as it stood at that epoch."""
+        """To come near the incumbent, as it stood at that epoch."""
         assert seen.incumbent is not None
-        needed = min(report.val_rmse for report in seen.reports[:epoch]) - seen.incumbent
+        best = min(report.val_rmse for report in seen.reports[:epoch])
         falls = remaining_falls(seen.completed, epoch)
-        n = len(falls)
+        n, mean = len(falls), float(np.mean(falls))
+        freedom = PRIOR_TRIALS + n - 1
+        guess = PRIOR_TRIALS * (PRIOR_SPREAD * mean) ** 2
         # A curve that ends on the same value as all others had no luck in it: some spread is left.
-        spread = sqrt(np.var(falls, ddof=1) + LEAST_SPREAD**2)
-        t = (np.mean(falls) - needed) / (spread * sqrt(1 + 1 / n))
-        return float(student_t_cdf(np.asarray([t]), n - 1)[0])
+        spread = sqrt((guess + n * np.var(falls)) / freedom + LEAST_SPREAD**2)
+        t = (mean - (best - seen.incumbent - self.near)) / (spread * sqrt(1 + 1 / n))
+        return float(student_t_cdf(np.asarray([t]), freedom)[0])
 
 
 LEAST_SPREAD = 0.001  # stars
+PRIOR_SPREAD = 0.3  # of the mean fall: a first guess worth PRIOR_TRIALS trials
+PRIOR_TRIALS = 5
 
 
 def remaining_falls(curves: Sequence[Sequence[float]], epoch: int) -> list[float]:

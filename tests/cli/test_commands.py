@@ -384,7 +384,7 @@ def test_the_lines_to_type_next_name_a_storage_of_ones_own(cli):
     storage = ["--storage", "sqlite:///mine.db"]
     outcome = cli("start", "--study", "small.yaml", "--trials", "1", "--device", "cpu", *storage)
     lines = outcome.out.splitlines()
-    assert lines[lines.index("next:") + 1] == (
+    assert lines[lines.index("next:") + 2] == (
         "  recsys-search best --export config.yaml --study small --storage sqlite:///mine.db"
     )
 

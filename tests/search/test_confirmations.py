@@ -72,9 +72,9 @@ def test_results_are_read_from_a_studys_attributes():
         "recsys_search:spec": "{}",
     }
     assert results_in(attrs) == {7: {1000: 0.8, 1001: 0.9}, 3: {1000: None}}
-    assert numbers(confirmed_in(attrs)) == [7]
+    assert numbers(confirmed_in(attrs, 0.0)) == [7]
     del attrs["recsys_search:confirmed"]  # a first call that was cut off
-    assert confirmed_in(attrs) == []
+    assert confirmed_in(attrs, 0.0) == []
 
 
 def test_figures_say_over_how_many_seeds_and_cuts():

@@ -51,3 +51,10 @@ def test_a_paired_interval_is_that_of_the_differences():
 def test_one_value_has_no_interval():
     with pytest.raises(StatisticsError):
         mean_interval([1.0])
+
+
+def test_cuts_of_the_same_rows_have_a_wider_interval():
+    """Eight rows to train on for each to validate: 1/2 + 1/8 in the place of 1/2."""
+    plain, wider = mean_interval([1.0, 3.0]), mean_interval([1.0, 3.0], overlap=1 / 8)
+    assert wider.mean == plain.mean
+    assert wider.high - wider.mean == approx((plain.high - plain.mean) * (1.25**0.5))
