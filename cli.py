@@ -126,7 +126,7 @@ def start(
         typer.Option("--target-rmse", help="End the study below this validation RMSE, in stars."),
     ] = None,
     explore: Annotated[
-        bool, typer.Option("--explore", help="Train beyond the study's known limits too.")
+        bool, typer.Option("--explore", help="Lift the study file's limits, from now on.")
     ] = False,
     usd_per_hour: Annotated[
         float | None, typer.Option("--usd-per-hour", help="What an hour of this machine costs.")
@@ -259,7 +259,7 @@ def show(
     from .console import epochs_table, key_values, out
 
     config, environment = values.pop("config"), values.pop("environment")
-    out.print(key_values(values))
+    out.print(key_values({name: value for name, value in values.items() if value is not None}))
     for title, table in (("config", config), ("environment", environment)):
         out.print(f"\n[bold]{title}[/bold]")
         out.print(key_values(table or {}))

@@ -71,6 +71,8 @@ def beside_biases(rmse: float, bias_rmse: float | None) -> str:
     figures = f"RMSE {rmse:.4f} (MSE {rmse**2:.4f})"
     if bias_rmse is None:
         return figures
+    if f"{rmse:.4f}" == f"{bias_rmse:.4f}":
+        return f"{figures}, equal to the bias baseline's {bias_rmse:.4f}"
     side = "below" if rmse < bias_rmse else "above"
     return f"{figures}, {abs(rmse - bias_rmse):.4f} {side} the bias baseline's {bias_rmse:.4f}"
 
@@ -118,7 +120,8 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
         status, trials: what `status --json` and `trials --json` print.
     """
     best, target, at = status["best"], status["target"], at_storage(storage)
-    out.print(trials_table(trials, best=best and best["number"]))
+    if trials:
+        out.print(trials_table(trials, best=best and best["number"]))
     if best:
         beside = beside_biases(best["val_rmse"], status["bias_val_rmse"])
         out.print(f"\nbest: trial {best['number']}, validation {beside}")
@@ -229,6 +232,8 @@ def print_evaluation(values: dict[str, Any]) -> None:
             continue
         error = values.get(f"{name}_se")
         told[name] = value if error is None else f"{value:.4f} ± {error:.4f}"
+    if values["opening"] is not None:
+        told["opening"] = f"{values['opening']} of this test split, all runs counted"
     out.print(key_values(told))
     out.print(f"\n{beside_biases(values['rmse'], values['bias_rmse'])}")
     if values["noise_rmse"] is not None:

@@ -66,9 +66,12 @@ def curve(trial: FrozenTrial) -> list[float]:
 
 def ending_of(stop: Stop, seen: Progress) -> Ending:
     """Of a trial that a rule stops."""
-    spared = stop.stop_reason in SPARES_CONTENDERS and is_contender(seen)
-    state = TrialState.COMPLETE if spared else TrialState.PRUNED
-    return Ending(state, stop.stop_reason, stop.reason)
+    if stop.stop_reason not in SPARES_CONTENDERS:
+        return Ending(TrialState.PRUNED, stop.stop_reason, stop.reason)
+    if is_contender(seen):
+        return Ending(TrialState.COMPLETE, stop.stop_reason, stop.reason)
+    behind = "" if seen.incumbent is None else f"; the best trial has {seen.incumbent:.4f}"
+    return Ending(TrialState.PRUNED, stop.stop_reason, f"{stop.reason}{behind}")
 
 
 def is_contender(seen: Progress) -> bool:
@@ -84,7 +87,9 @@ def last_epoch_reached(seen: Progress) -> Ending:
     return Ending(
         TrialState.COMPLETE,
         None,
-        f"ran all {seen.last.epoch} epochs; the best was epoch {best.epoch}",
+        f"ran all {seen.last.epoch} epochs; the best was epoch {best.epoch}"
+        if seen.last.epoch > 1
+        else "ran its one epoch",
     )
 
 

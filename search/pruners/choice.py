@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import model_serializer, model_validator
@@ -35,6 +36,16 @@ class Pruner(Strict):
     def chosen(self) -> Rule | OptunaPruner:
         [entry] = self._entries().values()
         return entry
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plainly_named(cls, entry: Any) -> Any:
+        """`plateau` stands for `{plateau: {}}`; `overfit-gap`, as stops are told, is welcome."""
+        if isinstance(entry, str):
+            entry = {entry: {}}
+        if not isinstance(entry, Mapping):
+            return entry
+        return {str(name).replace("-", "_"): settings for name, settings in entry.items()}
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:

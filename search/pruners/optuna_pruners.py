@@ -59,7 +59,7 @@ class Percentile(OptunaPruner):
         name = "median" if self.percentile == 50 else f"{self.percentile:g}th percentile"
         return (
             f"best validation RMSE {best:.4f} by epoch {epoch} is above {limit:.4f}, the {name} of "
-            f"the {len(values)} completed trials that came to it"
+            f"the {len(values)} completed trials at that epoch"
         )
 
 

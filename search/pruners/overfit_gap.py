@@ -26,8 +26,8 @@ class OverfitGap(Strict):
             return None
         return Stop(
             "overfit-gap",
-            f"validation RMSE {last.val_rmse:.4f} is {gaps[-1]:.3f} above the train RMSE "
-            f"{last.train_rmse:.4f} (limit {self.gap:g}), was {gaps[-1 - self.patience]:.3f} "
-            f"{self.patience} epochs ago, and is past its best, {best.val_rmse:.4f} in epoch "
-            f"{best.epoch}",
+            f"validation RMSE {last.val_rmse:.4f} is past its best, {best.val_rmse:.4f} in epoch "
+            f"{best.epoch}, and {gaps[-1]:.3f} above the train RMSE {last.train_rmse:.4f} (limit "
+            f"{self.gap:g}); {self.patience} epochs before, the gap was "
+            f"{gaps[-1 - self.patience]:.3f}",
         )

@@ -52,8 +52,8 @@ class Plateau(Strict):
             "plateau",
             f"validation RMSE {best.val_rmse:.4f} (epoch {best.epoch}) is level by epoch "
             f"{epoch}{early if trails and epoch < EARLY_EPOCH else ''}: the chance to fall below "
-            f"{self._goal(seen, best.val_rmse):.4f} in the {left} epochs left is "
-            f"{100 * chances[0]:.1f}%",
+            f"{self._goal(seen, best.val_rmse):.4f} in the {left} epoch{'s' * (left != 1)} left is "
+            f"{100 * chances[0]:.1f}% (limit {100 * self.chance:g}%)",
         )
 
     def _chance(self, seen: Progress, left_out: int) -> float | None:

@@ -202,7 +202,7 @@ def test_a_hopeless_trial_is_pruned_with_the_median_it_was_held_against(studied)
     assert trial["val_rmse"] > median(others)
     assert trial["reason"] == (
         f"best validation RMSE {trial['val_rmse']:.4f} by epoch {epoch} is above "
-        f"{median(others):.4f}, the median of the 2 completed trials that came to it"
+        f"{median(others):.4f}, the median of the 2 completed trials at that epoch"
     )
 
 

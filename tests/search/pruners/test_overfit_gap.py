@@ -13,8 +13,8 @@ def test_a_wide_and_widening_gap_past_the_best_is_overfitting(seen):
     stop = OverfitGap().judge(seen(val_rmse=RISING, train_rmse=FALLING))
     assert stop.stop_reason == "overfit-gap"
     assert stop.reason == (
-        "validation RMSE 0.8600 is 0.170 above the train RMSE 0.6900 (limit 0.15), was 0.080 "
-        "3 epochs ago, and is past its best, 0.8300 in epoch 2"
+        "validation RMSE 0.8600 is past its best, 0.8300 in epoch 2, and 0.170 above the train "
+        "RMSE 0.6900 (limit 0.15); 3 epochs before, the gap was 0.080"
     )
 
 

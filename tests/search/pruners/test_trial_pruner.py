@@ -66,7 +66,7 @@ def test_the_median_gives_its_figures():
     assert study.pruner.stop == (
         "hopeless",
         "best validation RMSE 0.7100 by epoch 2 is above 0.7000, the median of the 3 completed "
-        "trials that came to it",
+        "trials at that epoch",
     )
     assert not asked(study, [0.95, 0.69])
 
@@ -94,3 +94,10 @@ def test_a_rung_gives_its_figures(name):
 def test_no_pruner_stops_nothing(seen):
     study = study_with(pruner_of())
     assert not asked(study, [9.9], seen(n=3, active=0, shuffle_cost=0.0))
+
+
+def test_a_pruner_may_be_named_alone_and_as_its_stops_are_told():
+    assert Pruner.model_validate("plateau") == Pruner.model_validate({"plateau": {}})
+    spelled = Pruner.model_validate({"overfit-gap": {"gap": 0.2}})
+    assert spelled == Pruner.model_validate({"overfit_gap": {"gap": 0.2}})
+    assert Pruner.model_validate(spelled.model_dump()) == spelled
