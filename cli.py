@@ -140,7 +140,8 @@ def start(
     as_json: Json = False,
 ) -> None:
     """Run a study, or carry on with it."""
-    from .console import at_storage, command, print_outcome, study_view
+    from .console import at_storage, command, print_outcome
+    from .live import study_view
     from .search.opening import Overrides
     from .search.reading import StudyReader
     from .search.run_study import start as run
@@ -315,7 +316,8 @@ def confirm(
     as_json: Json = False,
 ) -> None:
     """Retrain a study's best trials over seeds and cuts, and rank them with intervals."""
-    from .console import at_storage, command, print_confirmation, print_next, study_view
+    from .console import at_storage, command, print_confirmation, print_next
+    from .live import study_view
     from .search.confirm import confirm as run
 
     of_study = [*(["--study", study] if study else []), *at_storage(storage)]

@@ -109,16 +109,16 @@ class Row(NamedTuple):
 def _make(name: str, row: Row, plan: Plan, done: dict[str, Check]) -> Check:
     ok, detail, remedy = False, "", row.remedy
     if row.needs and not done[row.needs].ok:
-        detail = f"not looked at without {row.needs}"
-        remedy = done[row.needs].remedy or remedy
-    else:
-        try:
-            ok, detail = True, row.look(plan)
-        except RecsysSearchError as error:
-            detail, remedy = _parts(str(error), row.remedy)
-        except Exception as error:
-            detail = in_a_line(error)
-            remedy = _INSTALL if isinstance(error, ImportError) else remedy
+        # What is in the way is the cause alone.
+        told = f"not looked at without {row.needs}"
+        return Check(name, False, told, f"see {row.needs}", required=False)
+    try:
+        ok, detail = True, row.look(plan)
+    except RecsysSearchError as error:
+        detail, remedy = _parts(str(error), row.remedy)
+    except Exception as error:
+        detail = in_a_line(error)
+        remedy = _INSTALL if isinstance(error, ImportError) else remedy
     return Check(name, ok, detail, None if ok else remedy, row.required(plan))
 
 

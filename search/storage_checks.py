@@ -13,7 +13,7 @@ from sqlalchemy.exc import NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from ..errors import StudyError
-from ..files import check_writable, free_bytes
+from ..files import check_writable, free_bytes, nearest_folder
 from .storage import (
     artifact_folder,
     check_folder,
@@ -97,7 +97,7 @@ def check_storage_room(plan: Plan) -> str:
             f"{free / 1e6:.0f} MB left in {folder}, and a study needs "
             f"{LEAST_FREE_BYTES / 1e6:.0f} MB; make room, or name another folder with --storage"
         )
-    return f"{free / 1e9:.1f} GB left in {folder}"
+    return f"{free / 1e9:.1f} GB left in {nearest_folder(folder)}"
 
 
 def file_system(path: Path, mounts: str) -> str:

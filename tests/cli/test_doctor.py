@@ -32,7 +32,7 @@ def test_a_machine_that_lacks_something_is_1_with_the_remedy(cli):
     lines = [" ".join(line.split()) for line in outcome.out.rstrip().splitlines()]
     found = lines.index("missing storage storage 'studies.db' is no database URL")
     assert lines[found + 1] == "remedy: write sqlite:///studies.db"
-    assert lines[-1] == "a study cannot run here: device, amp, storage, storage_room"
+    assert lines[-1] == "a study cannot run here: device, storage, storage_room"
 
 
 @pytest.mark.parametrize(("device", "code"), [("cpu", 0), ("cuda", 1)])
