@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, StrictBool, ValidationError
 from pydantic.dataclasses import dataclass
 
 from ..errors import ConfigError, describe, near, quoted
@@ -90,8 +90,8 @@ class HybridConfig(VaeConfig):
     hidden_dims: Annotated[tuple[Width, ...], Field(min_length=1)] = (1024, 512, 256, 128)
     latent_dim: Width = 128
     dropout: Share = 0.4  # share of hidden units silenced; the decoder takes half of it
-    skip: bool = False  # the decoder sees the embeddings too, past the latent
-    bias: bool = False  # predict the biases plus the decoder's output, not the output alone
+    skip: StrictBool = False  # the decoder sees the embeddings too, past the latent
+    bias: StrictBool = False  # predict the biases plus the decoder's output, not the output alone
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -108,7 +108,7 @@ class TwoTowerConfig(VaeConfig):
     norm_power: Annotated[Number, Field(ge=0, le=1)] = 0.6  # a sum over n ratings is scaled by n^-p
     rating_dropout: Share = 0.3  # share of the train ratings left out of the sums in an epoch
     init_std: Positive = 0.02
-    side: bool = True  # genres and years have a part in what a film is, where there are any
+    side: StrictBool = True  # genres and years have a part in what a film is, where it has any
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)

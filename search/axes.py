@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, StrictBool, model_validator
 
 from ..errors import plain, quoted
 from ..strict import Count, Number, Strict, Whole, fault
@@ -68,7 +68,7 @@ class Axis(Strict):
 
 class FloatAxis(Axis):
     bounds: Annotated[tuple[Number, Number], Two] = Field(alias="float")
-    log: bool = False
+    log: StrictBool = False
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -99,7 +99,7 @@ class FloatAxis(Axis):
 class IntAxis(Axis):
     bounds: Annotated[tuple[Whole, Whole], Two] = Field(alias="int")
     step: Count = 1
-    log: bool = False
+    log: StrictBool = False
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -168,3 +168,11 @@ def test_a_missing_architecture_is_told():
     with pytest.raises(ConfigError) as caught:
         config_from_mapping({"dropout": 0.1})
     assert str(caught.value) == "architecture is missing; choose from two_tower, hybrid, mf, biases"
+
+
+@pytest.mark.parametrize("word", ["yes", "no", "true", 1, 0])
+def test_a_word_is_no_truth_value(word):
+    """In YAML 1.2 `no` is text, which must not become false by way of its meaning."""
+    with pytest.raises(ConfigError) as caught:
+        build_config("two_tower", side=word)
+    assert str(caught.value) == f"side must be true or false, got {word!r}"

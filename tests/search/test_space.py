@@ -185,7 +185,7 @@ def test_stored_params_of_another_space_are_refused():
         ({"dropout": {"float": [0, 1.5]}}, "dropout must be less than 1, got 1.5"),
         ({"free_bits": {"float": [-1, 1]}}, "free_bits must be at least 0, got -1.0"),
         ({"batch_size": {"choice": [2048, 1]}}, "batch_size must be at least 2, got 1"),
-        ({"bias": {"choice": ["no", "yes"]}}, "bias takes 'no' as false; write false"),
+        ({"bias": {"choice": ["no", "yes"]}}, "bias must be true or false, got 'no'"),
         ({"seed": {"choice": ["7"]}}, "seed takes '7' as 7; write 7"),
         ({"batch_size": {"float": [64, 128]}}, "batch_size must be a whole number, got 87.5"),
         (
