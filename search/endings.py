@@ -17,13 +17,12 @@ from ..model.config import TrainingConfig, config_to_mapping
 from ..model.reports import EpochReport
 from ..model.training import Training
 from .limits import Limit
-from .pruners.progress import SPARES_CONTENDERS, Progress, Stop
+from .pruners.progress import SEED_NOISE, SPARES_CONTENDERS, Progress, Stop
 from .second_chances import smaller_batch
 from .space import Space
 from .trials import CONFIG, OUT_OF_MEMORY, best_trials
 
 KNOWN_LIMIT = "known-limit"
-CONTENDER_NOISE = 0.002  # stars: twice the spread of validation RMSE over seeds
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def is_contender(seen: Progress) -> bool:
     best = seen.best
     if best is None:
         return False
-    return seen.incumbent is None or best.val_rmse <= seen.incumbent + CONTENDER_NOISE
+    return seen.incumbent is None or best.val_rmse <= seen.incumbent + SEED_NOISE
 
 
 def last_epoch_reached(seen: Progress) -> Ending:

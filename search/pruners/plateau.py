@@ -12,7 +12,7 @@ from pydantic import Field
 from ...model.config import TrainingConfig, VaeConfig
 from ...strict import Count, Natural, Number, Strict, Whole
 from .forecast import Forecast, forecast, student_t_cdf
-from .progress import Progress, Stop
+from .progress import SEED_NOISE, Progress, Stop
 
 EARLY_EPOCH = 20  # a plateau before it was the reference's sign of a config that will not do
 FEWEST_EPOCHS = 5  # after the warm-up, for a forecast
@@ -86,7 +86,7 @@ class Hopeless(Strict):
     chance: Chance = 0.05
     checks: Count = 1  # epochs in a row
     completed: Annotated[Whole, Field(ge=2)] = 2  # trials, at least, to learn from
-    near: Annotated[Number, Field(ge=0)] = 0.002  # stars above the incumbent, its noise
+    near: Annotated[Number, Field(ge=0)] = SEED_NOISE  # stars above the incumbent
     warmup_epochs: Natural = 1
 
     def judge(self, seen: Progress) -> Stop | None:
