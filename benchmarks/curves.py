@@ -3,8 +3,9 @@
     python benchmarks/curves.py ../ml-latest-small --architecture two_tower --n 200 --shard 0/2
 
 Every trial runs all its epochs, unpruned, and all reports are kept, one trial a line, in
-benchmarks/curves/ARCHITECTURE-SHARD.jsonl. What is there already is skipped, so that a broken
-recording carries on; shards may run side by side, with one thread each (OMP_NUM_THREADS=1).
+benchmarks/curves/ARCHITECTURE-SHARD.jsonl. A config beyond the study's limits is drawn anew. What
+is there already is skipped, so that a broken recording carries on; shards may run side by side,
+with one thread each (OMP_NUM_THREADS=1).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from recsys_search.data.datasets import load_ratings
 from recsys_search.data.splits import split_ratings
 from recsys_search.model.config import TrainingConfig, config_to_mapping
 from recsys_search.model.training import Training
+from recsys_search.search.limits import Limits
 from recsys_search.search.study_file import StudySpec, load_study
 
 FOLDER = Path(__file__).parent / "curves"
@@ -30,12 +32,20 @@ EPOCHS = 30
 DIGITS = 6  # significant ones: five more than a curve's noise
 
 
-def drawn_config(spec: StudySpec, architecture: str, index: int) -> TrainingConfig:
-    """The config of that index, the same whichever were drawn before."""
-    study = optuna.create_study(sampler=RandomSampler(seed=index))
-    study.enqueue_trial({"architecture": architecture})
+def drawn_configs(spec: StudySpec, architecture: str, index: int) -> Iterator[TrainingConfig]:
+    """Draws for that index, the same whichever were drawn before, without end."""
+    sampler = RandomSampler(seed=index)
     fixed = {"max_epochs": EPOCHS, "patience": EPOCHS}
-    return spec.config({**spec.space.suggest(study.ask()), **fixed})
+    while True:
+        study = optuna.create_study(sampler=sampler)
+        study.enqueue_trial({"architecture": architecture})
+        yield spec.config({**spec.space.suggest(study.ask()), **fixed})
+
+
+def is_within(limits: Limits | None, training: Training) -> bool:
+    """Whether the study would train it."""
+    found = limits.of(training.config, training.n_net_parameters) if limits else []
+    return all(limit.violation <= 0 for limit in found)
 
 
 def recorded(architecture: str) -> set[int]:
@@ -103,16 +113,20 @@ def main() -> None:
     for index in range(shard, args.n, n_shards):
         if index in recorded(args.architecture):
             continue
-        with Training(drawn_config(spec, args.architecture, index), split, args.device) as run:
-            for report in run:
-                if not report.finite:
-                    break
-            about = {
-                "bias_val_rmse": run.bias_val_rmse,
-                "fingerprint": split.fingerprint,
-                "machine": machine(str(run.device)),
-            }
-            append(path, json.dumps(curve(index, run, **about), separators=(",", ":")))
+        for config in drawn_configs(spec, args.architecture, index):
+            with Training(config, split, args.device) as run:
+                if not is_within(spec.limits, run):
+                    continue
+                for report in run:
+                    if not report.finite:
+                        break
+                about = {
+                    "bias_val_rmse": run.bias_val_rmse,
+                    "fingerprint": split.fingerprint,
+                    "machine": machine(str(run.device)),
+                }
+                append(path, json.dumps(curve(index, run, **about), separators=(",", ":")))
+                break
         best = min((r.val_rmse for r in run.reports), default=float("nan"))
         train_s = sum(report.epoch_s for report in run.reports)
         print(f"{index}: best {best:.4f} in {len(run.reports)} epochs, {train_s:.0f} s", flush=True)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .bias_head import BiasHead
 from .config import HybridConfig
+from .dropout import Dropout
 from .output import Posterior
 from .store import Pairs, TrainStore
 from .vae import RatingVAE
@@ -79,5 +80,5 @@ def _mlp(widths: Sequence[int], dropout: float, *, batch_norm: bool) -> nn.Seque
         layers.append(nn.Linear(n_in, n_out))
         if batch_norm:
             layers.append(nn.BatchNorm1d(n_out))
-        layers += [nn.LayerNorm(n_out), nn.GELU(), nn.Dropout(dropout)]
+        layers += [nn.LayerNorm(n_out), nn.GELU(), Dropout(dropout)]
     return nn.Sequential(*layers)
