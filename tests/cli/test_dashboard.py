@@ -59,7 +59,7 @@ def test_the_dashboard_shows_the_study_until_ctrl_c(dashboard):
         (study,) = json.load(answer)["study_summaries"]
     assert study["study_name"] == "small"
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=15)
+    _, told = process.communicate(timeout=60)
     assert process.returncode in (0, 130)
     assert "Traceback" not in told
 
@@ -78,7 +78,7 @@ def test_ctrl_c_ends_the_dashboard_in_the_middle_of_an_answer(job):
         assert process.stdout.readline() == "asked\n"
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=60)
         finally:
             process.kill()
             _, told = process.communicate()
