@@ -4,7 +4,8 @@
 
 No training: each curve is a trial that reports epoch by epoch to a study in memory and ends as a
 pruner has it, ours by the project's own rules and endings, Optuna's at their defaults. Prints a
-table of each architecture in Markdown, as docs/pruners.md has it, and writes it as JSON.
+table of each architecture in Markdown, and one of all in one study, as docs/pruners.md has them,
+and writes them as JSON.
 
 Thresholds are tuned on the curves of even index and judged on those of odd index.
 """
@@ -48,6 +49,7 @@ from recsys_search.search.trials import CONFIG
 NOTICED = 0.001  # stars; less is a curve's noise
 TOP_SHARE = 0.1  # of the curves
 FEWEST_CURVES = 20
+RECORDED = ["two_tower", "hybrid"]
 RESAMPLINGS = 2000
 Doubles = NDArray[np.float64]
 HALVES: dict[str, Callable[[int], bool]] = {
@@ -217,13 +219,13 @@ def best(curve: Curve, epochs: int | None = None) -> float:
 
 
 def measured(
-    architecture: str, folder: Path, half: str, study: str, policy: str, n_orders: int
+    architectures: Sequence[str], folder: Path, half: str, study: str, policy: str, n_orders: int
 ) -> Doubles:
     """Each order's figures: epochs used, regret, epochs to the best and whether it was found,
     and a column for each top curve, 1 where it was lost: (n_orders, 4 + n_top)."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     plateau.forecast = cache(plateau.forecast)  # a curve's does not depend on the others
-    curves = read(architecture, folder, half)
+    curves = [curve for name in architectures for curve in read(name, folder, half)]
     rows = []
     for seed in range(n_orders):
         replay = replayed(curves, policies(study)[policy](), seed)
@@ -300,27 +302,28 @@ def table(figures: dict[str, dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--curves", type=Path, default=FOLDER, help="the folder of the curves")
-    parser.add_argument("--architectures", nargs="+", default=list(CONFIGS), choices=list(CONFIGS))
+    parser.add_argument("--architectures", nargs="+", default=RECORDED, choices=list(CONFIGS))
     parser.add_argument("--study", default="breakthrough", help="whose pruners are replayed")
     parser.add_argument("--half", default="all", choices=list(HALVES))
     parser.add_argument("--orders", type=int, default=200)
     parser.add_argument("--out", type=Path, help="a folder for the JSON")
     args = parser.parse_args()
     document: dict[str, Any] = {"machine": machine(), "half": args.half, "orders": args.orders}
-    for architecture in args.architectures:
-        n = len(read(architecture, args.curves, args.half))
-        print(f"\n{architecture}: {n} curves ({args.half}), {args.orders} orders\n", flush=True)
-        if n < FEWEST_CURVES:
-            print(f"{n} are too few; {FEWEST_CURVES} are needed")
-            continue
+    n_curves = {name: len(read(name, args.curves, args.half)) for name in args.architectures}
+    enough = [name for name, n in n_curves.items() if n >= FEWEST_CURVES]
+    for group in (*([name] for name in enough), *([enough] if len(enough) > 1 else [])):
+        title, n = " and ".join(group), sum(n_curves[name] for name in group)
+        print(f"\n{title}: {n} curves ({args.half}), {args.orders} orders\n", flush=True)
         names = list(policies(args.study))
-        asked = (architecture, args.curves, args.half, args.study)
+        asked = (group, args.curves, args.half, args.study)
         with ProcessPoolExecutor(os.cpu_count()) as pool:
             tasks = {name: pool.submit(measured, *asked, name, args.orders) for name in names}
             rows = {name: task.result() for name, task in tasks.items()}
         figures = {name: summary(rows[name], rows["Optuna median"]) for name in names}
         print(table(figures))
-        document[architecture] = {"curves": n, "policies": figures}
+        document[title] = {"curves": n, "policies": figures}
+    for name in n_curves.keys() - set(enough):
+        print(f"\n{name}: {n_curves[name]} curves are too few; {FEWEST_CURVES} are needed")
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
         path = args.out / "replay.json"
