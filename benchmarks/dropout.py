@@ -1,0 +1,58 @@
+"""What the dropout of `HybridVAE` costs on a CPU: a training epoch with torch's own and with ours.
+
+    python benchmarks/dropout.py ../ml-latest-small --out benchmarks/results
+
+Needs no Optuna. Both take turns in one process; each figure is the fastest of its rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from machine import machine
+from recsys_search.data.datasets import load_ratings
+from recsys_search.data.splits import Split, SplitSpec, split_ratings
+from recsys_search.model import hybrid
+from recsys_search.model.config import HybridConfig
+from recsys_search.model.dropout import Dropout
+from recsys_search.model.training import Training
+
+NETS = [(256, 128), (512, 256, 128), (1024, 512, 256)]
+
+
+def epoch_s(split: Split, net: tuple[int, ...], dropout: type[torch.nn.Dropout]) -> float:
+    """Seconds of the second epoch's steps; the first warms up."""
+    hybrid.Dropout = dropout  # type: ignore[misc]
+    with Training(HybridConfig(hidden_dims=net, max_epochs=2), split, "cpu") as run:
+        *_, last = run
+    return last.train_s
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("dataset")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--out", type=Path, help="a folder for the JSON")
+    args = parser.parse_args()
+    split = split_ratings(load_ratings(args.dataset), SplitSpec())
+    rows = []
+    print("| hidden layers | torch's dropout | ours | times faster |\n|---|---|---|---|")
+    for net in NETS:
+        times: dict[type[torch.nn.Dropout], list[float]] = {torch.nn.Dropout: [], Dropout: []}
+        for _ in range(args.rounds):
+            for dropout, found in times.items():
+                found.append(epoch_s(split, net, dropout))
+        theirs, ours = (min(found) for found in times.values())
+        print(f"| {list(net)} | {theirs:.2f} s | {ours:.2f} s | {theirs / ours:.2f} |", flush=True)
+        rows.append({"hidden_dims": net, "torch_s": theirs, "ours_s": ours})
+    if args.out:
+        document = {"machine": machine("cpu"), "threads": torch.get_num_threads(), "epochs": rows}
+        path = args.out / "dropout-cpu.json"
+        path.write_text(json.dumps(document, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
