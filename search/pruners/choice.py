@@ -10,10 +10,11 @@ from pydantic import model_serializer, model_validator
 from ...strict import Strict
 from .collapse import Collapse
 from .divergence import Divergence
+from .hopeless import Hopeless
 from .limits import GpuMemory, TrialBudget
 from .optuna_pruners import Hyperband, Median, OptunaPruner, Percentile, SuccessiveHalving
 from .overfit_gap import OverfitGap
-from .plateau import Hopeless, Plateau
+from .plateau import Plateau
 from .progress import Rule
 
 

@@ -2,11 +2,11 @@
 
 A curve is a level, a decay, and what the falling learning rate brings: y(t) = a + b g(t) + c s(t),
 with g of a few shapes and s(t) the share of the learning rate, whose future is known. Each shape is
-a Bayesian linear regression with a closed form; the shapes are weighted by how well they explain
+a Bayesian linear regression; the shapes are weighted by how well they explain
 the curve. What comes out is a chance, not a value: a curve that tells little leaves it large.
 
 Source: curve families in the manner of Domhan et al. 2015, "Speeding up automatic hyperparameter
-optimization by extrapolation of learning curves"; conjugate regression as in Bishop 2006, 3.3.
+optimization by extrapolation of learning curves".
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-Doubles = NDArray[np.float64]
+from .regression import Doubles, regression, student_t_cdf
 
 # Stars by which a term moves a curve, one standard deviation before anything is seen.
 # On recorded curves of ml-latest-small, these give the chances that come true most nearly.
-LEVEL_SD, DECAY_SD, ANNEALING_SD = 1.0, 0.3, 0.005
+PRIOR_SDS = (1.0, 0.3, 0.005)  # level, decay, annealing
 NOISE_SD = 0.0005  # of one epoch, as a first guess worth NOISE_EPOCHS epochs
 NOISE_EPOCHS = 1
 POWERS = (0.5, 1.0, 2.0)
@@ -70,10 +69,12 @@ def forecast(values: Sequence[float], *, first_epoch: int, max_epochs: int) -> F
     level = y[-1]
     means, sds, evidence, noises = [], [], [], []
     for x, x_ahead in zip(seen, ahead, strict=True):
-        fit = _regression(x, y - level)
-        means.append(level + x_ahead @ fit.coefficients)
-        spread = 1.0 + np.einsum("tk,kl,tl->t", x_ahead, fit.covariance, x_ahead)
-        sds.append(np.sqrt(fit.noise_variance * spread))
+        fit = regression(
+            x, y - level, prior_sds=PRIOR_SDS, noise_sd=NOISE_SD, noise_weight=NOISE_EPOCHS
+        )
+        mean, sd = fit.predict(x_ahead)
+        means.append(level + mean)
+        sds.append(sd)
         evidence.append(fit.log_evidence)
         noises.append(math.sqrt(fit.noise_variance))
     weight = np.exp(np.array(evidence) - max(evidence))
@@ -82,30 +83,9 @@ def forecast(values: Sequence[float], *, first_epoch: int, max_epochs: int) -> F
         mean=np.array(means).T,
         sd=np.array(sds).T,
         weight=weight,
-        freedom=NOISE_EPOCHS + n,
+        freedom=fit.freedom,
         noise=noises[int(weight.argmax())],
     )
-
-
-@dataclass(frozen=True)
-class _Fit:
-    coefficients: Doubles
-    covariance: Doubles  # of the coefficients, in units of the noise variance
-    noise_variance: float
-    log_evidence: float
-
-
-def _regression(x: Doubles, y: Doubles) -> _Fit:
-    """Normal-inverse-gamma posterior of y = x @ coefficients + noise."""
-    prior = np.diag([(NOISE_SD / sd) ** 2 for sd in (LEVEL_SD, DECAY_SD, ANNEALING_SD)])
-    precision = prior + x.T @ x
-    covariance = np.linalg.inv(precision).astype(np.float64)
-    coefficients: Doubles = covariance @ (x.T @ y)
-    shape = 0.5 * (NOISE_EPOCHS + len(y))
-    misfit = float(y @ y - coefficients @ precision @ coefficients)
-    rate = 0.5 * (NOISE_EPOCHS * NOISE_SD**2 + max(misfit, 0.0))
-    log_evidence = -0.5 * np.linalg.slogdet(precision)[1] - shape * math.log(rate)
-    return _Fit(coefficients, covariance, rate / shape, float(log_evidence))
 
 
 @lru_cache(maxsize=64)
@@ -117,20 +97,3 @@ def _designs(first_epoch: int, max_epochs: int) -> Doubles:
     shapes += [(epoch / first_epoch) ** -power for power in POWERS]
     shapes += [np.exp(-(epoch - first_epoch) / constant) for constant in TIME_CONSTANTS]
     return np.stack([np.stack([np.ones_like(epoch), g, annealing], 1) for g in shapes])
-
-
-def student_t_cdf(t: Doubles, freedom: int) -> Doubles:
-    """P(T <= t) of Student's t distribution, exact for whole degrees of freedom from 1 on.
-
-    Source: Abramowitz & Stegun 1964, 26.7.3 and 26.7.4.
-    """
-    angle = np.arctan2(t, math.sqrt(freedom))
-    sine, cosine = np.sin(angle), np.cos(angle)
-    odd = freedom % 2
-    term = cosine if odd else np.ones_like(angle)
-    total = np.zeros_like(angle)
-    for k in range(2 + odd, freedom + 1, 2):
-        total = total + term
-        term = term * cosine**2 * (k - 1) / k
-    within = 2 / np.pi * (angle + sine * total) if odd else sine * total
-    return 0.5 * (1 + within)

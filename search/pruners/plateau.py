@@ -1,24 +1,22 @@
-"""Early stops by what the rest of the curve may bring: a plateau, or no chance to catch up."""
+"""An early stop by the trial's own curve: it is level, and little more is to come."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, sqrt
+from math import ceil
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
 from ...model.config import TrainingConfig, VaeConfig
-from ...strict import Count, Natural, Number, Strict, Whole
-from .forecast import Forecast, forecast, student_t_cdf
-from .progress import SEED_NOISE, Progress, Stop
+from ...strict import Chance, Count, Number, Strict
+from .forecast import Forecast, forecast
+from .progress import Progress, Stop
 
 EARLY_EPOCH = 20  # a plateau before it was the reference's sign of a config that will not do
 FEWEST_EPOCHS = 5  # after the warm-up, for a forecast
 TAIL = 8  # epochs that a forecast looks back on
-
-Chance = Annotated[Number, Field(gt=0, lt=1)]
 
 
 class Plateau(Strict):
@@ -73,68 +71,6 @@ class Plateau(Strict):
         if seen.incumbent is None or best <= seen.incumbent:
             return improved
         return max(improved, seen.incumbent)
-
-
-class Hopeless(Strict):
-    """It will hardly come near the incumbent, by how far completed trials of its kind still fell
-    from the same epoch on.
-
-    The falls that remain are taken as draws of one normal distribution, of unknown mean and spread:
-    the next one's is a t distribution. Two trials tell little of a spread, so a guess has its part.
-    """
-
-    chance: Chance = 0.05
-    checks: Count = 1  # epochs in a row
-    completed: Annotated[Whole, Field(ge=2)] = 2  # trials, at least, to learn from
-    near: Annotated[Number, Field(ge=0)] = SEED_NOISE  # stars above the incumbent
-    warmup_epochs: Natural = 1
-
-    def judge(self, seen: Progress) -> Stop | None:
-        if seen.incumbent is None or len(seen.reports) < self.checks + self.warmup_epochs:
-            return None
-        epochs = [len(seen.reports) - left_out for left_out in range(self.checks)]
-        falls = remaining_falls(seen.completed, epochs[0])
-        if len(falls) < self.completed:
-            return None
-        chances = [self._chance(seen, epoch) for epoch in epochs]
-        if not max(chances) < self.chance:
-            return None
-        best = seen.best
-        assert best is not None
-        return Stop(
-            "hopeless",
-            f"validation RMSE {best.val_rmse:.4f} by epoch {epochs[0]} would have to fall by "
-            f"{best.val_rmse - seen.incumbent - self.near:.4f} to come within {self.near:g} of the "
-            f"best trial's {seen.incumbent:.4f}; the {len(falls)} completed "
-            f"{seen.config.architecture} trials fell by {np.mean(falls):.4f} ± "
-            f"{np.std(falls, ddof=1):.4f} from there on (chance {100 * chances[0]:.1f}%)",
-        )
-
-    def _chance(self, seen: Progress, epoch: int) -> float:
-        """To come near the incumbent, as it stood at that epoch."""
-        assert seen.incumbent is not None
-        best = min(report.val_rmse for report in seen.reports[:epoch])
-        falls = remaining_falls(seen.completed, epoch)
-        n, mean = len(falls), float(np.mean(falls))
-        freedom = PRIOR_TRIALS + n - 1
-        guess = PRIOR_TRIALS * (PRIOR_SPREAD * mean) ** 2
-        # A curve that ends on the same value as all others had no luck in it: some spread is left.
-        spread = sqrt((guess + n * np.var(falls)) / freedom + LEAST_SPREAD**2)
-        t = (mean - (best - seen.incumbent - self.near)) / (spread * sqrt(1 + 1 / n))
-        return float(student_t_cdf(np.asarray([t]), freedom)[0])
-
-
-LEAST_SPREAD = 0.001  # stars
-PRIOR_SPREAD = 0.3  # of the mean fall: a first guess worth PRIOR_TRIALS trials
-PRIOR_TRIALS = 5
-
-
-def remaining_falls(curves: Sequence[Sequence[float]], epoch: int) -> list[float]:
-    """How far the best value of each curve fell after that epoch, in stars.
-
-    Curves that ended by then are left out: nobody knows how far they would have fallen.
-    """
-    return [min(curve[:epoch]) - min(curve) for curve in curves if len(curve) > epoch]
 
 
 def curve_ahead(config: TrainingConfig, values: Sequence[float]) -> Forecast | None:

@@ -1,14 +1,14 @@
-"""Early stops by what the rest of a curve may bring."""
+"""Early stops by what the rest of the trial's own curve may bring."""
 
 from __future__ import annotations
 
-from math import exp, sqrt
+from math import exp
 
 import numpy as np
 import pytest
 from pytest import approx
-from recsys_search.search.pruners.forecast import forecast, student_t_cdf
-from recsys_search.search.pruners.plateau import Hopeless, Plateau, curve_ahead, remaining_falls
+from recsys_search.search.pruners.forecast import forecast
+from recsys_search.search.pruners.plateau import Plateau, curve_ahead
 
 MAX_EPOCHS = {"max_epochs": 40}
 
@@ -129,94 +129,3 @@ def test_a_shorter_tail_leaves_more_open():
     """Six epochs of a level say less than twenty."""
     few, many = (forecast(noisy([0.8] * n), first_epoch=3, max_epochs=60) for n in (6, 20))
     assert few.chance_below(0.79) > many.chance_below(0.79)
-
-
-@pytest.mark.parametrize(
-    ("t", "freedom", "p"),  # of printed tables
-    [
-        (0.0, 5, 0.5),
-        (6.314, 1, 0.95),
-        (2.920, 2, 0.95),
-        (-2.353, 3, 0.05),
-        (2.132, 4, 0.95),
-        (4.032, 5, 0.995),
-        (-1.812, 10, 0.05),
-        (2.528, 20, 0.99),
-    ],
-)
-def test_the_t_distribution_is_that_of_the_tables(t, freedom, p):
-    assert student_t_cdf(np.array([t]), freedom)[0] == approx(p, abs=5e-5)
-
-
-# No chance to catch up.
-
-
-def others(*falls, n=10, at=5, final=0.80):
-    """Curves that stand level, then fall by so much after epoch `at`."""
-    return [[final + fall] * at + [final] * (n - at) for fall in falls]
-
-
-def test_falls_are_those_of_the_best_value_after_the_epoch():
-    assert remaining_falls([[0.9, 0.8, 0.85, 0.7], [0.8, 0.9, 0.9, 0.9]], 2) == [approx(0.1), 0.0]
-
-
-def test_a_curve_that_ended_before_the_epoch_tells_nothing_of_what_comes_after(seen):
-    """Budgets cut trials short: their curves did not fall by 0, they ended."""
-    assert remaining_falls([[0.9, 0.8], [0.9, 0.8, 0.7]], 2) == [approx(0.1)]
-    cut_short = [[0.9, 0.85, 0.8]] * 5
-    trial = seen(n=5, val_rmse=0.85, incumbent=0.80, completed=cut_short)
-    assert Hopeless().judge(trial) is None
-
-
-def test_a_trial_that_would_have_to_fall_far_more_than_others_did_is_hopeless(seen):
-    completed = others(0.010, 0.012, 0.008, 0.011)
-    trial = seen(n=5, val_rmse=0.85, incumbent=0.80, completed=completed)
-    stop = Hopeless().judge(trial)
-    assert stop.stop_reason == "hopeless"
-    assert stop.reason.startswith(
-        "validation RMSE 0.8500 by epoch 5 would have to fall by 0.0480 to come within 0.002 of "
-        "the best trial's 0.8000; the 4 completed hybrid trials fell by 0.0103 ± 0.0017 from "
-        "there on (chance "
-    )
-
-
-def test_the_chance_is_that_of_the_next_draw_with_a_guess_worth_five_trials(seen):
-    """Falls of 0.01 on average, a variance of 3e-6 among 4; 0.004 are missing after the noise.
-
-    The guess is a spread of 0.003: (5 * 9e-6 + 4 * 3e-6) / (5 + 3) = 7.125e-6; 1e-6 comes on top.
-    """
-    falls = (0.01 - 0.001732, 0.01 - 0.001732, 0.01 + 0.001732, 0.01 + 0.001732)
-    trial = seen(n=5, val_rmse=0.806, incumbent=0.80, completed=others(*falls))
-    t = (0.01 - 0.004) / (sqrt(8.125e-6) * sqrt(1.25))
-    expected = student_t_cdf(np.array([t]), 8)[0]
-    assert Hopeless()._chance(trial, 5) == approx(expected, rel=1e-3)
-
-
-def test_a_trial_that_may_catch_up_goes_on(seen):
-    completed = others(0.010, 0.012, 0.008, 0.011)
-    assert Hopeless().judge(seen(n=5, val_rmse=0.812, incumbent=0.80, completed=completed)) is None
-
-
-def test_a_trial_that_was_promising_an_epoch_ago_goes_on(seen):
-    """One epoch of catching up resets the count."""
-    completed = others(0.010, 0.012, 0.008, 0.011)
-    trial = seen(val_rmse=[0.85, 0.85, 0.85, 0.85, 0.811], incumbent=0.80, completed=completed)
-    assert Hopeless().judge(trial) is None
-
-
-@pytest.mark.parametrize(
-    "others_known",
-    [
-        {"incumbent": None, "completed": others(0.01, 0.01, 0.01, 0.01)},
-        {"incumbent": 0.80, "completed": others(0.01)},
-    ],
-)
-def test_without_completed_trials_there_is_nothing_to_learn_from(seen, others_known):
-    assert Hopeless().judge(seen(n=5, val_rmse=0.9, **others_known)) is None
-
-
-def test_the_first_epochs_are_not_judged(seen):
-    completed = others(0.01, 0.01, 0.01, 0.01)
-    trial = {"val_rmse": 0.95, "incumbent": 0.80, "completed": completed}
-    assert Hopeless(warmup_epochs=4).judge(seen(n=4, **trial)) is None
-    assert Hopeless(warmup_epochs=4).judge(seen(n=5, **trial)) is not None

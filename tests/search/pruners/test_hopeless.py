@@ -1,0 +1,125 @@
+"""No chance to catch up."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+import pytest
+from pytest import approx
+from recsys_search.search.pruners.hopeless import Hopeless, expected_end, jumpiness
+
+
+def others(*falls, n=10, at=5, final=0.80):
+    """Curves that stand level, then fall by so much after epoch `at`."""
+    return [[final + fall] * at + [final] * (n - at) for fall in falls]
+
+
+SMALL_FALLS = others(0.010, 0.012, 0.008, 0.011)
+
+
+def test_a_trial_that_is_far_behind_is_hopeless(seen):
+    trial = seen(n=5, val_rmse=0.85, incumbent=0.80, completed=SMALL_FALLS)
+    stop = Hopeless().judge(trial)
+    assert stop.stop_reason == "hopeless"
+    assert stop.reason.startswith("validation RMSE 0.8500 by epoch 5 leads to 0.82")
+    assert ", as 4 completed hybrid trials had it; the chance to come within 0.005" in stop.reason
+    assert " of the best trial's 0.8000 is " in stop.reason
+    assert stop.reason.endswith("% (limit 5%)")
+
+
+def test_one_trial_is_enough_to_learn_from(seen):
+    trial = seen(n=5, val_rmse=0.90, incumbent=0.80, completed=others(0.010))
+    assert "as 1 completed hybrid trial had it" in Hopeless().judge(trial).reason
+    assert Hopeless(completed=2).judge(trial) is None
+
+
+def test_a_trial_that_may_catch_up_goes_on(seen):
+    trial = seen(n=5, val_rmse=0.812, incumbent=0.80, completed=SMALL_FALLS)
+    assert Hopeless().judge(trial) is None
+
+
+def test_the_best_epoch_counts_not_the_last(seen):
+    """A trial that stood well and had a bad epoch may come back."""
+    run = [0.90, 0.85, 0.811, 0.85, 0.85]
+    assert Hopeless().judge(seen(val_rmse=run, incumbent=0.80, completed=SMALL_FALLS)) is None
+
+
+def test_where_curves_jump_more_is_open(seen):
+    """The same falls; but the other trials' epochs are apart by 0.02 stars and more."""
+    calm = others(0.010, 0.012, 0.008, 0.011)
+    jumpy = [[v + 0.03 * (e % 2) for e, v in enumerate(curve)] for curve in calm]
+    trial = {"n": 5, "val_rmse": 0.84, "incumbent": 0.80}
+    assert Hopeless().judge(seen(**trial, completed=calm)) is not None
+    assert Hopeless().judge(seen(**trial, completed=jumpy)) is None
+
+
+def test_nearer_to_the_best_trial_is_told_apart_by_near(seen):
+    trial = seen(n=5, val_rmse=0.825, incumbent=0.80, completed=SMALL_FALLS)
+    assert Hopeless(near=0.0).judge(trial) is not None
+    assert Hopeless(near=0.02).judge(trial) is None
+
+
+@pytest.mark.parametrize(
+    "others_known",
+    [
+        {"incumbent": None, "completed": others(0.01, 0.01, 0.01, 0.01)},
+        {"incumbent": 0.80, "completed": []},
+    ],
+)
+def test_without_completed_trials_there_is_nothing_to_learn_from(seen, others_known):
+    assert Hopeless().judge(seen(n=5, val_rmse=0.95, **others_known)) is None
+
+
+def test_a_curve_that_ended_by_the_epoch_tells_nothing_of_what_comes_after(seen):
+    """Budgets cut trials short: their curves did not fall by 0, they ended."""
+    cut_short = [[0.9, 0.85, 0.8, 0.8, 0.8]] * 5
+    trial = {"val_rmse": 0.95, "incumbent": 0.80, "completed": cut_short}
+    assert Hopeless().judge(seen(n=5, **trial)) is None
+    assert Hopeless().judge(seen(n=4, **trial)) is not None
+
+
+def test_the_first_epochs_are_not_judged(seen):
+    trial = {"val_rmse": 0.95, "incumbent": 0.80, "completed": SMALL_FALLS}
+    assert Hopeless(warmup_epochs=4).judge(seen(n=4, **trial)) is None
+    assert Hopeless(warmup_epochs=4).judge(seen(n=5, **trial)) is not None
+
+
+# What is expected.
+
+
+def test_one_curve_leads_a_lagging_trial_up_by_the_guessed_slope():
+    """It fell by 0.02 to 0.80; 0.05 behind at the same epoch means 0.7 of that at the end.
+
+    Noise: 0.3 of the fall, 0.006, and 0.001 on top: 3.7e-5, its guess worth 8 of 9 trials.
+    The slope's own doubt, 0.2, is worth 0.01 at that distance; that of the level is the noise.
+    """
+    [curve] = others(0.02)
+    expected = expected_end(0.87, 5, [curve])
+    assert expected.mean == approx(0.835, abs=1e-5)
+    assert expected.freedom == 9
+    noise = 8 / 9 * 3.7e-5
+    assert expected.sd == approx(sqrt(noise + noise + 8 / 9 * 0.01**2), rel=1e-3)
+
+
+def test_many_curves_overrule_the_guessed_slope():
+    """Others' ends are 0.1 of what they stood apart."""
+    levels = np.linspace(0.85, 1.05, 400)
+    curves = [[level] * 5 + [0.80 + 0.1 * (level - 0.85)] * 5 for level in levels]
+    assert expected_end(1.05, 5, curves).mean == approx(0.82, abs=0.003)
+
+
+def test_whoever_stands_like_the_others_ends_like_them():
+    assert expected_end(0.81, 5, others(0.01, 0.01)).mean == approx(0.80, abs=1e-6)
+
+
+def test_jumps_are_the_noise_of_an_epoch_whatever_the_course():
+    rng = np.random.default_rng(0)
+    course = 0.8 + 0.2 * np.exp(-np.arange(4000) / 800)
+    noisy = course + rng.normal(0, 0.004, len(course))
+    assert jumpiness([noisy.tolist()]) == approx(0.004, rel=0.05)
+    assert jumpiness([course.tolist()]) < 1e-6
+
+
+def test_a_curve_of_two_epochs_has_no_jumps():
+    assert jumpiness([[0.9, 0.8]]) == 0.0
