@@ -49,9 +49,10 @@ class Hopeless(Strict):
         n = len(longer)
         return Stop(
             "hopeless",
-            f"validation RMSE {best.val_rmse:.4f} by epoch {epoch} leads to {expected.mean:.4f} ± "
-            f"{expected.sd:.4f}, as {n} completed {seen.config.architecture} trial{'s' * (n > 1)} "
-            f"had it; the chance to come within {self.near:g} of the best trial's "
+            f"validation RMSE {best.val_rmse:.4f} by epoch {epoch} should end at "
+            f"{expected.mean:.4f} ± {expected.sd:.4f}, by the {n} completed "
+            f"{seen.config.architecture} trial{'s' * (n > 1)} that ran longer; the chance to come "
+            f"within {self.near:g} of the best trial's "
             f"{seen.incumbent:.4f} is {100 * chance:.1f}% (limit {100 * self.chance:g}%)",
         )
 

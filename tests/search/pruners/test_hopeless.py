@@ -22,15 +22,18 @@ def test_a_trial_that_is_far_behind_is_hopeless(seen):
     trial = seen(n=5, val_rmse=0.85, incumbent=0.80, completed=SMALL_FALLS)
     stop = Hopeless().judge(trial)
     assert stop.stop_reason == "hopeless"
-    assert stop.reason.startswith("validation RMSE 0.8500 by epoch 5 leads to 0.82")
-    assert ", as 4 completed hybrid trials had it; the chance to come within 0.005" in stop.reason
-    assert " of the best trial's 0.8000 is " in stop.reason
+    assert stop.reason.startswith("validation RMSE 0.8500 by epoch 5 should end at 0.82")
+    assert (
+        ", by the 4 completed hybrid trials that ran longer; the chance to come within"
+        in stop.reason
+    )
+    assert " within 0.005 of the best trial's 0.8000 is " in stop.reason
     assert stop.reason.endswith("% (limit 5%)")
 
 
 def test_one_trial_is_enough_to_learn_from(seen):
     trial = seen(n=5, val_rmse=0.90, incumbent=0.80, completed=others(0.010))
-    assert "as 1 completed hybrid trial had it" in Hopeless().judge(trial).reason
+    assert "by the 1 completed hybrid trial that ran longer;" in Hopeless().judge(trial).reason
     assert Hopeless(completed=2).judge(trial) is None
 
 
