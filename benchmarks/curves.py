@@ -21,7 +21,7 @@ import optuna
 from machine import machine
 from optuna.samplers import RandomSampler
 from recsys_search.data.datasets import load_ratings
-from recsys_search.data.splits import split_ratings
+from recsys_search.data.splits import Split, split_ratings
 from recsys_search.model.config import TrainingConfig, config_to_mapping
 from recsys_search.model.training import Training
 from recsys_search.search.limits import Limits
@@ -43,9 +43,23 @@ def drawn_configs(spec: StudySpec, architecture: str, index: int) -> Iterator[Tr
 
 
 def is_within(limits: Limits | None, training: Training) -> bool:
-    """Whether the study would train it."""
+    """Whether the study would train this config: no limit is exceeded."""
     found = limits.of(training.config, training.n_net_parameters) if limits else []
     return all(limit.violation <= 0 for limit in found)
+
+
+def recorded_run(
+    spec: StudySpec, split: Split, architecture: str, index: int, device: str
+) -> Training:
+    """Of the first draw within the study's limits: all its epochs, or up to one that is lost."""
+    for config in drawn_configs(spec, architecture, index):
+        with Training(config, split, device) as run:
+            if is_within(spec.limits, run):
+                for report in run:
+                    if not report.finite:
+                        break
+                return run
+    raise AssertionError("draws have no end")
 
 
 def recorded(architecture: str) -> set[int]:
@@ -113,20 +127,13 @@ def main() -> None:
     for index in range(shard, args.n, n_shards):
         if index in recorded(args.architecture):
             continue
-        for config in drawn_configs(spec, args.architecture, index):
-            with Training(config, split, args.device) as run:
-                if not is_within(spec.limits, run):
-                    continue
-                for report in run:
-                    if not report.finite:
-                        break
-                about = {
-                    "bias_val_rmse": run.bias_val_rmse,
-                    "fingerprint": split.fingerprint,
-                    "machine": machine(str(run.device)),
-                }
-                append(path, json.dumps(curve(index, run, **about), separators=(",", ":")))
-                break
+        run = recorded_run(spec, split, args.architecture, index, args.device)
+        about = {
+            "bias_val_rmse": run.bias_val_rmse,
+            "fingerprint": split.fingerprint,
+            "machine": machine(str(run.device)),
+        }
+        append(path, json.dumps(curve(index, run, **about), separators=(",", ":")))
         best = min((r.val_rmse for r in run.reports), default=float("nan"))
         train_s = sum(report.epoch_s for report in run.reports)
         print(f"{index}: best {best:.4f} in {len(run.reports)} epochs, {train_s:.0f} s", flush=True)

@@ -49,7 +49,8 @@ def main() -> None:
         print(f"| {list(net)} | {theirs:.2f} s | {ours:.2f} s | {theirs / ours:.2f} |", flush=True)
         rows.append({"hidden_dims": net, "torch_s": theirs, "ours_s": ours})
     if args.out:
-        document = {"machine": machine("cpu"), "threads": torch.get_num_threads(), "epochs": rows}
+        document = {"machine": machine("cpu"), "threads": torch.get_num_threads(), "epoch_s": rows}
+        args.out.mkdir(parents=True, exist_ok=True)
         path = args.out / "dropout-cpu.json"
         path.write_text(json.dumps(document, indent=2) + "\n")
 

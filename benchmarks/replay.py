@@ -322,8 +322,9 @@ def main() -> None:
         figures = {name: summary(rows[name], rows["Optuna median"]) for name in names}
         print(table(figures))
         document[title] = {"curves": n, "policies": figures}
-    for name in n_curves.keys() - set(enough):
-        print(f"\n{name}: {n_curves[name]} curves are too few; {FEWEST_CURVES} are needed")
+    for name, n in n_curves.items():
+        if n < FEWEST_CURVES:
+            print(f"\n{name}: {n} curves are too few; {FEWEST_CURVES} are needed")
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
         path = args.out / "replay.json"

@@ -2,8 +2,8 @@
 
 A curve is a level, a decay, and what the falling learning rate brings: y(t) = a + b g(t) + c s(t),
 with g of a few shapes and s(t) the share of the learning rate, whose future is known. Each shape is
-a Bayesian linear regression; the shapes are weighted by how well they explain
-the curve. What comes out is a chance, not a value: a curve that tells little leaves it large.
+a Bayesian linear regression; the shapes are weighted by how well they explain the curve. What comes
+out is a chance, not a value: a curve that tells little leaves it large.
 
 Source: curve families in the manner of Domhan et al. 2015, "Speeding up automatic hyperparameter
 optimization by extrapolation of learning curves".
@@ -34,14 +34,15 @@ class Forecast:
     """What the rest of a curve may bring.
 
     Attributes:
-        mean, sd: (n_epochs_left, n_shapes) of the value in each epoch to come, its noise included.
+        mean, scale: (n_epochs_left, n_shapes) of the t distribution of the value in each epoch to
+            come, its noise included.
         weight: (n_shapes,) how well each shape explains the curve; sums to 1.
         freedom: degrees of freedom of the predictions' t distributions.
         noise: standard deviation of the curve around the best shape.
     """
 
     mean: Doubles
-    sd: Doubles
+    scale: Doubles
     weight: Doubles
     freedom: int
     noise: float
@@ -50,7 +51,7 @@ class Forecast:
         """That the curve comes below `value` in the epoch in which it most likely does."""
         if not len(self.mean):
             return 0.0
-        by_shape = student_t_cdf((value - self.mean) / self.sd, self.freedom)
+        by_shape = student_t_cdf((value - self.mean) / self.scale, self.freedom)
         return float((by_shape @ self.weight).max())
 
 
@@ -67,21 +68,21 @@ def forecast(values: Sequence[float], *, first_epoch: int, max_epochs: int) -> F
     designs = _designs(first_epoch, max_epochs)  # (n_shapes, all epochs, 3)
     seen, ahead = designs[:, :n], designs[:, n : n + max_epochs - last]
     level = y[-1]
-    means, sds, evidence, noises = [], [], [], []
+    means, scales, evidence, noises = [], [], [], []
     for x, x_ahead in zip(seen, ahead, strict=True):
         fit = regression(
             x, y - level, prior_sds=PRIOR_SDS, noise_sd=NOISE_SD, noise_weight=NOISE_EPOCHS
         )
-        mean, sd = fit.predict(x_ahead)
+        mean, scale = fit.predict(x_ahead)
         means.append(level + mean)
-        sds.append(sd)
+        scales.append(scale)
         evidence.append(fit.log_evidence)
         noises.append(math.sqrt(fit.noise_variance))
     weight = np.exp(np.array(evidence) - max(evidence))
     weight /= weight.sum()
     return Forecast(
         mean=np.array(means).T,
-        sd=np.array(sds).T,
+        scale=np.array(scales).T,
         weight=weight,
         freedom=fit.freedom,
         noise=noises[int(weight.argmax())],

@@ -1,4 +1,4 @@
-"""A straight line, or any sum of known shapes, through few points: how sure can one be?
+"""A straight line, or any sum of known shapes, through few points, and how sure one can be of it.
 
 Conjugate Bayesian linear regression, in closed form. What it predicts has a t distribution.
 
@@ -25,6 +25,7 @@ class Fit:
         coefficients: (n_terms,) their means.
         covariance: (n_terms, n_terms) of the coefficients, in units of the noise variance.
         freedom: degrees of freedom of a prediction's t distribution.
+        log_evidence: up to a constant, the same for fits of one y with one guess of the noise.
     """
 
     coefficients: Doubles
@@ -34,7 +35,9 @@ class Fit:
     log_evidence: float
 
     def predict(self, x: Doubles) -> tuple[Doubles, Doubles]:
-        """Mean and standard deviation of new values, their noise included.
+        """Mean and scale of the t distribution of new values, their noise included.
+
+        Its standard deviation is sqrt(freedom / (freedom - 2)) times the scale.
 
         Args:
             x: (n, n_terms).
@@ -46,10 +49,13 @@ class Fit:
 def regression(
     x: Doubles, y: Doubles, *, prior_sds: Sequence[float], noise_sd: float, noise_weight: int
 ) -> Fit:
-    """Args:
-    x: (n, n_terms).
-    prior_sds: of each coefficient around 0, before anything is seen.
-    noise_sd: a first guess, worth `noise_weight` points.
+    """The posterior of y = x @ coefficients + noise.
+
+    Args:
+        x: (n, n_terms).
+        y: (n,), may be empty.
+        prior_sds: of each coefficient around 0 before anything is seen, if the noise is as guessed.
+        noise_sd: a first guess, above 0, worth `noise_weight` points.
     """
     prior = np.diag([(noise_sd / sd) ** 2 for sd in prior_sds])
     precision = prior + x.T @ x
@@ -58,7 +64,8 @@ def regression(
     freedom = noise_weight + len(y)
     misfit = float(y @ y - coefficients @ precision @ coefficients)
     rate = 0.5 * (noise_weight * noise_sd**2 + max(misfit, 0.0))
-    log_evidence = -0.5 * np.linalg.slogdet(precision)[1] - 0.5 * freedom * math.log(rate)
+    shrunk = np.linalg.slogdet(precision)[1] - np.linalg.slogdet(prior)[1]
+    log_evidence = -0.5 * shrunk - 0.5 * freedom * math.log(rate)
     return Fit(coefficients, covariance, 2 * rate / freedom, freedom, float(log_evidence))
 
 

@@ -273,7 +273,7 @@ def test_a_target_out_of_reach_ends_nothing(workplace):
 
 
 def test_a_pruned_trial_below_the_target_does_not_reach_it(workplace):
-    """It is far above the biases in every epoch, and yet good enough for the target."""
+    """It is above the biases in every epoch, and yet good enough for the target."""
     base = {"architecture": "hybrid", "amp": "off", "max_epochs": 3, "batch_size": 2000}
     small = {"latent_dim": 2, "n_factors": 2, "hidden_dims": [4], "learning_rate": 1e-6}
     strict = [{"divergence": {"lost_factor": 1.001, "patience": 2}}]

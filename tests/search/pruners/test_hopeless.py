@@ -49,7 +49,7 @@ def test_the_best_epoch_counts_not_the_last(seen):
 
 
 def test_where_curves_jump_more_is_open(seen):
-    """The same falls; but the other trials' epochs are apart by 0.02 stars and more."""
+    """The same levels and ends; but every other epoch of the others lies 0.03 stars higher."""
     calm = others(0.010, 0.012, 0.008, 0.011)
     jumpy = [[v + 0.03 * (e % 2) for e, v in enumerate(curve)] for curve in calm]
     trial = {"n": 5, "val_rmse": 0.84, "incumbent": 0.80}
@@ -82,7 +82,21 @@ def test_a_curve_that_ended_by_the_epoch_tells_nothing_of_what_comes_after(seen)
     assert Hopeless().judge(seen(n=4, **trial)) is not None
 
 
-def test_the_first_epochs_are_not_judged(seen):
+def test_a_trial_that_is_near_the_best_already_is_never_hopeless(seen):
+    """It stands where no other of its kind ever came, and a line leads it back up to them."""
+    completed = [[level] * 5 + [0.86] * 5 for level in np.linspace(0.865, 0.965, 40)]
+    trial = seen(n=5, val_rmse=0.804, incumbent=0.80, completed=completed)
+    assert Hopeless().judge(trial) is None
+    assert expected_end(0.804, 5, completed).mean == 0.804
+
+
+def test_two_epochs_are_too_few_to_judge_by_default(seen):
+    trial = {"val_rmse": 0.95, "incumbent": 0.80, "completed": SMALL_FALLS}
+    assert Hopeless().judge(seen(n=2, **trial)) is None
+    assert Hopeless().judge(seen(n=3, **trial)) is not None
+
+
+def test_the_warmup_epochs_are_not_judged(seen):
     trial = {"val_rmse": 0.95, "incumbent": 0.80, "completed": SMALL_FALLS}
     assert Hopeless(warmup_epochs=4).judge(seen(n=4, **trial)) is None
     assert Hopeless(warmup_epochs=4).judge(seen(n=5, **trial)) is not None
@@ -94,15 +108,17 @@ def test_the_first_epochs_are_not_judged(seen):
 def test_one_curve_leads_a_lagging_trial_up_by_the_guessed_slope():
     """It fell by 0.02 to 0.80; 0.05 behind at the same epoch means 0.7 of that at the end.
 
-    Noise: 0.3 of the fall, 0.006, and 0.001 on top: 3.7e-5, its guess worth 8 of 9 trials.
+    Noise: 0.3 of the fall, 0.006, and 0.001 on top: 3.7e-5, for one trial says nothing of it.
     The slope's own doubt, 0.2, is worth 0.01 at that distance; that of the level is the noise.
     """
     [curve] = others(0.02)
     expected = expected_end(0.87, 5, [curve])
     assert expected.mean == approx(0.835, abs=1e-5)
-    assert expected.freedom == 9
-    noise = 8 / 9 * 3.7e-5
-    assert expected.sd == approx(sqrt(noise + noise + 8 / 9 * 0.01**2), rel=1e-3)
+    assert expected.freedom == 8
+    # The slope's doubt shrinks with the noise, whose guess is scaled up by 8 / 7 and back.
+    scale = sqrt(3.7e-5 + 3.7e-5 + 7 / 8 * 0.01**2)
+    assert expected.scale == approx(scale, rel=1e-3)
+    assert expected.sd == approx(scale * sqrt(8 / 6), rel=1e-3)
 
 
 def test_many_curves_overrule_the_guessed_slope():
@@ -121,7 +137,8 @@ def test_jumps_are_the_noise_of_an_epoch_whatever_the_course():
     course = 0.8 + 0.2 * np.exp(-np.arange(4000) / 800)
     noisy = course + rng.normal(0, 0.004, len(course))
     assert jumpiness([noisy.tolist()]) == approx(0.004, rel=0.05)
-    assert jumpiness([course.tolist()]) < 1e-6
+    of_a_trial = 0.8 + 0.2 * np.exp(-np.arange(30) / 4)
+    assert jumpiness([of_a_trial.tolist()]) < 5e-4
 
 
 def test_a_curve_of_two_epochs_has_no_jumps():

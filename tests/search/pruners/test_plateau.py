@@ -104,7 +104,7 @@ def test_a_forecast_knows_a_decay_it_has_seen():
     """0.8 + 0.1 exp(-t / 8) after 20 of 40 epochs: 0.8082 now, 0.8007 at the end."""
     curve = [0.8 + 0.1 * exp(-epoch / 8) for epoch in range(1, 41)]
     ahead = forecast(curve[:20], first_epoch=1, max_epochs=40)
-    assert ahead.mean.shape == ahead.sd.shape == (20, len(ahead.weight))
+    assert ahead.mean.shape == ahead.scale.shape == (20, len(ahead.weight))
     assert ahead.weight.sum() == approx(1)
     assert float(ahead.mean[-1] @ ahead.weight) == approx(curve[-1], abs=0.002)
     assert ahead.chance_below(0.806) > 0.9

@@ -47,10 +47,22 @@ def test_a_line_through_its_points_is_found():
 
 def test_what_fits_better_has_the_greater_evidence():
     y = np.arange(6.0)
-    line = regression(
-        np.stack([np.ones(6), y], 1), y, prior_sds=[10, 10], noise_sd=0.1, noise_weight=1
+    sloped, level = (
+        regression(
+            np.stack([np.ones(6), shape], 1), y, prior_sds=[10, 10], noise_sd=0.1, noise_weight=1
+        )
+        for shape in (y, np.zeros(6))
     )
-    assert line.log_evidence > constant(y, noise_sd=0.1).log_evidence
+    assert sloped.log_evidence > level.log_evidence
+
+
+def test_who_would_have_believed_anything_has_the_lesser_evidence():
+    """Ten times as wide a prior as the points need costs a factor of ten."""
+    fits = [
+        regression(np.ones((50, 1)), np.zeros(50), prior_sds=[sd], noise_sd=0.1, noise_weight=1)
+        for sd in (10.0, 100.0)
+    ]
+    assert fits[0].log_evidence - fits[1].log_evidence == approx(np.log(10), rel=1e-3)
 
 
 @pytest.mark.parametrize(
