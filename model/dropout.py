@@ -12,7 +12,7 @@ PER_WORD = 4  # draws in 64 random bits
 class Dropout(nn.Dropout):
     """As torch's own, except that on a CPU 16 random bits decide over a value.
 
-    torch draws a double for each there, which is a quarter of a training step of `HybridVAE`. A GPU
+    torch draws a double for each there, which is a fifth of a training step of `HybridVAE`. A GPU
     draws and applies the mask in one kernel, and is left to it.
     """
 
