@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from optuna import Study
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, Trial
 
 from ..model.config import TrainingConfig, config_to_mapping
-from .trials import CONFIG, ENVIRONMENT, SAME_AS
+from .trials import CONFIG, ENVIRONMENT, SAME_AS, is_trained_whole
 
 _TAKEN_OVER = ("params", "val_rmse", "val_mse", "best_epoch", "warning")
 
@@ -15,11 +15,8 @@ _TAKEN_OVER = ("params", "val_rmse", "val_mse", "best_epoch", "warning")
 def trained_before(study: Study, config: TrainingConfig) -> FrozenTrial | None:
     """The completed trial that was trained with this very config, its seed included."""
     wanted = config_to_mapping(config)
-    completed = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-    for trial in completed:
-        if trial.system_attrs.get(CONFIG) == wanted and SAME_AS not in trial.user_attrs:
-            return trial
-    return None
+    trained = filter(is_trained_whole, study.get_trials(deepcopy=False))
+    return next((trial for trial in trained if trial.system_attrs.get(CONFIG) == wanted), None)
 
 
 def take_over(trial: Trial, earlier: FrozenTrial, storage: BaseStorage) -> None:

@@ -78,12 +78,12 @@ def counts(trial: FrozenTrial) -> bool:
 
 def best_trials(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """The completed trials that were trained themselves, best validation RMSE first."""
-    completed = [
-        trial
-        for trial in trials
-        if trial.state == TrialState.COMPLETE and SAME_AS not in trial.user_attrs
-    ]
-    return sorted(completed, key=lambda trial: (trial.value, trial.number))
+    return sorted(filter(is_trained_whole, trials), key=lambda trial: (trial.value, trial.number))
+
+
+def is_trained_whole(trial: FrozenTrial) -> bool:
+    """Whether the trial is complete by its own epochs, and not by an earlier trial's."""
+    return trial.state == TrialState.COMPLETE and SAME_AS not in trial.user_attrs
 
 
 def _best_so_far(trial: FrozenTrial) -> float | None:

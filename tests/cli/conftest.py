@@ -77,6 +77,16 @@ def no_storage_of_its_own(monkeypatch):
 
 
 @pytest.fixture
+def press_ctrl_c(monkeypatch):
+    """`press_ctrl_c(module, name)`: a function that Ctrl-C cuts off as it begins."""
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    return lambda module, name: monkeypatch.setattr(module, name, interrupted)
+
+
+@pytest.fixture
 def folder(tmp_path):
     """A folder with ratings and a study file, and nothing else."""
     return make_folder(tmp_path)

@@ -342,11 +342,8 @@ def test_a_password_is_shown_nowhere(cli, monkeypatch):
         assert "sesame" not in outcome.out + outcome.err
 
 
-def test_ctrl_c_is_130(cli, monkeypatch):
-    def interrupted(*args, **kwargs):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(run_study, "start", interrupted)
+def test_ctrl_c_is_130(cli, press_ctrl_c):
+    press_ctrl_c(run_study, "start")
     outcome = cli("start", "--study", "small.yaml", "--quiet")
     assert outcome.code == 130
     assert outcome.err.splitlines() == [

@@ -51,11 +51,8 @@ def test_progress_is_told_on_stderr_and_the_ranking_as_json(searched):
     assert (quiet.code, quiet.err) == (0, "")
 
 
-def test_ctrl_c_is_130_and_says_how_to_go_on(searched, monkeypatch):
-    def interrupted(*args, **kwargs):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(confirm, "confirm", interrupted)
+def test_ctrl_c_is_130_and_says_how_to_go_on(searched, press_ctrl_c):
+    press_ctrl_c(confirm, "confirm")
     outcome = searched("confirm", "--study", "small", "--quiet")
     assert outcome.code == 130
     assert outcome.err.splitlines() == [
