@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
+from ..data.splits import SplitSpec
 from .intervals import Interval, mean_interval, paired_interval
 
 RESULT = "recsys_search:confirm"
@@ -42,6 +43,49 @@ class Standing:
         return self.behind is not None and self.behind.low <= 0 <= self.behind.high
 
 
+@dataclass(frozen=True)
+class Confirmation:
+    """What a study's retrainings have come to.
+
+    Attributes:
+        standings: the ranking as the last finished call left it, leader first; empty before the
+            first.
+        recut: whether each seed had a cut of train and validation of its own.
+    """
+
+    results: Results
+    standings: list[Standing]
+    recut: bool
+
+    @classmethod
+    def of(cls, attrs: Mapping[str, Any], split: SplitSpec) -> Self:
+        """Args: attrs: the study's system attributes; split: the one that it searched on."""
+        results = results_in(attrs)
+        standings = ranking(results, attrs.get(SEEDS, ()), overlap_of(split))
+        return cls(results, standings, split.is_random)
+
+    @property
+    def figures(self) -> dict[int, dict[str, Any]]:
+        """Trial -> its `confirmed` in JSON, leader first."""
+        told = {}
+        for standing in self.standings:
+            seeds = len(standing.values)
+            cuts = seeds if self.recut else 1
+            told[standing.number] = {**standing.rmse._asdict(), "seeds": seeds, "cuts": cuts}
+        return told
+
+    def diverged_with(self, number: int) -> int | None:
+        """The first seed with which the trial diverged."""
+        return diverged_with(self.results, number)
+
+
+def overlap_of(split: SplitSpec) -> float:
+    """Validation rows over train rows of the seeds' cuts; 0 where all share the one cut."""
+    if not split.is_random or split.validation is None:
+        return 0.0
+    return split.validation / (split.train or 1 - split.validation)
+
+
 def result_key(number: int, seed: int) -> str:
     return f"{RESULT}:{number}:{seed}"
 
@@ -54,11 +98,6 @@ def results_in(attrs: Mapping[str, Any]) -> dict[int, dict[int, float | None]]:
             number, seed = map(int, key.removeprefix(f"{RESULT}:").split(":"))
             results.setdefault(number, {})[seed] = value
     return results
-
-
-def confirmed_in(attrs: Mapping[str, Any], overlap: float) -> list[Standing]:
-    """The ranking as the last finished call left it, leader first; empty before the first."""
-    return ranking(results_in(attrs), attrs.get(SEEDS, ()), overlap)
 
 
 def ranking(results: Results, seeds: Iterable[int], overlap: float = 0.0) -> list[Standing]:
@@ -94,12 +133,6 @@ def ranking(results: Results, seeds: Iterable[int], overlap: float = 0.0) -> lis
         )
         for number in ahead
     ]
-
-
-def figures(standing: Standing, *, recut: bool) -> dict[str, Any]:
-    """A trial's `confirmed` in JSON. Args: recut: whether each seed had a cut of its own."""
-    seeds = len(standing.values)
-    return {**standing.rmse._asdict(), "seeds": seeds, "cuts": seeds if recut else 1}
 
 
 def diverged_with(results: Results, number: int) -> int | None:

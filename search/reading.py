@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,7 +17,7 @@ from ..model.config import config_from_mapping
 from ..model.experiment import Experiment
 from ..model.reports import EpochReport, read_reports
 from .budget import spending
-from .confirmations import Standing, confirmed_in, diverged_with, figures, results_in
+from .confirmations import Confirmation
 from .objective import REPORTS_FILE
 from .opening import FINGERPRINT, stored_specs, target_reached
 from .storage import artifact_store, readable_storage, redacted
@@ -64,6 +65,7 @@ class StudyReader:
         records = [record_of(trial) for trial in trials]
         states = Counter(record["state"] for record in records)
         ahead = best_trials(trials)
+        confirmed = self._confirmation().figures
         target, budget, spent = self.spec.objective.target, self.spec.budget, spending(trials)
         return {
             "study": self.spec.name,
@@ -77,7 +79,7 @@ class StudyReader:
             "running": states["running"],
             "waiting": states["waiting"],
             "best": _keys(record_of(ahead[0]), "number", "val_rmse", "val_mse") if ahead else None,
-            "confirmed": self._leader(),
+            "confirmed": next(({"number": n, **told} for n, told in confirmed.items()), None),
             "target": target
             and {
                 "metric": target.metric,
@@ -136,18 +138,16 @@ class StudyReader:
         Raises:
             NothingYet: no trial is completed.
         """
-        attrs = self._attrs()
-        confirmed = {
-            standing.number: figures(standing, recut=self._recut) for standing in self._standings()
-        }
+        confirmation = self._confirmation()
+        confirmed = confirmation.figures
         return [
             {
                 **record_of(trial),
                 "config": trial.system_attrs[CONFIG],
                 "confirmed": confirmed.get(trial.number),
-                "diverged_with_seed": diverged_with(results_in(attrs), trial.number),
+                "diverged_with_seed": confirmation.diverged_with(trial.number),
             }
-            for trial in self._best(top)
+            for trial in self._best(top, confirmed)
         ]
 
     def unconfirmed_below(self) -> dict[str, Any] | None:
@@ -155,7 +155,7 @@ class StudyReader:
 
         None where no trial is confirmed.
         """
-        confirmed = [standing.number for standing in self._standings()]
+        confirmed = list(self._confirmation().figures)
         for trial in best_trials(self._trials()):
             if not confirmed or trial.number == confirmed[0]:
                 return None
@@ -165,25 +165,27 @@ class StudyReader:
 
     def confirmation(self) -> list[dict[str, Any]]:
         """What `confirm --json` prints, leader first, and last the trials that diverged."""
-        attrs, trials = self._attrs(), self._trials()
-        rows = [
-            {
-                **_keys(record_of(trials[standing.number]), "number", "architecture", "val_rmse"),
-                **figures(standing, recut=self._recut),
-                "behind": standing.behind and standing.behind._asdict(),
-                "tie": standing.tie,
-                "values": standing.values,
-                "diverged_with_seed": None,
-            }
-            for standing in self._standings()
-        ]
+        trials, confirmation = self._trials(), self._confirmation()
+        figures = confirmation.figures
         unknown = dict.fromkeys(("mean", "low", "high", "seeds", "cuts", "behind", "tie", "values"))
-        results = results_in(attrs)
-        for number in sorted(results):
-            if (seed := diverged_with(results, number)) is not None:
-                record = _keys(record_of(trials[number]), "number", "architecture", "val_rmse")
-                rows.append({**record, **unknown, "diverged_with_seed": seed})
-        return rows
+
+        def row(number: int, **values: Any) -> dict[str, Any]:
+            record = _keys(record_of(trials[number]), "number", "architecture", "val_rmse")
+            seed = confirmation.diverged_with(number)
+            return {**record, **unknown, **values, "diverged_with_seed": seed}
+
+        ranked = [
+            row(
+                standing.number,
+                **figures[standing.number],
+                behind=standing.behind and standing.behind._asdict(),
+                tie=standing.tie,
+                values=standing.values,
+            )
+            for standing in confirmation.standings
+        ]
+        others = sorted(confirmation.results)
+        return ranked + [row(n) for n in others if confirmation.diverged_with(n) is not None]
 
     def experiment(self, number: int | None = None) -> Experiment:
         """A trial's config with all that it takes to train it again; the best trial's by default.
@@ -192,12 +194,11 @@ class StudyReader:
             NothingYet: no trial is completed.
             StudyError: no such trial, or one that was not begun.
         """
-        trial = self._best(1)[0] if number is None else self._trial(number)
+        confirmed = self._confirmation().figures
+        trial = self._best(1, confirmed)[0] if number is None else self._trial(number)
         if CONFIG not in trial.system_attrs:
             raise StudyError(f"trial {number} of {self.spec.name} was not begun: it has no config")
         record = record_of(trial)
-        standings = {standing.number: standing for standing in self._standings()}
-        confirmed = standings.get(trial.number)
         return Experiment(
             config=config_from_mapping(trial.system_attrs[CONFIG]),
             dataset=self.spec.dataset,
@@ -208,7 +209,7 @@ class StudyReader:
                 **_keys(record, "val_rmse", "val_mse"),
                 "bias_val_rmse": self.bias_val_rmse,
                 **_keys(record, "best_epoch", "epochs", "train_s"),
-                "confirmed_val_rmse": confirmed and figures(confirmed, recut=self._recut),
+                "confirmed_val_rmse": confirmed.get(trial.number),
             },
             environment=trial.system_attrs.get(ENVIRONMENT, {}),
         )
@@ -216,27 +217,8 @@ class StudyReader:
     def _attrs(self) -> dict[str, Any]:
         return self._storage.get_study_system_attrs(self._study._study_id)
 
-    def _standings(self) -> list[Standing]:
-        return confirmed_in(self._attrs(), self._overlap)
-
-    @property
-    def _overlap(self) -> float:
-        """Validation rows over train rows of the seeds' cuts; 0 where all share the one cut."""
-        split = self.spec.split
-        if not split.is_random or split.validation is None:
-            return 0.0
-        return split.validation / (split.train or 1 - split.validation)
-
-    @property
-    def _recut(self) -> bool:
-        """Whether a confirmation cuts the rows anew with each seed."""
-        return self.spec.split.is_random
-
-    def _leader(self) -> dict[str, Any] | None:
-        standings = self._standings()
-        if not standings:
-            return None
-        return {"number": standings[0].number, **figures(standings[0], recut=self._recut)}
+    def _confirmation(self) -> Confirmation:
+        return Confirmation.of(self._attrs(), self.spec.split)
 
     def _trials(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False)
@@ -251,14 +233,14 @@ class StudyReader:
             )
         return trials[number]
 
-    def _best(self, top: int) -> list[FrozenTrial]:
+    def _best(self, top: int, confirmed: Iterable[int]) -> list[FrozenTrial]:
         ahead = best_trials(self._trials())
         if not ahead:
             raise NothingYet(
                 f"{self.spec.name} has no completed trial yet; go on with: "
                 f"recsys-search start --study {self.spec.name}"
             )
-        place = {standing.number: at for at, standing in enumerate(self._standings())}
+        place = {number: at for at, number in enumerate(confirmed)}
         return sorted(ahead, key=lambda trial: place.get(trial.number, len(place)))[:top]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pytest import approx
+from pytest import approx, mark
+from recsys_search.data.splits import SplitSpec
 from recsys_search.search.confirmations import (
-    confirmed_in,
+    Confirmation,
     diverged_with,
-    figures,
+    overlap_of,
     ranking,
-    results_in,
 )
 
 
@@ -65,20 +65,28 @@ def test_a_trial_that_diverged_with_any_seed_is_not_confirmed():
 
 def test_results_are_read_from_a_studys_attributes():
     attrs = {
-        "recsys_search:confirm:7:1000": 0.8,
-        "recsys_search:confirm:7:1001": 0.9,
+        "recsys_search:confirm:7:1000": 0.5,
+        "recsys_search:confirm:7:1001": 0.5,
         "recsys_search:confirm:3:1000": None,
         "recsys_search:confirmed": [1000, 1001],
         "recsys_search:spec": "{}",
     }
-    assert results_in(attrs) == {7: {1000: 0.8, 1001: 0.9}, 3: {1000: None}}
-    assert numbers(confirmed_in(attrs, 0.0)) == [7]
-    del attrs["recsys_search:confirmed"]  # a first call that was cut off
-    assert confirmed_in(attrs, 0.0) == []
-
-
-def test_figures_say_over_how_many_seeds_and_cuts():
-    (standing,) = ranking({1: {1000: 0.5, 1001: 0.5}}, [1000, 1001])
     values = {"mean": 0.5, "low": 0.5, "high": 0.5, "seeds": 2}
-    assert figures(standing, recut=True) == {**values, "cuts": 2}
-    assert figures(standing, recut=False) == {**values, "cuts": 1}
+    recut = Confirmation.of(attrs, SplitSpec())
+    assert recut.results == {7: {1000: 0.5, 1001: 0.5}, 3: {1000: None}}
+    assert recut.figures == {7: {**values, "cuts": 2}}
+    one_cut = Confirmation.of(attrs, SplitSpec(method="temporal"))
+    assert one_cut.figures == {7: {**values, "cuts": 1}}
+    del attrs["recsys_search:confirmed"]  # a first call that was cut off
+    assert Confirmation.of(attrs, SplitSpec()).figures == {}
+
+
+@mark.parametrize(
+    ("split", "share"),
+    [
+        (SplitSpec(), 0.125),  # 10% over 80%
+        (SplitSpec(method="temporal"), 0.0),
+    ],
+)
+def test_fresh_cuts_overlap_by_validation_over_train(split, share):
+    assert overlap_of(split) == approx(share)
