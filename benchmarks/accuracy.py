@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
+from keep import add_out, keep
 from machine import machine
 from recsys_search.data.datasets import dataset_reference
 from recsys_search.data.splits import SplitSpec
@@ -73,7 +74,7 @@ def main() -> None:
     parser.add_argument("--architectures", nargs="+", default=list(CONFIGS), choices=list(CONFIGS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[42, 43, 44])
     parser.add_argument("--split-seed", type=int, default=42)
-    parser.add_argument("--out", type=Path, help="a folder for the JSON")
+    add_out(parser)
     args = parser.parse_args()
 
     split = SplitSpec(seed=args.split_seed)
@@ -94,14 +95,11 @@ def main() -> None:
             f"{mean(row['below_biases'] for row in of_it):.4f} below the biases"
         )
     if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        name = Path(args.dataset).name
-        about = {"dataset": name, "split": asdict(split), "machine": machine()}
-        path = args.out / f"accuracy-{name}.json"
-        rows = rows_of_others(path, about, args.architectures) + rows
+        file = f"accuracy-{Path(args.dataset).name}"
+        about = {"dataset": Path(args.dataset).name, "split": asdict(split), "machine": machine()}
+        rows += rows_of_others(args.out / f"{file}.json", about, args.architectures)
         rows.sort(key=lambda row: list(CONFIGS).index(row["architecture"]))
-        path.write_text(json.dumps({**about, "rows": rows}, indent=2) + "\n")
-        print(f"wrote {path}")
+        keep(args.out, file, {**about, "rows": rows})
 
 
 if __name__ == "__main__":

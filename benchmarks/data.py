@@ -9,7 +9,6 @@ Each step runs in a process of its own, whose peak memory is told (Python and it
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import resource
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from time import perf_counter
 from typing import Any
 
 import pandas as pd
+from keep import add_out, keep
 from machine import machine
 from recsys_search.data.datasets import load_ratings
 from recsys_search.data.demo import demo_ratings
@@ -99,7 +99,7 @@ def in_fresh_process(step: Callable[..., dict[str, float]], folder: Path, n: int
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("ratings", type=int, nargs="+")
-    parser.add_argument("--out", type=Path, help="a folder for the JSON")
+    add_out(parser)
     args = parser.parse_args()
     rows = []
     for n in args.ratings:
@@ -116,11 +116,7 @@ def main() -> None:
         )
     for name, limit in LIMITS.items():
         print(f"{name}: {rows[-1][name]:g}, to stay under {limit:g} at 32M")
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        path = args.out / "data.json"
-        path.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n")
-        print(f"wrote {path}")
+    keep(args.out, "data", {"machine": machine(), "rows": rows})
 
 
 if __name__ == "__main__":

@@ -8,10 +8,9 @@ Needs no Optuna. Both take turns in one process; each figure is the fastest of i
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 
 import torch
+from keep import add_out, keep
 from machine import machine
 from recsys_search.data.datasets import load_ratings
 from recsys_search.data.splits import Split, SplitSpec, split_ratings
@@ -35,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--out", type=Path, help="a folder for the JSON")
+    add_out(parser)
     args = parser.parse_args()
     split = split_ratings(load_ratings(args.dataset), SplitSpec())
     rows = []
@@ -48,11 +47,8 @@ def main() -> None:
         theirs, ours = (min(found) for found in times.values())
         print(f"| {list(net)} | {theirs:.2f} s | {ours:.2f} s | {theirs / ours:.2f} |", flush=True)
         rows.append({"hidden_dims": net, "torch_s": theirs, "ours_s": ours})
-    if args.out:
-        document = {"machine": machine("cpu"), "threads": torch.get_num_threads(), "epoch_s": rows}
-        args.out.mkdir(parents=True, exist_ok=True)
-        path = args.out / "dropout-cpu.json"
-        path.write_text(json.dumps(document, indent=2) + "\n")
+    document = {"machine": machine("cpu"), "threads": torch.get_num_threads(), "epoch_s": rows}
+    keep(args.out, "dropout-cpu", document)
 
 
 if __name__ == "__main__":

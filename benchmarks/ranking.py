@@ -8,12 +8,11 @@ The model is an untrained `two_tower`: what it scores costs the same.
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import torch
+from keep import add_out, keep
 from machine import machine
 from recsys_search.data.demo import demo_ratings
 from recsys_search.data.splits import SplitSpec, open_test, split_ratings
@@ -48,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("ratings", type=int, nargs="+")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--out", type=Path, help="a folder for the JSON")
+    add_out(parser)
     args = parser.parse_args()
     device = resolve_device(args.device)
     rows = []
@@ -58,12 +57,8 @@ def main() -> None:
             print("  ".join(rows[0]))
         values = rows[-1].items()
         print("  ".join(str(value).rjust(len(name)) for name, value in values), flush=True)
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        about = {"machine": machine(str(device)), "threads": torch.get_num_threads()}
-        path = args.out / f"ranking-{device.type}.json"
-        path.write_text(json.dumps({**about, "rows": rows}, indent=2) + "\n")
-        print(f"wrote {path}")
+    about = {"machine": machine(str(device)), "threads": torch.get_num_threads()}
+    keep(args.out, f"ranking-{device.type}", {**about, "rows": rows})
 
 
 if __name__ == "__main__":

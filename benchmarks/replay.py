@@ -13,7 +13,6 @@ Thresholds are tuned on the curves of even index and judged on those of odd inde
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import optuna
 from curves import FOLDER, read_curves
+from keep import add_out, keep
 from machine import machine
 from numpy.typing import NDArray
 from optuna.pruners import BasePruner
@@ -306,7 +306,7 @@ def main() -> None:
     parser.add_argument("--study", default="breakthrough", help="whose pruners are replayed")
     parser.add_argument("--half", default="all", choices=list(HALVES))
     parser.add_argument("--orders", type=int, default=200)
-    parser.add_argument("--out", type=Path, help="a folder for the JSON")
+    add_out(parser)
     args = parser.parse_args()
     document: dict[str, Any] = {"machine": machine(), "half": args.half, "orders": args.orders}
     n_curves = {name: len(read(name, args.curves, args.half)) for name in args.architectures}
@@ -325,11 +325,7 @@ def main() -> None:
     for name, n in n_curves.items():
         if n < FEWEST_CURVES:
             print(f"\n{name}: {n} curves are too few; {FEWEST_CURVES} are needed")
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        path = args.out / "replay.json"
-        path.write_text(json.dumps(document, indent=2) + "\n")
-        print(f"\nwrote {path}")
+    keep(args.out, "replay", document)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ process, on a GPU that of torch's allocator. An epoch is worked out from its ste
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import sys
@@ -19,6 +18,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from keep import add_out, keep
 from machine import machine
 from recsys_search.data.demo import demo_ratings
 from recsys_search.data.splits import Split, SplitSpec, split_ratings
@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--latent-dim", type=int, default=64)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--out", type=Path, help="a folder for the JSON")
+    add_out(parser)
     args = parser.parse_args()
     if platform.system() != "Linux":
         sys.exit("reads memory from /proc, which Linux alone has")
@@ -113,17 +113,9 @@ def main() -> None:
             print("  ".join(name.rjust(9) for name in rows[0]))
         values = rows[-1].items()
         print("  ".join(str(value).rjust(max(9, len(name))) for name, value in values), flush=True)
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        on = "cuda" if torch.cuda.is_available() and args.device != "cpu" else "cpu"
-        about = {
-            "machine": machine(on),
-            "threads": torch.get_num_threads(),
-            "cores": os.cpu_count(),
-        }
-        path = args.out / f"scale-{on}.json"
-        path.write_text(json.dumps({**about, "rows": rows}, indent=2) + "\n")
-        print(f"wrote {path}")
+    on = "cuda" if torch.cuda.is_available() and args.device != "cpu" else "cpu"
+    about = {"machine": machine(on), "threads": torch.get_num_threads(), "cores": os.cpu_count()}
+    keep(args.out, f"scale-{on}", {**about, "rows": rows})
 
 
 if __name__ == "__main__":
