@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,7 @@ class Overrides:
     trials: int | None = None
     dataset: str | None = None
     target_rmse: float | None = None
-    explore: bool = False  # lift the study's known limits
+    explore: bool = False  # lift the study's known limits, that of GPU memory too
     usd_per_hour: float | None = None
     budget_usd: float | None = None
 
@@ -145,12 +145,18 @@ def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
             values["budget"] = {**(values["budget"] or {}), name: usd}
     if overrides.explore:
         values["limits"] = None
+        values["pruners"] = without_memory_limit(values["pruners"])
     if overrides.target_rmse is not None:
         values["objective"]["target"] = {"metric": "val_rmse", "below": overrides.target_rmse}
     try:
         return StudySpec.model_validate(values)
     except ValidationError as error:
         raise ConfigError(one_line(error)) from None
+
+
+def without_memory_limit(pruners: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """A study file's pruners but for the one that stands for a limit, like those of `limits`."""
+    return [pruner for pruner in pruners if "gpu_memory" not in pruner]
 
 
 def _sampler(spec: StudySpec, *, n_trials: int) -> BaseSampler:
@@ -170,6 +176,8 @@ def _sampler(spec: StudySpec, *, n_trials: int) -> BaseSampler:
 
 def _refuse_changes(begun: StudySpec, spec: StudySpec, storage: str) -> None:
     before, now = (each.model_dump(mode="json", by_alias=True) for each in (begun, spec))
+    for each in (before, now):  # --explore takes it away
+        each["pruners"] = without_memory_limit(each["pruners"])
     for field in before:
         if field not in _FREE_FIELDS and before[field] != now[field]:
             raise StudyError(

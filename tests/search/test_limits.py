@@ -6,6 +6,8 @@ import optuna
 import pytest
 from recsys_search.model.config import build_config
 from recsys_search.search.limits import Limits
+from recsys_search.search.pruners.divergence import Divergence
+from recsys_search.search.pruners.limits import GpuMemory
 from recsys_search.search.study_file import load_study
 
 FAR = [{"name": "far", "kl_weight": 0.02}]
@@ -49,10 +51,17 @@ def test_a_trial_beyond_a_limit_is_not_trained_and_says_so(workplace):
 
 
 def test_explore_lifts_the_limits_of_a_study_that_goes_on(workplace):
-    study = workplace.write_study(space=SPACE, known=FAR, limits={"kl_weight": 1e-5}, trials=1)
+    pruners = [{"gpu_memory": {"share": 0.9}}, {"divergence": {}}]
+    study = workplace.write_study(
+        space=SPACE, known=FAR, limits={"kl_weight": 1e-5}, pruners=pruners, trials=1
+    )
     workplace.start(study)
     reader = workplace.start(study, trials=2, explore=True)
     assert [trial["stop_reason"] for trial in reader.trials()] == ["known-limit", None]
+    [pruner] = reader.spec.pruners
+    assert isinstance(pruner.chosen, Divergence)
+    assert workplace.start("small", trials=3).spec.limits is None
+    assert workplace.start(study, trials=4).spec.pruners[0].chosen == GpuMemory()
 
 
 def test_the_reference_is_within_the_limits_of_breakthrough():
