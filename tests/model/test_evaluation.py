@@ -10,6 +10,7 @@ from pytest import approx
 from recsys_search.model import evaluation, vae
 from recsys_search.model.elbo import KlCost
 from recsys_search.model.output import Posterior
+from recsys_search.model.rating_model import EVAL_BATCH
 
 
 def evaluate(model, pairs, rating, **kl_cost):
@@ -35,12 +36,7 @@ class Fixed(vae.RatingVAE):
 @pytest.fixture
 def in_small_batches(monkeypatch):
     """Batches of two, the last of one."""
-    whole = vae.RatingVAE.outputs
-    monkeypatch.setattr(
-        vae.RatingVAE,
-        "outputs",
-        lambda model, pairs, shared: whole(model, pairs, shared, batch_size=2),
-    )
+    monkeypatch.setitem(EVAL_BATCH, "cpu", 2)
 
 
 ROWS = torch.arange(3)

@@ -9,6 +9,7 @@ import torch
 from pytest import approx
 from recsys_search.model.architectures import MODELS, build_model, count_parameters
 from recsys_search.model.biases import Biases
+from recsys_search.model.rating_model import EVAL_BATCH
 from recsys_search.model.store import Pairs
 
 ARCHITECTURES = list(MODELS)
@@ -58,10 +59,7 @@ def test_predictions_come_in_the_order_of_their_pairs(
     model = lively(small_config(architecture), few)
     asked = [(user, film) for user in (3, -1, 0, 1, 2) for film in (2, 0, -1, 3, 1)]
     one_by_one = torch.cat([model.predict(pairs_of(few, [pair])) for pair in asked])
-    in_twos = type(model).outputs
-    monkeypatch.setattr(
-        model, "outputs", lambda pairs, shared: in_twos(model, pairs, shared, batch_size=2)
-    )
+    monkeypatch.setitem(EVAL_BATCH, "cpu", 2)
     torch.testing.assert_close(model.predict(pairs_of(few, asked)), one_by_one)
 
 

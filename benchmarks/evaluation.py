@@ -1,0 +1,69 @@
+"""How long it takes to predict the validation ratings on a CPU, by the size of the batches.
+
+    python benchmarks/evaluation.py ../ml-latest-small --out benchmarks/results
+
+Needs no Optuna. One thread. The sizes take turns in one process; each figure is the fastest of its
+rounds. What is predicted is the same to the bit whatever the size, or the script says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+from time import perf_counter
+
+import torch
+from keep import add_out, keep
+from machine import machine
+from recsys_search.data.datasets import load_ratings
+from recsys_search.data.splits import SplitSpec, split_ratings
+from recsys_search.model.architectures import build_model
+from recsys_search.model.config import HybridConfig, TrainingConfig, TwoTowerConfig
+from recsys_search.model.rating_model import EVAL_BATCH, RatingModel
+from recsys_search.model.store import Pairs, TrainStore
+
+SIZES = [65536, 8192, 4096, 2048, 1024, 512, 256]
+CONFIGS: dict[str, TrainingConfig] = {
+    "two_tower": TwoTowerConfig(),
+    "hybrid [256, 128]": HybridConfig(hidden_dims=(256, 128)),
+    "hybrid [1024, 512, 256]": HybridConfig(hidden_dims=(1024, 512, 256)),
+}
+
+
+def predicted(model: RatingModel, pairs: Pairs, size: int) -> tuple[torch.Tensor, float]:
+    """And the seconds that it took."""
+    EVAL_BATCH["cpu"] = size
+    started_at = perf_counter()
+    values = model.predict(pairs)
+    return values, perf_counter() - started_at
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("dataset")
+    parser.add_argument("--rounds", type=int, default=5)
+    add_out(parser)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    split = split_ratings(load_ratings(args.dataset), SplitSpec())
+    store = TrainStore.build(split.train, torch.device("cpu"))
+    pairs = store.held_out(split.validation)
+    print(f"seconds for {len(pairs)} pairs, in batches of")
+    print("| model | " + " | ".join(map(str, SIZES)) + " |\n" + "|---" * (len(SIZES) + 1) + "|")
+    rows = []
+    for name, config in CONFIGS.items():
+        model = build_model(config, store)
+        fastest = dict.fromkeys(SIZES, float("inf"))
+        same = True
+        for _ in range(args.rounds):
+            found = {size: predicted(model, pairs, size) for size in SIZES}
+            first, _ = found[SIZES[0]]
+            same = same and all(torch.equal(first, values) for values, _ in found.values())
+            fastest = {size: min(fastest[size], found[size][1]) for size in SIZES}
+        told = " | ".join(f"{seconds:.3f}" for seconds in fastest.values())
+        print(f"| {name} | {told} |{'' if same else ' not the same predictions'}", flush=True)
+        rows.append({"model": name, "seconds": fastest, "same_to_the_bit": same})
+    keep(args.out, "evaluation-cpu", {"machine": machine(), "pairs": len(pairs), "rows": rows})
+
+
+if __name__ == "__main__":
+    main()
