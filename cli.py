@@ -98,7 +98,7 @@ DataDir = Annotated[
 ]
 
 Moved = Annotated[
-    str | None, typer.Option("--dataset", help="Where the run's ratings are now, if they moved.")
+    str | None, typer.Option("--dataset", help="Where the ratings are now, if they moved.")
 ]
 
 
@@ -309,6 +309,7 @@ def confirm(
     seeds: Annotated[
         int, typer.Option("--seeds", min=2, help="Trainings of each, every one with its own cut.")
     ] = 5,
+    dataset: Moved = None,
     data_dir: DataDir = None,
     storage: Storage = STORAGE,
     device: Device = "auto",
@@ -323,9 +324,18 @@ def confirm(
     of_study = [*(["--study", study] if study else []), *at_storage(storage)]
     try:
         with study_view(quiet=quiet) as view:
-            rows = run(study, storage, top=top, seeds=seeds, device=device, watcher=view)
+            rows = run(
+                study,
+                storage,
+                top=top,
+                seeds=seeds,
+                dataset=dataset,
+                device=device,
+                watcher=view,
+            )
     except KeyboardInterrupt:
-        again = ["confirm", "--top", top, "--seeds", seeds, *of_study]
+        moved = ["--dataset", dataset] if dataset else []
+        again = ["confirm", "--top", top, "--seeds", seeds, *moved, *of_study]
         _note(f"go on with: {command(*again)}")
         raise
     if as_json:

@@ -34,6 +34,7 @@ def confirm(
     *,
     top: int = 3,
     seeds: int = 5,
+    dataset: str | None = None,
     device: str = "auto",
     watcher: Watcher | None = None,
 ) -> list[dict[str, Any]]:
@@ -45,6 +46,7 @@ def confirm(
 
     Args:
         name: of the study; None where the storage holds one.
+        dataset: where the study's ratings are now, if they moved.
 
     Returns:
         What `StudyReader.confirmation` says then.
@@ -63,7 +65,7 @@ def confirm(
     resolve_device(device)
     interrupts = Interrupts(watcher.tell)
     reader = StudyReader(storage_url, name)
-    spec = reader.spec
+    spec = reader.spec.model_copy(update={"dataset": dataset or reader.spec.dataset})
     ratings = load_ratings(spec.dataset)
     check_fingerprint(spec, reader.fingerprint, ratings.fingerprint)
     split = split_ratings(ratings, spec.split)

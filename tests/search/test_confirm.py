@@ -10,7 +10,7 @@ import optuna
 import pytest
 from recsys_search.data.datasets import load_ratings
 from recsys_search.data.splits import split_ratings
-from recsys_search.errors import NothingYet, OptionError, StudyError
+from recsys_search.errors import DataError, NothingYet, OptionError, StudyError
 from recsys_search.model.config import config_from_mapping
 from recsys_search.model.experiment import read_experiment, write_experiment
 from recsys_search.model.training import Training
@@ -274,6 +274,14 @@ def test_other_ratings_than_the_studys_are_refused(searched):
     with pytest.raises(StudyError, match="was begun on ratings with the fingerprint"):
         run(searched)
     assert results_of(searched) == set()
+
+
+def test_ratings_that_moved_are_found_where_they_are_said_to_be(searched):
+    moved = searched.folder / "elsewhere"
+    (searched.folder / "ratings").rename(moved)
+    with pytest.raises(DataError, match="ratings"):
+        run(searched)
+    assert len(run(searched, top=1, seeds=2, dataset=str(moved))) == 1
 
 
 def test_a_study_without_a_completed_trial_has_nothing_to_confirm(workplace, recorder):
