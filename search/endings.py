@@ -78,7 +78,8 @@ def is_contender(seen: Progress) -> bool:
     best = seen.best
     if best is None:
         return False
-    return seen.incumbent is None or best.val_rmse <= seen.incumbent + SEED_NOISE
+    noise = SEED_NOISE[seen.config.architecture]
+    return seen.incumbent is None or best.val_rmse <= seen.incumbent + noise
 
 
 def last_epoch_reached(seen: Progress) -> Ending:

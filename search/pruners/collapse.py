@@ -11,7 +11,7 @@ from pydantic import Field
 from ...model.config import VaeConfig
 from ...model.reports import EpochReport
 from ...strict import Count, Number, Strict
-from .progress import SEED_NOISE, Progress, Stop
+from .progress import Progress, Stop
 
 FULL_BETA = 0.9  # of its final value, from which on beta has its say
 PARTIAL_COST = 0.05  # of the MSE; few units that the decoder makes much of are enough
@@ -34,7 +34,7 @@ class Collapse(Strict):
     checks: Count = 3
     active_share: Share = 0.02  # of the latent's units, at most so many are active; or one unit
     shuffle_cost: Share = 0.005  # of the MSE
-    noise: Annotated[Number, Field(ge=0)] = SEED_NOISE  # stars that are no improvement
+    noise: Annotated[Number, Field(ge=0)] = 0.002  # stars that are no improvement
     partial_share: Share = 0.25  # of the units; fewer active ones are worth a warning
 
     def judge(self, seen: Progress) -> Stop | None:
