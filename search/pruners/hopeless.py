@@ -35,7 +35,7 @@ class Hopeless(Strict):
     chance: Chance = 0.05
     completed: Count = 1  # trials, at least, to learn from
     near: Annotated[Number, Field(ge=0)] = 0.005  # stars above the incumbent
-    warmup_epochs: Natural = 2
+    warmup_epochs: Natural = 0  # that are not judged; how much is open then, the chance knows
 
     def judge(self, seen: Progress) -> Stop | None:
         epoch, best = len(seen.reports), seen.best

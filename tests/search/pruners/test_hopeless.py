@@ -90,10 +90,10 @@ def test_a_trial_that_is_near_the_best_already_is_never_hopeless(seen):
     assert expected_end(0.804, 5, completed).mean == 0.804
 
 
-def test_two_epochs_are_too_few_to_judge_by_default(seen):
-    trial = {"val_rmse": 0.95, "incumbent": 0.80, "completed": SMALL_FALLS}
-    assert Hopeless().judge(seen(n=2, **trial)) is None
-    assert Hopeless().judge(seen(n=3, **trial)) is not None
+def test_the_first_epoch_is_judged_where_others_tell_enough_of_it(seen):
+    trial = {"n": 1, "incumbent": 0.80, "completed": SMALL_FALLS}
+    assert Hopeless().judge(seen(val_rmse=0.95, **trial)) is not None
+    assert Hopeless().judge(seen(val_rmse=0.82, **trial)) is None
 
 
 def test_the_warmup_epochs_are_not_judged(seen):
