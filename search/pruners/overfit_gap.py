@@ -6,28 +6,41 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ...model.reports import EpochReport
 from ...strict import Count, Number, Strict
 from .progress import Progress, Stop
 
 
 class OverfitGap(Strict):
-    """Both RMSE are those of eval mode; `two_tower` alone leaves train ratings out of their own
-    prediction, so that the others' gap is wider."""
+    """The gap is wide, and in each of the last epochs it and the validation RMSE were above all
+    that they were in as many epochs before: at a high learning rate a curve rises for an epoch or
+    three, and falls again when the rate does.
+
+    Both RMSE are those of eval mode; `two_tower` alone leaves train ratings out of their own
+    prediction, so that the others' gap is wider.
+    """
 
     gap: Annotated[Number, Field(gt=0)] = 0.15  # stars
-    patience: Count = 3  # epochs past the best, the gap wider than before
+    patience: Count = 3  # epochs, and as many before them
 
     def judge(self, seen: Progress) -> Stop | None:
-        best, last = seen.best, seen.last
-        if best is None or last.epoch - best.epoch < self.patience:
+        n, best, last = self.patience, seen.best, seen.last
+        before, recent = seen.reports[-2 * n : -n], seen.reports[-n:]
+        if best is None or len(before) < n or gap(last) <= self.gap:
             return None
-        gaps = [report.val_rmse - report.train_rmse for report in seen.reports]
-        if not gaps[-1] > max(self.gap, *gaps[-1 - self.patience : -1]):
+        rises = min(r.val_rmse for r in recent) > max(r.val_rmse for r in before)
+        widens = min(map(gap, recent)) > max(map(gap, before))
+        if not (rises and widens):
             return None
         return Stop(
             "overfit-gap",
             f"validation RMSE {last.val_rmse:.4f} is past its best, {best.val_rmse:.4f} in epoch "
-            f"{best.epoch}, and {gaps[-1]:.3f} above the train RMSE {last.train_rmse:.4f} (limit "
-            f"{self.gap:g}); {self.patience} epochs before, the gap was "
-            f"{gaps[-1 - self.patience]:.3f}",
+            f"{best.epoch}, and {gap(last):.3f} above the train RMSE {last.train_rmse:.4f} (limit "
+            f"{self.gap:g}); in the {n} epochs before the last {n}, the gap was at most "
+            f"{max(map(gap, before)):.3f}",
         )
+
+
+def gap(report: EpochReport) -> float:
+    """Stars by which validation is worse than train."""
+    return report.val_rmse - report.train_rmse
