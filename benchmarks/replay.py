@@ -17,7 +17,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,8 +37,8 @@ from recsys_search.model.config import (
     config_from_mapping,
     config_to_mapping,
 )
-from recsys_search.model.reports import MAY_BE_NONE, EpochReport
-from recsys_search.search.endings import ending_of, last_epoch_reached, progress
+from recsys_search.model.reports import EpochReport, report_of
+from recsys_search.search.endings import Ending, ending_of, last_epoch_reached, progress
 from recsys_search.search.pruners import plateau
 from recsys_search.search.pruners.divergence import Divergence
 from recsys_search.search.pruners.progress import SICK, Progress
@@ -91,16 +91,13 @@ def read(architecture: str, folder: Path, half: str) -> list[Curve]:
 
 
 def curve_of(line: dict[str, Any]) -> Curve:
-    known = {field.name for field in fields(EpochReport)}
-    columns = {name: values for name, values in line["reports"].items() if name in known}
-    for name in columns.keys() - MAY_BE_NONE:
-        columns[name] = [math.nan if value is None else value for value in columns[name]]
+    columns = line["reports"]
     rows = zip(*columns.values(), strict=True)
     return Curve(
         index=line["index"],
         config=config_from_mapping(line["config"]),
         bias_val_rmse=line["bias_val_rmse"],
-        reports=[EpochReport(**dict(zip(columns, row, strict=True))) for row in rows],
+        reports=[report_of(dict(zip(columns, row, strict=True))) for row in rows],
     )
 
 
@@ -130,7 +127,10 @@ def policies(study: str) -> dict[str, Callable[[], BasePruner]]:
 
 def replayed(curves: Sequence[Curve], pruner: BasePruner, seed: int) -> Replay:
     """One study, the curves in the random order of that seed."""
-    study = optuna.create_study(pruner=pruner, sampler=RandomSampler(seed=0))
+    # Hyperband draws a trial's bracket by the study's name.
+    study = optuna.create_study(
+        study_name=f"order {seed}", pruner=pruner, sampler=RandomSampler(seed=0)
+    )
     judge = by_rules if isinstance(pruner, TrialPruner) else by_optuna
     outcomes = []
     for at in np.random.default_rng(seed).permutation(len(curves)):
@@ -157,17 +157,17 @@ def by_rules(trial: Trial, curve: Curve) -> tuple[int, TrialState]:
     others = progress(trial, curve)  # type: ignore[arg-type]
     for epoch in range(1, len(curve.reports) + 1):
         seen = replace(others, reports=curve.reports[:epoch])
-        state = state_after(trial, seen)
-        if state is not None:
-            return epoch, state
+        if ending := ending_after(trial, seen):
+            trial.set_user_attr("stop_reason", ending.stop_reason)
+            return epoch, ending.state
     raise AssertionError("the last epoch ends a trial")
 
 
-def state_after(trial: Trial, seen: Progress) -> TrialState | None:
+def ending_after(trial: Trial, seen: Progress) -> Ending | None:
     """In the order of `Objective`; None if the trial goes on."""
     if not seen.last.finite:
         stop = Divergence().judge(seen)
-        return ending_of(stop, seen).state if stop else None
+        return ending_of(stop, seen) if stop else None
     pruner = trial.study.pruner
     assert isinstance(pruner, TrialPruner)
     trial.report(seen.last.val_rmse, seen.last.epoch)
@@ -175,8 +175,8 @@ def state_after(trial: Trial, seen: Progress) -> TrialState | None:
     stop = pruner.stop if trial.should_prune() else None
     last_epoch = seen.last.epoch == seen.config.max_epochs
     if stop and (stop.stop_reason in SICK or not last_epoch):
-        return ending_of(stop, seen).state
-    return last_epoch_reached(seen).state if last_epoch else None
+        return ending_of(stop, seen)
+    return last_epoch_reached(seen) if last_epoch else None
 
 
 def epochs_used(curves: Sequence[Curve], replay: Replay) -> float:

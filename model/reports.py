@@ -84,13 +84,14 @@ def write_reports(path: Path, reports: Iterable[EpochReport]) -> None:
 
 
 def read_reports(path: Path) -> list[EpochReport]:
-    """What `write_reports` wrote; null becomes NaN again."""
+    """What `write_reports` wrote."""
+    return [report_of(json.loads(line)) for line in path.read_text().splitlines()]
+
+
+def report_of(values: Mapping[str, Any]) -> EpochReport:
+    """A report from its JSON: null becomes NaN again; fields of another version are passed over."""
     known = {field.name for field in fields(EpochReport)}
-    reports = []
-    for line in path.read_text().splitlines():
-        values: dict[str, Any] = {k: v for k, v in json.loads(line).items() if k in known}
-        reports.append(EpochReport(**{name: _read(name, v) for name, v in values.items()}))
-    return reports
+    return EpochReport(**{name: _read(name, v) for name, v in values.items() if name in known})
 
 
 def rmse(mse: float) -> float:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Self
 
 from optuna.trial import FrozenTrial
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..strict import Count, Number, Strict
-from .trials import has_vanished
+from .trials import EPOCH_AT, has_vanished
 
 Positive = Annotated[Number, Field(gt=0)]
 
@@ -29,6 +29,12 @@ class Budget(Strict):
     seconds: Positive | None = None
     usd: Positive | None = None
     usd_per_hour: Positive | None = None  # of the machine
+
+    @model_validator(mode="after")
+    def _has_a_price(self) -> Self:
+        if self.usd is not None and self.usd_per_hour is None:
+            raise ValueError("usd needs usd_per_hour, what an hour of the machine costs")
+        return self
 
     def cost_usd(self, spent: Spending) -> float | None:
         """None where nobody said what an hour costs."""
@@ -68,8 +74,12 @@ def elapsed_s(trials: Iterable[FrozenTrial]) -> float:
 
 
 def _end_of(trial: FrozenTrial) -> datetime:
-    """Now for a trial that runs; a killed one left no time of its end, and counts for nothing."""
-    if trial.datetime_complete is not None:
-        return trial.datetime_complete
+    """Now for a trial that runs; of a killed one, when it ended its last epoch.
+
+    Optuna has another end of a killed trial: when it was found dead, maybe the next morning.
+    """
     assert trial.datetime_start is not None
-    return trial.datetime_start if has_vanished(trial) else datetime.now()
+    if not has_vanished(trial):
+        return trial.datetime_complete or datetime.now()
+    epoch_at = trial.system_attrs.get(EPOCH_AT)
+    return datetime.fromisoformat(epoch_at) if epoch_at else trial.datetime_start

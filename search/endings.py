@@ -20,7 +20,7 @@ from .limits import Limit
 from .pruners.progress import SEED_NOISE, SPARES_CONTENDERS, Progress, Stop
 from .second_chances import smaller_batch
 from .space import Space
-from .trials import CONFIG, OUT_OF_MEMORY, best_trials
+from .trials import CONFIG, OUT_OF_MEMORY, best_trials, is_trained_whole
 
 KNOWN_LIMIT = "known-limit"
 
@@ -40,14 +40,24 @@ class Ending:
 
 
 def progress(trial: Trial, run: Training) -> Progress:
-    """The trial so far beside the completed ones of its study."""
-    ahead = best_trials(trial.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]))
+    """The trial so far beside the others of its study."""
+    over = [TrialState.COMPLETE, TrialState.PRUNED]
+    trials = trial.study.get_trials(deepcopy=False, states=over)
+    ahead = best_trials(trials)
     return Progress(
         config=run.config,
         reports=run.reports,
         bias_val_rmse=run.bias_val_rmse,
         incumbent=ahead[0].value if ahead else None,
-        completed=[curve(other) for other in ahead if is_comparable(other, run)],
+        ended=[curve(t) for t in trials if is_at_its_end(t) and is_comparable(t, run)],
+    )
+
+
+def is_at_its_end(trial: FrozenTrial) -> bool:
+    """Whether nothing better was to come of a trial; be it pruned for being no contender."""
+    return is_trained_whole(trial) or (
+        trial.state == TrialState.PRUNED
+        and trial.user_attrs.get("stop_reason") in ("plateau", "overfit-gap")
     )
 
 

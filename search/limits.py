@@ -23,7 +23,11 @@ class Limit(NamedTuple):
     violation: float
 
     def __str__(self) -> str:
-        return f"{self.name} {self.value:g} is above {self.limit:g}"
+        value, limit = (
+            f"{number:,}" if isinstance(number, int) else f"{number:g}"
+            for number in (self.value, self.limit)
+        )
+        return f"{self.name} {value} is above {limit}"
 
 
 class Limits(Strict):

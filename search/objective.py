@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -35,7 +36,7 @@ from .pruners.progress import SICK, Progress, Stop
 from .pruners.trial_pruner import TrialPruner
 from .repeats import take_over, trained_before
 from .study_file import StudySpec
-from .trials import CONFIG, ENVIRONMENT, INTERRUPTED, WORKER
+from .trials import CONFIG, ENVIRONMENT, EPOCH_AT, INTERRUPTED, WORKER
 from .watcher import Watcher
 from .worker import this_worker
 
@@ -135,6 +136,9 @@ class Objective:
                 return ending
             for report in run:
                 trial.report(report.val_rmse, report.epoch)
+                self._storage.set_trial_system_attr(
+                    trial._trial_id, EPOCH_AT, datetime.now().isoformat()
+                )
                 self._watcher.epoch_ends(trial.number, run.config, report)
                 if ending := self._judge(trial, run, report):
                     return ending
@@ -188,13 +192,7 @@ class Objective:
 
     def _write(self, trial: Trial, reports: list[EpochReport], ending: Ending) -> None:
         """The reports first: once a trial has a reason, all else that it leaves is there."""
-        if reports:
-            with TemporaryDirectory() as folder:
-                path = Path(folder, REPORTS_FILE)
-                write_reports(path, reports)
-                upload_artifact(
-                    artifact_store=self._artifacts, file_path=str(path), study_or_trial=trial
-                )
+        unkept = self._keep(trial, reports)
         trial.set_user_attr("epochs", len(reports))
         trial.set_user_attr("train_s", round(sum(report.train_s for report in reports), 3))
         if best := best_report(reports):
@@ -203,7 +201,23 @@ class Objective:
             trial.set_user_attr("best_epoch", best.epoch)
         if ending.stop_reason:
             trial.set_user_attr("stop_reason", ending.stop_reason)
-        trial.set_user_attr("reason", ending.reason)
+        trial.set_user_attr("reason", f"{ending.reason}{unkept}")
+
+    def _keep(self, trial: Trial, reports: list[EpochReport]) -> str:
+        """Uploads the reports. A full disk costs the trial its reports, and not its result: what is
+        to be added to its reason then."""
+        if not reports:
+            return ""
+        try:
+            with TemporaryDirectory() as folder:
+                path = Path(folder, REPORTS_FILE)
+                write_reports(path, reports)
+                upload_artifact(
+                    artifact_store=self._artifacts, file_path=str(path), study_or_trial=trial
+                )
+        except OSError as error:
+            return f"; its epoch reports are lost: {in_a_line(error)}"
+        return ""
 
 
 class InterruptedTrial(Exception):  # noqa: N818 - nothing went wrong

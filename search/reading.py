@@ -153,13 +153,15 @@ class StudyReader:
     def unconfirmed_below(self) -> dict[str, Any] | None:
         """The lowest trial that is not confirmed, where the search saw it below the confirmed best.
 
-        None where no trial is confirmed.
+        None where no trial is confirmed; one that diverged with a seed is not to be.
         """
-        confirmed = list(self._confirmation().figures)
+        confirmation = self._confirmation()
+        confirmed = list(confirmation.figures)
         for trial in best_trials(self._trials()):
             if not confirmed or trial.number == confirmed[0]:
                 return None
-            if trial.number not in confirmed:
+            diverged = confirmation.diverged_with(trial.number) is not None
+            if trial.number not in confirmed and not diverged:
                 return record_of(trial)
         return None
 

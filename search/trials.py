@@ -17,6 +17,7 @@ from .worker import is_gone
 CONFIG = "recsys_search:config"
 WORKER = "recsys_search:worker"
 ENVIRONMENT = "recsys_search:environment"
+EPOCH_AT = "recsys_search:epoch_at"  # when its last epoch ended, in ISO 8601
 SAME_AS = "same_as"
 INTERRUPTED = "interrupted"
 OUT_OF_MEMORY = "out-of-memory"
@@ -64,7 +65,7 @@ def has_vanished(trial: FrozenTrial) -> bool:
     if trial.state == TrialState.RUNNING:
         worker = trial.system_attrs.get(WORKER)
         return worker is not None and is_gone(worker)
-    return trial.state == TrialState.FAIL and "reason" not in trial.user_attrs
+    return trial.state == TrialState.FAIL and trial.user_attrs.get("reason", VANISHED) == VANISHED
 
 
 def counts(trial: FrozenTrial) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from ...strict import Chance, Count, Natural, Number, Strict
-from .progress import Progress, Stop
+from .progress import SEED_NOISE, Progress, Stop
 from .regression import regression, student_t_cdf
 
 # What is thought of a line through (best so far, best in the end) before a trial is seen. Tuned on
@@ -24,7 +24,7 @@ NORMAL_MEDIAN = 0.6745  # of |x|, x normal with standard deviation 1
 
 
 class Hopeless(Strict):
-    """It will hardly come near the incumbent, as completed trials of its kind have it.
+    """It will hardly come near the incumbent, as trials of its kind have it that came to an end.
 
     The best value in the end is taken as a line in the best value at the trial's epoch, plus noise.
     The noise is guessed larger where curves jump from epoch to epoch: one that jumps may yet jump
@@ -33,20 +33,21 @@ class Hopeless(Strict):
     """
 
     chance: Chance = 0.05
-    completed: Count = 1  # trials, at least, to learn from
-    near: Annotated[Number, Field(ge=0)] = 0.005  # stars above the incumbent
+    ended: Count = 1  # trials, at least, to learn from
+    near: Annotated[Number, Field(ge=0)] = 0.005  # stars above it; or a contender's, if more
     warmup_epochs: Natural = 0  # that are not judged; how much is open then, the chance knows
 
     def judge(self, seen: Progress) -> Stop | None:
         epoch, best = len(seen.reports), seen.best
         if seen.incumbent is None or best is None or epoch <= self.warmup_epochs:
             return None
-        goal = seen.incumbent + self.near
+        near = max(self.near, SEED_NOISE[seen.config.architecture])
+        goal = seen.incumbent + near
         if best.val_rmse <= goal:
             return None  # it is near already, and its best value never rises
         # Those that had ended by now do not tell how much further they would have fallen.
-        longer = [curve for curve in seen.completed if len(curve) > epoch]
-        if len(longer) < self.completed:
+        longer = [curve for curve in seen.ended if len(curve) > epoch]
+        if len(longer) < self.ended:
             return None
         expected = expected_end(best.val_rmse, epoch, longer)
         chance = expected.chance_below(goal)
@@ -56,9 +57,9 @@ class Hopeless(Strict):
         return Stop(
             "hopeless",
             f"validation RMSE {best.val_rmse:.4f} by epoch {epoch} should end at "
-            f"{expected.mean:.4f} ± {expected.sd:.4f}, by the {n} completed "
+            f"{expected.mean:.4f} ± {expected.sd:.4f}, by the {n} "
             f"{seen.config.architecture} trial{'s' * (n > 1)} that ran longer; the chance to come "
-            f"within {self.near:g} of the best trial's {seen.incumbent:.4f} is "
+            f"within {near:g} of the best trial's {seen.incumbent:.4f} is "
             f"{100 * chance:.1f}% (limit {100 * self.chance:g}%)",
         )
 

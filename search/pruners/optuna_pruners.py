@@ -79,7 +79,13 @@ class SuccessiveHalving(OptunaPruner):
         )
 
     def told(self, study: optuna.Study, trial: FrozenTrial) -> str:
-        return _told_rung(study, trial, self.reduction_factor, "successive halving")
+        epoch = _epoch(trial)
+        there = [t for t in study.get_trials(deepcopy=False) if epoch in t.intermediate_values]
+        return (
+            f"validation RMSE {trial.intermediate_values[epoch]:.4f} in epoch {epoch} is not in "
+            f"the best 1/{self.reduction_factor} of the {len(there)} trials that came to this rung "
+            "of successive halving"
+        )
 
 
 class Hyperband(OptunaPruner):
@@ -101,16 +107,11 @@ class Hyperband(OptunaPruner):
         )
 
     def told(self, study: optuna.Study, trial: FrozenTrial) -> str:
-        return _told_rung(study, trial, self.reduction_factor, "hyperband")
-
-
-def _told_rung(study: optuna.Study, trial: FrozenTrial, factor: int, name: str) -> str:
-    epoch = _epoch(trial)
-    there = [t for t in study.get_trials(deepcopy=False) if epoch in t.intermediate_values]
-    return (
-        f"validation RMSE {trial.intermediate_values[epoch]:.4f} in epoch {epoch} is not in the "
-        f"best 1/{factor} of the {len(there)} trials that came to this rung of {name}"
-    )
+        epoch = _epoch(trial)
+        return (
+            f"validation RMSE {trial.intermediate_values[epoch]:.4f} in epoch {epoch} is not in "
+            f"the best 1/{self.reduction_factor} of its rung of hyperband"
+        )
 
 
 def _completed_values(study: optuna.Study, epoch: int) -> list[float]:

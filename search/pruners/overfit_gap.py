@@ -13,8 +13,8 @@ from .progress import Progress, Stop
 
 class OverfitGap(Strict):
     """The gap is wide, and in each of the last epochs it and the validation RMSE were above all
-    that they were in as many epochs before: at a high learning rate a curve rises for an epoch or
-    three, and falls again when the rate does.
+    that they were in as many epochs before: at a high learning rate a curve rises for an epoch
+    or two, and falls again when the rate does.
 
     Both RMSE are those of eval mode; `two_tower` alone leaves train ratings out of their own
     prediction, so that the others' gap is wider.

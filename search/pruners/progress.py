@@ -44,15 +44,15 @@ class Progress:
         reports: one an epoch, at least one, in order.
         bias_val_rmse: of the bias baseline on the same validation split.
         incumbent: lowest validation RMSE of the study's completed trials; None before the first.
-        completed: of the completed trials of the same architecture and `max_epochs`: their
-            validation RMSE, epoch by epoch, as far as they ran.
+        ended: of the trials of the same architecture and `max_epochs` that completed, or came to a
+            plateau or an overfit gap: their validation RMSE, epoch by epoch, as far as they ran.
     """
 
     config: TrainingConfig
     reports: Sequence[EpochReport]
     bias_val_rmse: float
     incumbent: float | None = None
-    completed: Sequence[Sequence[float]] = ()
+    ended: Sequence[Sequence[float]] = ()
 
     @property
     def last(self) -> EpochReport:

@@ -9,6 +9,7 @@ from optuna.trial import TrialState, create_trial
 from recsys_search.errors import ConfigError
 from recsys_search.search import budget as module
 from recsys_search.search.budget import Budget, Spending, spending
+from recsys_search.search.trials import EPOCH_AT, VANISHED
 
 NOON = datetime(2026, 1, 1, 12)
 
@@ -29,6 +30,21 @@ def test_time_counts_once_however_many_trials_ran_in_it():
     assert spending([trial(0, 10), trial(5, 20), trial(100, 101)]) == Spending(6, 21.0)
 
 
+@pytest.mark.parametrize("reason", [{}, {"reason": VANISHED}])  # before it is found, and after
+def test_a_killed_trial_counts_up_to_its_last_epoch(reason):
+    """Found dead the next morning, it did not run through the night."""
+    killed = trial(0, 50_000)
+    killed.state, killed.user_attrs = TrialState.FAIL, reason
+    assert spending([killed]).seconds == 0.0
+    killed.system_attrs = {EPOCH_AT: (NOON + timedelta(seconds=90)).isoformat()}
+    assert spending([killed]).seconds == 90.0
+
+
+def test_a_budget_in_usd_needs_a_price(workplace):
+    with pytest.raises(ConfigError, match="usd needs usd_per_hour, what an hour of the machine"):
+        workplace.start(workplace.write_study(), budget_usd=20.0)
+
+
 def test_nothing_has_cost_nothing():
     assert spending([]) == Spending(0, 0.0)
 
@@ -40,7 +56,6 @@ def test_nothing_has_cost_nothing():
         (Budget(epochs=6), "the study's budget of 6 epochs is spent"),
         (Budget(seconds=7201), None),
         (Budget(seconds=7200), "the study's budget of 7200 s is spent"),
-        (Budget(usd=3), None),  # nobody said what an hour costs
         (Budget(usd=5.01, usd_per_hour=2.5), None),
         (
             Budget(usd=5, usd_per_hour=2.5),

@@ -209,6 +209,7 @@ def test_a_trial_that_diverges_is_not_confirmed_and_not_trained_on(searched, rec
     first, second = searched.read().best(2)
     assert (first["number"], second["number"]) == (1, 0)
     assert (second["confirmed"], second["diverged_with_seed"]) == (None, 1001)
+    assert searched.read().unconfirmed_below() is None  # though trial 0 was lower in the search
 
 
 # What is read then.

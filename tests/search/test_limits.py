@@ -33,6 +33,11 @@ def test_a_model_without_a_kl_weight_has_no_limit_of_it():
     assert violations(Limits(kl_weight=0.015), build_config("mf")) == {}
 
 
+def test_whole_numbers_are_told_in_full():
+    [limit] = Limits(net_parameters=2_777_473).of(build_config("mf"), 2_777_474)
+    assert str(limit) == "net_parameters 2,777,474 is above 2,777,473"
+
+
 def test_a_trial_beyond_a_limit_is_not_trained_and_says_so(workplace):
     study = workplace.write_study(
         space=SPACE, known=FAR, limits={"kl_weight": 0.015, "net_parameters": 5}, trials=1

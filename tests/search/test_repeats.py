@@ -49,7 +49,7 @@ def test_rules_see_the_curve_of_a_repeated_config_once(workplace, monkeypatch):
     progress = endings.Progress
 
     def recorded(**values):
-        seen.append(len(values["completed"]))
+        seen.append(len(values["ended"]))
         return progress(**values)
 
     monkeypatch.setattr(endings, "Progress", recorded)

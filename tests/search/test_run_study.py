@@ -171,6 +171,20 @@ def test_a_plateau_far_from_the_best_trial_is_pruned(studied):
     assert f"no better than {rmse[-2]:.4f} (epoch {len(rmse) - 1})" in trial["reason"]
 
 
+def test_a_full_disk_costs_a_trial_its_reports_and_not_its_result(workplace, monkeypatch):
+    def full(**_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(objective, "upload_artifact", full)
+    [trial] = workplace.start(workplace.write_study(trials=1)).trials()
+    assert (trial["state"], trial["epochs"]) == ("complete", 2)
+    assert trial["val_rmse"] > 0
+    assert trial["reason"].startswith("ran all 2 epochs")
+    assert "; its epoch reports are lost: " in trial["reason"]
+    assert "No space left on device" in trial["reason"]
+    assert workplace.read().reports(0) == []
+
+
 def test_a_contenders_plateau_is_complete_with_the_value_of_its_best_epoch(workplace):
     """The first trial is ahead of all others, for there are none."""
     base = {**workplace.base, "max_epochs": 40, "patience": 1, "learning_rate": 0.02}

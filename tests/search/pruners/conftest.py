@@ -33,7 +33,7 @@ BIAS = 0.87
 def seen():
     """Builds the progress of a trial: each figure a list, one an epoch, or the same in all."""
 
-    def build(*, n=None, towers=("latent",), config=None, incumbent=None, completed=(), **figures):
+    def build(*, n=None, towers=("latent",), config=None, incumbent=None, ended=(), **figures):
         n = n or max(len(f) for f in figures.values() if isinstance(f, list))
         columns = {
             name: value if isinstance(value, list) else [value] * n
@@ -46,7 +46,7 @@ def seen():
             reports=[_report(at + 1, row, towers) for at, row in enumerate(rows)],
             bias_val_rmse=BIAS,
             incumbent=incumbent,
-            completed=completed,
+            ended=ended,
         )
 
     return build

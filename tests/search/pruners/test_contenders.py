@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from optuna.trial import TrialState, create_trial
 from recsys_search.model.config import CONFIGS, build_config
-from recsys_search.search.endings import is_contender
+from recsys_search.search.endings import is_at_its_end, is_contender
+from recsys_search.search.pruners.hopeless import Hopeless
 from recsys_search.search.pruners.progress import SEED_NOISE
 
 
@@ -23,6 +25,34 @@ def test_a_contender_is_as_near_as_another_seed_may_bring_it(seen, architecture,
 def test_the_first_to_get_so_far_is_a_contender(seen):
     assert is_contender(seen(val_rmse=[1.2]))
     assert not is_contender(seen(val_rmse=[float("nan")]))
+
+
+@pytest.mark.parametrize(
+    ("state", "stop_reason", "at_its_end"),
+    [
+        (TrialState.COMPLETE, None, True),
+        (TrialState.PRUNED, "plateau", True),
+        (TrialState.PRUNED, "overfit-gap", True),
+        (TrialState.PRUNED, "budget", False),
+        (TrialState.PRUNED, "hopeless", False),
+        (TrialState.PRUNED, "diverged", False),
+        (TrialState.PRUNED, "known-limit", False),
+    ],
+)
+def test_others_learn_from_a_trial_of_which_nothing_better_was_to_come(
+    state, stop_reason, at_its_end
+):
+    value = 0.9 if state == TrialState.COMPLETE else None
+    attrs = {"stop_reason": stop_reason} if stop_reason else {}
+    assert is_at_its_end(create_trial(state=state, value=value, user_attrs=attrs)) == at_its_end
+
+
+def test_a_contender_is_never_hopeless(seen):
+    """The noise of a hybrid is more than `near`: what the last epoch would end as complete."""
+    ended = [[0.86] * 8 + [0.85, 0.849]] * 60
+    trial = {"n": 8, "incumbent": 0.80, "ended": ended}
+    assert Hopeless().judge(seen(val_rmse=0.8059, **trial)) is None
+    assert Hopeless().judge(seen(val_rmse=0.86, **trial)) is not None
 
 
 def test_the_noise_of_every_architecture_is_known():
