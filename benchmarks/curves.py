@@ -29,7 +29,7 @@ from recsys_search.search.study_file import StudySpec, load_study
 
 FOLDER = Path(__file__).parent / "curves"
 EPOCHS = 30
-DIGITS = 6  # significant ones: five more than a curve's noise
+DIGITS = 6  # significant ones: a curve's noise is in the third or fourth
 
 
 def drawn_configs(spec: StudySpec, architecture: str, index: int) -> Iterator[TrainingConfig]:

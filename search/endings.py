@@ -30,7 +30,8 @@ class Ending:
     """Why a trial ended.
 
     Attributes:
-        stop_reason: one of the design's words; None if the trial ran to its last epoch or failed.
+        stop_reason: one of the design's words; None if the trial ran to its last epoch, repeats an
+            earlier one, or failed.
         reason: a sentence with the figures.
     """
 

@@ -23,7 +23,7 @@ SPEC = "recsys_search:spec"
 FINGERPRINT = "recsys_search:fingerprint"
 # What may change while a study goes on: it alters how long to search, not what is compared.
 # The dataset may move: that its ratings are the same, their fingerprint tells.
-# So do the limits: what they forbade before was not trained, and may be now.
+# The limits may change too: what they forbade was not trained, and may be now.
 _FREE_FIELDS = {"trials", "timeout", "objective", "dataset", "limits", "budget"}
 
 
