@@ -14,7 +14,7 @@ from .output import Output
 from .store import Pairs, TrainStore
 
 # Pairs at a time without gradient. A GPU wants many; on a CPU what a layer hands on shall stay in
-# the cache, which is a fifth of the time of a wide net.
+# the cache: that takes a quarter off the time (docs/speed.md).
 EVAL_BATCH = {"cuda": 65536, "cpu": 2048}
 
 
