@@ -131,7 +131,8 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
         out.print(f"cost: {cost:.2f} USD for {hours:.2f} h and {status['epochs']} epochs")
     of_study = ("--study", status["study"], *at)
     commands = []
-    if status["done"] < status["total"] and not (target and target["reached"]):
+    over = status["budget_spent"] or (target and target["reached"])
+    if status["done"] < status["total"] and not over:
         commands.append(command("start", *of_study))
     if best:
         commands.append(command("confirm", "--top", 3, "--seeds", 5, *of_study))

@@ -33,7 +33,7 @@ class Budget(Strict):
     @model_validator(mode="after")
     def _has_a_price(self) -> Self:
         if self.usd is not None and self.usd_per_hour is None:
-            raise ValueError("usd needs usd_per_hour, what an hour of the machine costs")
+            raise ValueError("usd needs usd_per_hour (--usd-per-hour), the price of the machine")
         return self
 
     def cost_usd(self, spent: Spending) -> float | None:

@@ -82,6 +82,8 @@ def confirm(
         fresh = fresh_seeds(seeds, used)
         watcher.study_begins(spec, sum(map(counts, trials)))
         results = results_in(storage.get_study_system_attrs(study._study_id))
+        if len(chosen) < top:
+            watcher.tell(f"{len(chosen)} of the {top} asked for: no other config is completed")
         watcher.tell(_plan(chosen, fresh, results, split))
         with interrupts.caught():
             retraining = _Retraining(study, storage, split, device, watcher, interrupts)

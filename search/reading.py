@@ -91,6 +91,7 @@ class StudyReader:
             "elapsed_s": spent.seconds,
             "epochs": spent.epochs,
             "cost_usd": budget.cost_usd(spent) if budget else None,
+            "budget_spent": budget.exhausted(spent) if budget else None,
             "stops": dict(Counter(r["stop_reason"] for r in records if r["stop_reason"])),
         }
 

@@ -7,7 +7,7 @@ from time import monotonic
 
 import optuna
 from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from ..data.datasets import load_ratings
 from ..data.splits import split_ratings
@@ -86,6 +86,9 @@ def start(
         watcher.study_begins(spec, sum(map(counts, study.get_trials(deepcopy=False))))
         if split.note:
             watcher.tell(split.note)
+        for trial in study.get_trials(deepcopy=False, states=[TrialState.WAITING]):
+            if (before := trial.user_attrs.get("retry_of")) is not None:
+                watcher.tell(f"trial {before} is tried again as trial {trial.number}")
         with interrupts.caught():
             _run_trials(study, spec, objective, watcher, stop, storage)
     interrupts.leave()

@@ -33,7 +33,7 @@ class Hopeless(Strict):
     """
 
     chance: Chance = 0.05
-    ended: Count = 1  # trials, at least, to learn from
+    ended: Count = 3  # trials, at least, to learn from
     near: Annotated[Number, Field(ge=0)] = 0.005  # stars above it; or a contender's, if more
     warmup_epochs: Natural = 0  # that are not judged; how much is open then, the chance knows
 

@@ -41,7 +41,7 @@ def test_a_killed_trial_counts_up_to_its_last_epoch(reason):
 
 
 def test_a_budget_in_usd_needs_a_price(workplace):
-    with pytest.raises(ConfigError, match="usd needs usd_per_hour, what an hour of the machine"):
+    with pytest.raises(ConfigError, match=r"usd needs usd_per_hour \(--usd-per-hour\)"):
         workplace.start(workplace.write_study(), budget_usd=20.0)
 
 
@@ -81,6 +81,7 @@ def test_a_study_ends_in_the_middle_of_a_trial_when_its_epochs_are_spent(workpla
     assert second["state"] in ("complete", "pruned")
     assert watcher.said[-1] == "the study's budget of 3 epochs is spent"
     assert reader.status()["epochs"] == 3
+    assert reader.status()["budget_spent"] == watcher.said[-1]
     assert len(workplace.start(study).trials()) == 2  # it stays spent
 
 

@@ -71,6 +71,12 @@ def test_a_value_is_that_of_the_best_epoch_on_the_seeds_own_cut(searched):
         assert rows[0]["values"][seed] == best
 
 
+def test_fewer_trials_than_asked_for_are_told(searched, recorder):
+    watcher = recorder()
+    run(searched, watcher, top=4, seeds=2)
+    assert watcher.said[0] == "3 of the 4 asked for: no other config is completed"
+
+
 def test_seeds_are_fresh_and_the_same_at_each_call():
     assert fresh_seeds(3, {42, None}) == [1000, 1001, 1002]
     assert fresh_seeds(3, {1000, 1002, 7}) == [1001, 1003, 1004]

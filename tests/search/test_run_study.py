@@ -323,6 +323,7 @@ def test_a_timeout_ends_the_trial_and_the_next_start_makes_up_for_it(workplace, 
     assert (reader.status()["done"], reader.status()["complete"]) == (3, 3)
     assert column(reader, "retry_of") == [None, None, 1, None]
     assert [trial.label for trial in watcher.began] == ["b", None]
+    assert "trial 1 is tried again as trial 2" in watcher.said
     assert reader.show(2)["config"] == reader.show(1)["config"]
     assert reader.show(2)["config"]["seed"] == 7
 

@@ -28,9 +28,9 @@ def test_a_trial_that_is_far_behind_is_hopeless(seen):
     assert stop.reason.endswith("% (limit 5%)")
 
 
-def test_one_trial_is_enough_to_learn_from(seen):
+def test_one_trial_is_enough_where_the_study_says_so(seen):
     trial = seen(n=5, val_rmse=0.90, incumbent=0.80, ended=others(0.010))
-    assert "by the 1 hybrid trial that ran longer;" in Hopeless().judge(trial).reason
+    assert "by the 1 hybrid trial that ran longer;" in Hopeless(ended=1).judge(trial).reason
     assert Hopeless(ended=2).judge(trial) is None
 
 
