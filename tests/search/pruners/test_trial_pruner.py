@@ -78,17 +78,25 @@ def test_a_percentile_gives_its_figures():
     assert "is above 0.6500, the 25th percentile of the 3 completed" in study.pruner.stop.reason
 
 
-@pytest.mark.parametrize("name", ["successive_halving", "hyperband"])
-def test_a_rung_gives_its_figures(name):
+@pytest.mark.parametrize(
+    ("name", "rung"),
+    [
+        ("successive_halving", "trials that came to this rung of successive halving"),
+        ("hyperband", "of its rung of hyperband"),
+    ],
+)
+def test_a_rung_gives_its_figures(name, rung):
     entry = {name: {"reduction_factor": 2, **({"most_epochs": 4} if name == "hyperband" else {})}}
     study = study_with(pruner_of(entry))
     for value in (0.5, 0.6):
         asked(study, [value] * 4)
     study.sampler = optuna.samplers.RandomSampler(seed=0)
-    pruned = [asked(study, [0.9, 0.9, 0.9, 0.9]) for _ in range(6)]
-    assert any(pruned)
-    if pruned[-1]:
-        assert "is not in the best 1/2 of the" in study.pruner.stop.reason
+    reasons = [study.pruner.stop.reason for _ in range(6) if asked(study, [0.9, 0.9, 0.9, 0.9])]
+    assert reasons
+    for reason in reasons:
+        assert reason.startswith("validation RMSE 0.9000 in epoch ")
+        assert " is not in the best 1/2 of " in reason
+        assert reason.endswith(rung)
 
 
 def test_no_pruner_stops_nothing(seen):
