@@ -17,7 +17,7 @@ from ..model.config import TrainingConfig, config_to_mapping
 from ..model.reports import EpochReport
 from ..model.training import Training
 from .limits import Limit
-from .pruners.progress import SEED_NOISE, SPARES_CONTENDERS, Progress, Stop
+from .pruners.progress import AT_ITS_END, SPARES_CONTENDERS, Progress, Stop
 from .second_chances import smaller_batch
 from .space import Space
 from .trials import CONFIG, OUT_OF_MEMORY, best_trials, is_trained_whole
@@ -57,8 +57,7 @@ def progress(trial: Trial, run: Training) -> Progress:
 def is_at_its_end(trial: FrozenTrial) -> bool:
     """Whether nothing better was to come of a trial; be it pruned for being no contender."""
     return is_trained_whole(trial) or (
-        trial.state == TrialState.PRUNED
-        and trial.user_attrs.get("stop_reason") in ("plateau", "overfit-gap")
+        trial.state == TrialState.PRUNED and trial.user_attrs.get("stop_reason") in AT_ITS_END
     )
 
 
@@ -89,8 +88,7 @@ def is_contender(seen: Progress) -> bool:
     best = seen.best
     if best is None:
         return False
-    noise = SEED_NOISE[seen.config.architecture]
-    return seen.incumbent is None or best.val_rmse <= seen.incumbent + noise
+    return seen.incumbent is None or best.val_rmse <= seen.incumbent + seen.seed_noise
 
 
 def last_epoch_reached(seen: Progress) -> Ending:

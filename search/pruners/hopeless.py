@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from ...strict import Chance, Count, Natural, Number, Strict
-from .progress import SEED_NOISE, Progress, Stop
+from .progress import Progress, Stop
 from .regression import regression, student_t_cdf
 
 # What is thought of a line through (best so far, best in the end) before a trial is seen. Tuned on
@@ -34,14 +34,14 @@ class Hopeless(Strict):
 
     chance: Chance = 0.05
     ended: Count = 3  # trials, at least, to learn from
-    near: Annotated[Number, Field(ge=0)] = 0.005  # stars above it; or a contender's, if more
+    near: Annotated[Number, Field(ge=0)] = 0.005  # stars above the incumbent, or noise if more
     warmup_epochs: Natural = 0  # that are not judged; how much is open then, the chance knows
 
     def judge(self, seen: Progress) -> Stop | None:
         epoch, best = len(seen.reports), seen.best
         if seen.incumbent is None or best is None or epoch <= self.warmup_epochs:
             return None
-        near = max(self.near, SEED_NOISE[seen.config.architecture])
+        near = max(self.near, seen.seed_noise)
         goal = seen.incumbent + near
         if best.val_rmse <= goal:
             return None  # it is near already, and its best value never rises

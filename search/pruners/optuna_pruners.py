@@ -80,12 +80,9 @@ class SuccessiveHalving(OptunaPruner):
 
     def told(self, study: optuna.Study, trial: FrozenTrial) -> str:
         epoch = _epoch(trial)
-        there = [t for t in study.get_trials(deepcopy=False) if epoch in t.intermediate_values]
-        return (
-            f"validation RMSE {trial.intermediate_values[epoch]:.4f} in epoch {epoch} is not in "
-            f"the best 1/{self.reduction_factor} of the {len(there)} trials that came to this rung "
-            "of successive halving"
-        )
+        n = sum(epoch in other.intermediate_values for other in study.get_trials(deepcopy=False))
+        rung = f"the {n} trials that came to this rung of successive halving"
+        return _told_rung(trial, self.reduction_factor, rung)
 
 
 class Hyperband(OptunaPruner):
@@ -107,11 +104,16 @@ class Hyperband(OptunaPruner):
         )
 
     def told(self, study: optuna.Study, trial: FrozenTrial) -> str:
-        epoch = _epoch(trial)
-        return (
-            f"validation RMSE {trial.intermediate_values[epoch]:.4f} in epoch {epoch} is not in "
-            f"the best 1/{self.reduction_factor} of its rung of hyperband"
-        )
+        # How many came to it depends on the bracket, which is Optuna's own affair.
+        return _told_rung(trial, self.reduction_factor, "its rung of hyperband")
+
+
+def _told_rung(trial: FrozenTrial, factor: int, rung: str) -> str:
+    epoch = _epoch(trial)
+    return (
+        f"validation RMSE {trial.intermediate_values[epoch]:.4f} in epoch {epoch} is not in the "
+        f"best 1/{factor} of {rung}"
+    )
 
 
 def _completed_values(study: optuna.Study, epoch: int) -> list[float]:

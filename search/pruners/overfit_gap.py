@@ -26,21 +26,22 @@ class OverfitGap(Strict):
     def judge(self, seen: Progress) -> Stop | None:
         n, best, last = self.patience, seen.best, seen.last
         before, recent = seen.reports[-2 * n : -n], seen.reports[-n:]
-        if best is None or len(before) < n or gap(last) <= self.gap:
+        if best is None or len(before) < n or gap_of(last) <= self.gap:
             return None
+        widest_before = max(map(gap_of, before))
         rises = min(r.val_rmse for r in recent) > max(r.val_rmse for r in before)
-        widens = min(map(gap, recent)) > max(map(gap, before))
+        widens = min(map(gap_of, recent)) > widest_before
         if not (rises and widens):
             return None
         return Stop(
             "overfit-gap",
             f"validation RMSE {last.val_rmse:.4f} is past its best, {best.val_rmse:.4f} in epoch "
-            f"{best.epoch}, and {gap(last):.3f} above the train RMSE {last.train_rmse:.4f} (limit "
-            f"{self.gap:g}); in the {n} epochs before the last {n}, the gap was at most "
-            f"{max(map(gap, before)):.3f}",
+            f"{best.epoch}, and {gap_of(last):.3f} above the train RMSE {last.train_rmse:.4f} "
+            f"(limit {self.gap:g}); in the {n} epochs before the last {n}, the gap was at most "
+            f"{widest_before:.3f}",
         )
 
 
-def gap(report: EpochReport) -> float:
+def gap_of(report: EpochReport) -> float:
     """Stars by which validation is worse than train."""
     return report.val_rmse - report.train_rmse

@@ -28,6 +28,9 @@ SICK = {"collapse", "diverged", "gpu-memory"}
 SPARES_CONTENDERS = {"plateau", "overfit-gap", "budget"}
 """What a trial near the best one may end with and still be complete: nothing is wrong with it."""
 
+AT_ITS_END = SPARES_CONTENDERS - {"budget"}
+"""What ends a trial of which nothing better was to come; a budget cuts it short."""
+
 
 class Stop(NamedTuple):
     """Attributes: reason: a sentence with the figures."""
@@ -53,6 +56,11 @@ class Progress:
     bias_val_rmse: float
     incumbent: float | None = None
     ended: Sequence[Sequence[float]] = ()
+
+    @property
+    def seed_noise(self) -> float:
+        """Of the trial's architecture, in stars."""
+        return SEED_NOISE[self.config.architecture]
 
     @property
     def last(self) -> EpochReport:
