@@ -19,8 +19,8 @@ from typing import Any
 
 from keep import add_out, keep
 from machine import machine
-from recsys_search.data.datasets import dataset_reference
-from recsys_search.data.splits import SplitSpec
+from recsys_search.data.sets.datasets import dataset_reference
+from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.model.config import (
     CONFIGS,
     TrainingConfig,
@@ -28,8 +28,9 @@ from recsys_search.model.config import (
     config_fields,
     config_to_mapping,
 )
-from recsys_search.model.experiment import Experiment
-from recsys_search.model.runs import Run, train_run
+from recsys_search.model.runs.experiment import Experiment
+from recsys_search.model.runs.run import Run
+from recsys_search.model.runs.train_run import train_run
 
 
 def configs(architecture: str, seeds: list[int]) -> list[TrainingConfig]:

@@ -20,12 +20,12 @@ from typing import Any
 import optuna
 from machine import machine
 from optuna.samplers import RandomSampler
-from recsys_search.data.datasets import load_ratings
-from recsys_search.data.splits import Split, split_ratings
+from recsys_search.data.sets.datasets import load_ratings
+from recsys_search.data.splits.split import Split, split_ratings
 from recsys_search.model.config import TrainingConfig, config_to_mapping
-from recsys_search.model.training import Training
-from recsys_search.search.limits import Limits
-from recsys_search.search.study_file import StudySpec, load_study
+from recsys_search.model.training.training import Training
+from recsys_search.search.definition.limits import Limits
+from recsys_search.search.definition.study_file import StudySpec, load_study
 
 FOLDER = Path(__file__).parent / "curves"
 EPOCHS = 30

@@ -21,9 +21,10 @@ from typing import Any
 import pandas as pd
 from keep import add_out, keep
 from machine import machine
-from recsys_search.data.datasets import load_ratings
-from recsys_search.data.demo import demo_ratings
-from recsys_search.data.splits import SplitSpec, split_ratings
+from recsys_search.data.demo.generator import demo_ratings
+from recsys_search.data.sets.datasets import load_ratings
+from recsys_search.data.splits.spec import SplitSpec
+from recsys_search.data.splits.split import split_ratings
 
 OPENINGS = 5  # of which the slowest counts
 LIMITS = {"prepare_s": 60, "prepare_gb": 4, "open_s": 0.2, "generate_s": 90, "generate_gb": 6}

@@ -12,12 +12,13 @@ import argparse
 import torch
 from keep import add_out, keep
 from machine import machine
-from recsys_search.data.datasets import load_ratings
-from recsys_search.data.splits import Split, SplitSpec, split_ratings
-from recsys_search.model import hybrid
+from recsys_search.data.sets.datasets import load_ratings
+from recsys_search.data.splits.spec import SplitSpec
+from recsys_search.data.splits.split import Split, split_ratings
+from recsys_search.model.architectures import hybrid
+from recsys_search.model.components.dropout import Dropout
 from recsys_search.model.config import HybridConfig
-from recsys_search.model.dropout import Dropout
-from recsys_search.model.training import Training
+from recsys_search.model.training.training import Training
 
 NETS = [(256, 128), (512, 256, 128), (1024, 512, 256)]
 

@@ -14,12 +14,13 @@ from time import perf_counter
 import torch
 from keep import add_out, keep
 from machine import machine
-from recsys_search.data.datasets import load_ratings
-from recsys_search.data.splits import SplitSpec, split_ratings
-from recsys_search.model.architectures import build_model
+from recsys_search.data.sets.datasets import load_ratings
+from recsys_search.data.splits.spec import SplitSpec
+from recsys_search.data.splits.split import split_ratings
+from recsys_search.model.architectures.table import build_model
+from recsys_search.model.components.rating_model import EVAL_BATCH, RatingModel
 from recsys_search.model.config import HybridConfig, TrainingConfig, TwoTowerConfig
-from recsys_search.model.rating_model import EVAL_BATCH, RatingModel
-from recsys_search.model.store import Pairs, TrainStore
+from recsys_search.model.store.train_store import Pairs, TrainStore
 
 SIZES = [65536, 8192, 4096, 2048, 1024, 512, 256]
 CONFIGS: dict[str, TrainingConfig] = {

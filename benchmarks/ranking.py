@@ -14,13 +14,14 @@ from typing import Any
 import torch
 from keep import add_out, keep
 from machine import machine
-from recsys_search.data.demo import demo_ratings
-from recsys_search.data.splits import SplitSpec, open_test, split_ratings
-from recsys_search.model.architectures import build_model
+from recsys_search.data.demo.generator import demo_ratings
+from recsys_search.data.splits.spec import SplitSpec
+from recsys_search.data.splits.split import open_test, split_ratings
+from recsys_search.model.architectures.table import build_model
 from recsys_search.model.config import build_config
-from recsys_search.model.device import resolve_device
-from recsys_search.model.ranking import full_catalogue, held_out_rated
-from recsys_search.model.store import TrainStore
+from recsys_search.model.evaluation.ranking import full_catalogue, held_out_rated
+from recsys_search.model.store.train_store import TrainStore
+from recsys_search.model.training.device import resolve_device
 
 
 def measure(n: int, device: torch.device) -> dict[str, Any]:

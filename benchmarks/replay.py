@@ -37,14 +37,14 @@ from recsys_search.model.config import (
     config_from_mapping,
     config_to_mapping,
 )
-from recsys_search.model.reports import EpochReport, report_of
-from recsys_search.search.endings import Ending, ending_of, last_epoch_reached, progress
+from recsys_search.model.training.reports import EpochReport, report_of
+from recsys_search.search.definition.study_file import load_study
 from recsys_search.search.pruners import plateau
 from recsys_search.search.pruners.divergence import Divergence
 from recsys_search.search.pruners.progress import SICK, Progress
 from recsys_search.search.pruners.trial_pruner import TrialPruner
-from recsys_search.search.study_file import load_study
-from recsys_search.search.trials import CONFIG
+from recsys_search.search.running.endings import Ending, ending_of, last_epoch_reached, progress
+from recsys_search.search.storage.trials import CONFIG
 
 NOTICED = 0.001  # stars; less is a curve's noise
 TOP_SHARE = 0.1  # of the curves

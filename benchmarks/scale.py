@@ -20,11 +20,12 @@ from typing import Any
 import torch
 from keep import add_out, keep
 from machine import machine
-from recsys_search.data.demo import demo_ratings
-from recsys_search.data.splits import Split, SplitSpec, split_ratings
+from recsys_search.data.demo.generator import demo_ratings
+from recsys_search.data.splits.spec import SplitSpec
+from recsys_search.data.splits.split import Split, split_ratings
 from recsys_search.model.config import build_config
-from recsys_search.model.fitting import Descent, StepSums
-from recsys_search.model.training import Training
+from recsys_search.model.training.fitting import Descent, StepSums
+from recsys_search.model.training.training import Training
 
 
 def measure(split: Split, *, batch_size: int, latent_dim: int, steps: int, device: str) -> dict:

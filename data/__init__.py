@@ -1,1 +1,1 @@
-"""MovieLens ratings: readers, splits, the demo generator."""
+"""MovieLens ratings: formats, sets, splits and the demo generator."""

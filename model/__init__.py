@@ -1,1 +1,1 @@
-"""Models of ratings, VAEs and baselines: configs, training, serving. The only home of torch."""
+"""Models of ratings: VAEs and baselines, their training and evaluation. The only home of torch."""

@@ -15,8 +15,9 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StrictBool, ValidationError
 from pydantic.dataclasses import dataclass
 
-from ..errors import ConfigError, describe, near, quoted
-from ..strict import Count, Number, Seed, Whole
+from ..base.messages import describe, near, quoted
+from ..base.strict import Count, Number, Seed, Whole
+from ..errors import ConfigError
 
 Amp = Literal["auto", "bf16", "fp16", "off"]
 KlSchedule = Literal["constant", "linear", "cyclical", "controller"]

@@ -8,9 +8,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ...base.strict import Count, Number, Strict
 from ...model.config import VaeConfig
-from ...model.reports import EpochReport
-from ...strict import Count, Number, Strict
+from ...model.training.reports import EpochReport
 from .progress import Progress, Stop
 
 FULL_BETA = 0.9  # of its final value, from which on beta has its say

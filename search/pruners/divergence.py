@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ...model.reports import EpochReport
-from ...strict import Count, Number, Strict
+from ...base.strict import Count, Number, Strict
+from ...model.training.reports import EpochReport
 from .progress import Progress, Stop
 
 EARLIER_EPOCHS = 3  # at least, from which a median tells what is usual for the trial

@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from ...strict import Chance, Count, Natural, Number, Strict
+from ...base.strict import Chance, Count, Natural, Number, Strict
 from .progress import Progress, Stop
 from .regression import regression, student_t_cdf
 

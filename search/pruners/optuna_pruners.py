@@ -16,7 +16,7 @@ from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import Field
 
-from ...strict import Count, Natural, Number, Strict, Whole
+from ...base.strict import Count, Natural, Number, Strict, Whole
 from .progress import Stop
 
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ...model.reports import EpochReport
-from ...strict import Count, Number, Strict
+from ...base.strict import Count, Number, Strict
+from ...model.training.reports import EpochReport
 from .progress import Progress, Stop
 
 

@@ -9,8 +9,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from ...base.strict import Chance, Count, Number, Strict
 from ...model.config import TrainingConfig, VaeConfig
-from ...strict import Chance, Count, Number, Strict
 from .forecast import Forecast, forecast
 from .progress import Progress, Stop
 

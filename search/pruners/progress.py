@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from ...model.config import TrainingConfig
-from ...model.reports import EpochReport, best_report
+from ...model.training.reports import EpochReport, best_report
 
 StopReason = Literal[
     "collapse", "plateau", "overfit-gap", "diverged", "gpu-memory", "hopeless", "budget"

@@ -8,10 +8,10 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial
 
-from .choice import Pruner
 from .collapse import Collapse
 from .optuna_pruners import OptunaPruner
 from .progress import SICK, Progress, Stop
+from .table import Pruner
 
 
 class TrialPruner(BasePruner):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recsys_search.data.demo import demo_ratings
+from recsys_search.data.demo.generator import demo_ratings
 
 
 @pytest.fixture

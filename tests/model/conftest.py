@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from recsys_search.data.demo import demo_ratings
+from recsys_search.data.demo.generator import demo_ratings
 from recsys_search.data.ratings import Films, Ratings, Scale
-from recsys_search.data.splits import SplitSpec, split_ratings
-from recsys_search.model.architectures import MODELS
+from recsys_search.data.splits.spec import SplitSpec
+from recsys_search.data.splits.split import split_ratings
+from recsys_search.model.architectures.table import MODELS
 from recsys_search.model.config import build_config
-from recsys_search.model.store import TrainStore
+from recsys_search.model.store.train_store import TrainStore
 
 CPU = torch.device("cpu")
 

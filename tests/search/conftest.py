@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from recsys_search.data.demo import demo_ratings
-from recsys_search.search.opening import Overrides
-from recsys_search.search.reading import StudyReader
-from recsys_search.search.run_study import start
-from recsys_search.search.watcher import Silent
+from recsys_search.data.demo.generator import demo_ratings
+from recsys_search.search.results.reading import StudyReader
+from recsys_search.search.running.events import Silent
+from recsys_search.search.running.opening import Overrides
+from recsys_search.search.running.run_study import start
 
 SMALL = {
     "dataset": "ratings",

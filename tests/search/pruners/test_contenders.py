@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from optuna.trial import TrialState, create_trial
 from recsys_search.model.config import CONFIGS, build_config
-from recsys_search.search.endings import is_at_its_end, is_contender
 from recsys_search.search.pruners.hopeless import Hopeless
 from recsys_search.search.pruners.progress import SEED_NOISE
+from recsys_search.search.running.endings import is_at_its_end, is_contender
 
 
 @pytest.mark.parametrize(("architecture", "noise"), [("two_tower", 0.002), ("hybrid", 0.006)])

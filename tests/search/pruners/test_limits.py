@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from recsys_search.search.pruners.limits import GpuMemory, TrialBudget
+from recsys_search.search.pruners.resources import GpuMemory, TrialBudget
 
 
 def test_memory_beyond_its_limit_ends_the_trial(seen):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import optuna
 import pytest
-from recsys_search.search.pruners.choice import Pruner
+from recsys_search.search.pruners.table import Pruner
 from recsys_search.search.pruners.trial_pruner import TrialPruner
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -1,0 +1,104 @@
+"""`best` and `confirm`: the winner of a study, and how sure that is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import (
+    DEFAULT_STORAGE,
+    AsJson,
+    DataDir,
+    Device,
+    MovedDataset,
+    Quiet,
+    Storage,
+    StudyName,
+)
+from .terminal.output import notify, print_json
+
+app = typer.Typer()
+
+
+@app.command(epilog="recsys-search best --study demo --export config.yaml")
+def best(
+    study: StudyName = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="Number of trials to show.")] = 1,
+    export: Annotated[
+        Path | None, typer.Option("--export", help="Write the best trial's config to this file.")
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
+    as_json: AsJson = False,
+) -> None:
+    """Show a study's best trial, and export its config."""
+    from ..model.runs.experiment import write_experiment
+    from ..search.results.reading import StudyReader
+    from .terminal.examples import example
+
+    reader = StudyReader(storage, study)
+    records = reader.best(top)
+    if export:
+        write_experiment(export, reader.experiment())
+        notify(f"wrote {export}; train it with: {example('train', '--config', export)}")
+    if as_json:
+        print_json(records if top > 1 else records[0])
+        return
+    from .terminal.confirmation import format_best
+    from .terminal.consoles import out
+    from .terminal.examples import storage_option
+    from .terminal.trials import compare_to_baseline, trials_table
+    from .terminal.values import key_values
+
+    winner = records[0]
+    study_options = ("--study", reader.spec.name, *storage_option(storage))
+    out.print(trials_table(records, best=winner["number"]))
+    out.print(f"\n[bold]config of trial {winner['number']}[/bold]")
+    out.print(key_values(winner["config"]))
+    out.print(f"\n{compare_to_baseline(winner['val_rmse'], reader.bias_val_rmse)}")
+    out.print(format_best(winner, reader.unconfirmed_below(), *study_options), soft_wrap=True)
+
+
+@app.command(epilog="recsys-search confirm --study demo --top 3 --seeds 5")
+def confirm(
+    study: StudyName = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="Number of trials to retrain.")] = 3,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=2, help="Trainings per trial, each on a cut of its own.")
+    ] = 5,
+    dataset: MovedDataset = None,
+    data_dir: DataDir = None,
+    storage: Storage = DEFAULT_STORAGE,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Retrain a study's best trials over seeds and cuts, and rank them with intervals."""
+    from ..search.results.confirm import confirm as run
+    from .terminal.confirmation import print_confirmation
+    from .terminal.examples import example, print_next, storage_option
+    from .terminal.live import study_view
+
+    study_options = [*(["--study", study] if study else []), *storage_option(storage)]
+    try:
+        with study_view(quiet=quiet) as view:
+            rows = run(
+                study,
+                storage,
+                top=top,
+                seeds=seeds,
+                dataset=dataset,
+                device=device,
+                watcher=view,
+            )
+    except KeyboardInterrupt:
+        moved = ["--dataset", dataset] if dataset else []
+        again = ["confirm", "--top", top, "--seeds", seeds, *moved, *study_options]
+        notify(f"continue with: {example(*again)}")
+        raise
+    if as_json:
+        print_json(rows)
+        return
+    print_confirmation(rows)
+    print_next(example("best", "--export", "config.yaml", *study_options))

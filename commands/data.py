@@ -1,0 +1,80 @@
+"""`data list`, `data download` and `data info`: the datasets."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .options import AsJson, DataDir
+from .terminal.output import notify, print_json
+
+app = typer.Typer(name="data", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback(epilog="recsys-search data info demo")
+def data() -> None:
+    """Show and download datasets."""
+
+
+@app.command("list", epilog="recsys-search data list")
+def list_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List the named datasets; demo:SIZE, such as demo:1M, generates one of that size."""
+    from ..data.sets.datasets import list_datasets
+
+    rows = list_datasets(data_dir)
+    if as_json:
+        print_json(rows)
+        return
+    from .terminal.consoles import out
+    from .terminal.values import rows_table
+
+    for row in rows:
+        del row["readme"], row["folder"]
+    out.print(rows_table(rows))
+
+
+@app.command("download", epilog="recsys-search data download ml-1m")
+def download(
+    name: Annotated[str, typer.Argument(help="A name from data list.", show_default=False)],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Download a dataset into the data folder, unless it is already there."""
+    from ..data.folder import data_folder
+    from ..data.sets.download import published
+    from ..data.sets.progress import download_visibly
+
+    folder = download_visibly(name, data_folder(data_dir))
+    source = published(name)
+    if as_json:
+        licence = {"licence": source.licence, "readme": source.readme}
+        print_json({"name": name, "folder": str(folder), **licence})
+        return
+    notify(f"{name} is in {folder}; licence: {source.licence} ({source.readme})")
+
+
+@app.command("info", epilog="recsys-search data info demo")
+def info(
+    dataset: Annotated[
+        str,
+        typer.Argument(
+            help="A name from data list, demo:SIZE such as demo:1M, or a folder with "
+            "ratings.csv, ratings.dat or u.data.",
+            show_default=False,
+        ),
+    ],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a dataset holds."""
+    from ..data.sets.datasets import load_ratings, summarise
+
+    values = summarise(load_ratings(dataset, data_dir, fetch=None))
+    if as_json:
+        print_json(values)
+        return
+    from .terminal.consoles import out
+    from .terminal.values import key_values
+
+    out.print(key_values(values))

@@ -1,0 +1,76 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .terminal.examples import DEFAULT_STORAGE, STORAGE_VARIABLE
+
+DATA_DIR_VARIABLE = "RECSYS_SEARCH_DATA_DIR"
+
+
+class SplitPart(StrEnum):
+    """The part of a split that a run is evaluated on."""
+
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+def _use_data_dir(folder: Path | None) -> Path | None:
+    """Set it for the whole process: several modules read data and count test openings."""
+    if folder is not None:
+        os.environ[DATA_DIR_VARIABLE] = str(folder)
+    return folder
+
+
+Storage = Annotated[
+    str,
+    typer.Option("--storage", envvar=STORAGE_VARIABLE, help="URL of the studies' database."),
+]
+StudyName = Annotated[
+    str | None,
+    typer.Option("--study", help="The study. [default: the only one in the storage]"),
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress on stderr.")]
+RunFolder = Annotated[Path, typer.Argument(help="Folder of the run.", show_default=False)]
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset", help="A name from data list, demo:SIZE such as demo:1M, or a folder."
+    ),
+]
+MovedDataset = Annotated[
+    str | None, typer.Option("--dataset", help="Where the ratings are now, if they have moved.")
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        envvar=DATA_DIR_VARIABLE,
+        help="Folder of the datasets and of the ledger of test openings. "
+        "[default: the user's cache folder]",
+        show_default=False,
+        callback=_use_data_dir,
+    ),
+]
+
+__all__ = [
+    "DEFAULT_STORAGE",
+    "AsJson",
+    "DataDir",
+    "Dataset",
+    "Device",
+    "MovedDataset",
+    "Quiet",
+    "RunFolder",
+    "SplitPart",
+    "Storage",
+    "StudyName",
+]

@@ -1,0 +1,78 @@
+"""`start`: run a study."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .options import DEFAULT_STORAGE, AsJson, DataDir, Dataset, Device, Quiet, Storage
+from .terminal.output import notify, print_json
+
+app = typer.Typer()
+
+
+@app.command(epilog="recsys-search start --study demo")
+def start(
+    study: Annotated[str, typer.Option("--study", help="A built-in study, or a YAML file.")],
+    trials: Annotated[
+        int | None,
+        typer.Option("--trials", min=1, help="Trials in total. [default: as the study file says]"),
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", help="Time from now, such as 2h or 10m.")
+    ] = None,
+    dataset: Dataset = None,
+    data_dir: DataDir = None,
+    target_rmse: Annotated[
+        float | None,
+        typer.Option("--target-rmse", help="End the study below this validation RMSE, in stars."),
+    ] = None,
+    explore: Annotated[
+        bool, typer.Option("--explore", help="Lift the study file's limits from now on.")
+    ] = False,
+    usd_per_hour: Annotated[
+        float | None, typer.Option("--usd-per-hour", help="Price of an hour of this machine.")
+    ] = None,
+    budget_usd: Annotated[
+        float | None, typer.Option("--budget-usd", help="End the study when this much is spent.")
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a study, or carry on with it."""
+    from ..search.results.reading import StudyReader
+    from ..search.running.opening import Overrides
+    from ..search.running.run_study import start as run
+    from .terminal.examples import example, storage_option
+    from .terminal.live import study_view
+    from .terminal.outcome import print_outcome
+
+    overrides = Overrides(
+        trials=trials,
+        dataset=dataset,
+        target_rmse=target_rmse,
+        explore=explore,
+        usd_per_hour=usd_per_hour,
+        budget_usd=budget_usd,
+    )
+    try:
+        with study_view(quiet=quiet) as view:
+            name = run(
+                study,
+                storage,
+                overrides=overrides,
+                timeout=timeout,
+                device=device,
+                watcher=view,
+            )
+    except KeyboardInterrupt:
+        notify(f"continue with: {example('start', '--study', study, *storage_option(storage))}")
+        raise
+    reader = StudyReader(storage, name)
+    if as_json:
+        print_json(reader.status())
+        return
+    print_outcome(reader.status(), reader.trials(), storage)

@@ -1,0 +1,130 @@
+"""`studies`, `status`, `trials` and `show`: what a storage holds."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import NothingYet
+from .options import DEFAULT_STORAGE, AsJson, Storage, StudyName
+from .terminal.output import notify, print_json
+
+app = typer.Typer()
+
+
+class State(StrEnum):
+    """State of a trial, as `trials --json` names it."""
+
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    RUNNING = "running"
+    WAITING = "waiting"
+
+
+@app.command(epilog="recsys-search studies")
+def studies(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) -> None:
+    """List the studies of a storage."""
+    from ..search.results.reading import list_studies
+    from ..search.storage.urls import redacted
+
+    rows = list_studies(storage)
+    if as_json:
+        print_json(rows)
+    elif rows:
+        from .terminal.consoles import out
+        from .terminal.values import rows_table
+
+        out.print(rows_table(rows))
+    else:
+        raise NothingYet(
+            f"no studies in {redacted(storage)}; run one with: recsys-search start --study demo"
+        )
+
+
+@app.command(epilog="recsys-search status --study demo")
+def status(
+    study: StudyName = None, storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False
+) -> None:
+    """Show how far a study has come."""
+    from ..search.results.reading import StudyReader
+
+    values = StudyReader(storage, study).status()
+    if as_json:
+        print_json(values)
+        return
+    from .terminal.consoles import out
+    from .terminal.values import key_values
+
+    out.print(key_values(values))
+
+
+@app.command(epilog="recsys-search trials --study demo --state pruned")
+def trials(
+    study: StudyName = None,
+    state: Annotated[
+        State | None, typer.Option("--state", help="Only trials in this state.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write the trials to this CSV file instead.")
+    ] = None,
+    storage: Storage = DEFAULT_STORAGE,
+    as_json: AsJson = False,
+) -> None:
+    """List a study's trials, and why each one ended."""
+    from ..search.results.reading import StudyReader
+
+    reader = StudyReader(storage, study)
+    records = reader.trials(state and state.value)
+    if csv:
+        import pandas as pd
+
+        from ..base.files import write_whole
+        from ..search.storage.trials import RECORD_KEYS
+
+        table = pd.DataFrame(records, columns=list(RECORD_KEYS))
+        write_whole(csv, lambda partial: table.to_csv(partial, index=False))
+        notify(f"wrote {len(records)} trials to {csv}")
+    if as_json:
+        print_json(records)
+    elif not csv:
+        from .terminal.consoles import out
+        from .terminal.trials import trials_table
+
+        best = reader.status()["best"]
+        out.print(trials_table(records, best=best and best["number"]))
+
+
+@app.command(epilog="recsys-search show --study demo --trial 0")
+def show(
+    trial: Annotated[int, typer.Option("--trial", min=0, help="Number of the trial.")],
+    study: StudyName = None,
+    storage: Storage = DEFAULT_STORAGE,
+    as_json: AsJson = False,
+) -> None:
+    """Show one trial: its config, its epochs, and why it ended."""
+    from ..search.results.reading import StudyReader
+
+    values = StudyReader(storage, study).show(trial)
+    reports = values.pop("reports")
+    if as_json:
+        from dataclasses import asdict
+
+        print_json({**values, "reports": [asdict(report) for report in reports]})
+        return
+    from .terminal.consoles import out
+    from .terminal.trials import epochs_table
+    from .terminal.values import key_values
+
+    config, environment = values.pop("config"), values.pop("environment")
+    out.print(key_values({name: value for name, value in values.items() if value is not None}))
+    for title, table in (("config", config), ("environment", environment)):
+        out.print(f"\n[bold]{title}[/bold]")
+        out.print(key_values(table or {}))
+    if reports:
+        out.print("\n[bold]epochs[/bold]")
+        out.print(epochs_table(reports))

@@ -1,0 +1,1 @@
+"""What a person sees: tables, values, the live view, and example commands."""

@@ -1,0 +1,133 @@
+"""`train`, `evaluate` and `predict`: one config in full."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import AsJson, DataDir, Dataset, Device, MovedDataset, RunFolder, SplitPart
+from .terminal.output import notify, print_json
+
+app = typer.Typer()
+
+
+@app.command(epilog="recsys-search train --config config.yaml --out runs/best")
+def train(
+    config: Annotated[
+        Path | None, typer.Option("--config", help="A config.yaml written by best --export.")
+    ] = None,
+    architecture: Annotated[
+        str | None,
+        typer.Option(
+            "--architecture",
+            help="Train its defaults: two_tower or hybrid, or a baseline, mf or biases.",
+        ),
+    ] = None,
+    dataset: Dataset = None,
+    data_dir: DataDir = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            help="80/10/10 at random, temporal:80/10/10, leave-last-2, or ml-100k's u1 to u5, ua, "
+            "ub. [default: the config's, or 80/10/10]",
+        ),
+    ] = None,
+    split_seed: Annotated[
+        int | None, typer.Option("--split-seed", min=0, help="Seed of the split's shuffle.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the training.")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option("--epochs", min=1, help="Maximum epochs, and the cosine schedule's length."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The run's folder. [default: a new one in runs/]")
+    ] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Train one config, or an architecture's defaults, and save it as a run."""
+    from ..model.runs.plan import new_run_folder, plan_experiment
+    from ..model.runs.train_run import train_run
+    from .terminal.consoles import err
+    from .terminal.consoles import out as stdout
+    from .terminal.trials import epoch_line
+
+    experiment = plan_experiment(
+        config,
+        architecture,
+        dataset=dataset,
+        split=split,
+        split_seed=split_seed,
+        seed=seed,
+        epochs=epochs,
+    )
+    result = train_run(
+        experiment,
+        out or new_run_folder(experiment),
+        device=device,
+        on_epoch=lambda run, report: err.print(epoch_line(run.config, report), soft_wrap=True),
+        tell=notify,
+    )
+    if as_json:
+        print_json(result)
+        return
+    from .terminal.examples import example, print_next
+    from .terminal.trials import compare_to_baseline
+    from .terminal.values import key_values
+
+    stdout.print(key_values(result))
+    stdout.print(f"\n{compare_to_baseline(result['val_rmse'], result['bias_val_rmse'])}")
+    print_next(example("evaluate", result["run"], "--split", "test"))
+
+
+@app.command(epilog="recsys-search evaluate runs/best --split test --json")
+def evaluate(
+    run: RunFolder,
+    split: Annotated[
+        SplitPart, typer.Option("--split", help="Part of the split to evaluate on.")
+    ] = SplitPart.VALIDATION,
+    dataset: MovedDataset = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate a run on held-out ratings."""
+    from ..model.runs.run import Run
+
+    values = Run.load(run, device, dataset).evaluate(split.value)
+    if as_json:
+        print_json(values)
+        return
+    from .terminal.evaluation import print_evaluation
+
+    print_evaluation(values)
+
+
+@app.command(epilog="recsys-search predict runs/best pairs.csv --out predicted.csv")
+def predict(
+    run: RunFolder,
+    pairs: Annotated[
+        Path, typer.Argument(help="CSV of userId,movieId[,timestamp].", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option("--out", help="CSV to write: userId,movieId,rating,known.")],
+    dataset: MovedDataset = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Predict the ratings of user-film pairs."""
+    from ..data.formats.pairs import read_pairs, write_predictions
+    from ..model.runs.run import Run
+
+    asked = read_pairs(pairs)
+    rating, known = Run.load(run, device, dataset).predict(asked)
+    write_predictions(out, asked, rating, known)
+    result = {"out": str(out), "n": len(rating), "known": int(known.sum())}
+    if as_json:
+        print_json(result)
+    else:
+        notify(f"wrote {result['n']} predictions to {out}, {result['known']} of known pairs")

@@ -1,0 +1,1 @@
+"""Generated ratings that look like MovieLens and whose irreducible error is known."""

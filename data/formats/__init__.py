@@ -1,0 +1,1 @@
+"""Files of ratings, films and pairs, read and checked line by line."""

@@ -1,0 +1,1 @@
+"""Datasets by name: the registry, downloads, and ratings prepared for fast opening."""

@@ -1,0 +1,131 @@
+"""The datasets that have a name: where each comes from, and what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from ..demo.generator import SIZED, demo_ratings, sized_demo, sized_name
+from ..ratings import Ratings
+
+LICENCE = "for research, with credit; no commercial use without GroupLens' permission"
+
+_ADDRESS = "https://files.grouplens.org/datasets/movielens"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A published dataset.
+
+    Attributes:
+        url: of its zip.
+        md5: of the zip, in hex.
+        folder: the zip's folder that holds the ratings.
+        file: the ratings' file there, whose name says its format (`readers.FORMATS`).
+        readme: address of the whole licence, in a page that also says how to cite the data.
+        ratings, users, films: how many there are; films that nobody rated are left out.
+        licence: the licence in a line.
+    """
+
+    url: str
+    md5: str
+    folder: str
+    file: str
+    readme: str
+    ratings: int
+    users: int
+    films: int
+    licence: str = LICENCE
+
+
+# A dataset without a source is generated.
+DATASETS: dict[str, Source | Callable[[], Ratings]] = {
+    "ml-latest-small": Source(
+        url=f"{_ADDRESS}/ml-latest-small.zip",
+        md5="31a303aabbc519bd33d025e44d6c2570",
+        folder="ml-latest-small",
+        file="ratings.csv",
+        readme=f"{_ADDRESS}/ml-latest-small-README.html",
+        ratings=100_836,
+        users=610,
+        films=9_724,
+    ),
+    "ml-100k": Source(
+        url=f"{_ADDRESS}/ml-100k.zip",
+        md5="0e33842e24a9c977be4e0107933c0723",
+        folder="ml-100k",
+        file="u.data",
+        readme=f"{_ADDRESS}/ml-100k-README.txt",
+        ratings=100_000,
+        users=943,
+        films=1_682,
+    ),
+    "ml-1m": Source(
+        url=f"{_ADDRESS}/ml-1m.zip",
+        md5="c4d9eecfca2ab87c1945afe126590906",
+        folder="ml-1m",
+        file="ratings.dat",
+        readme=f"{_ADDRESS}/ml-1m-README.txt",
+        ratings=1_000_209,
+        users=6_040,
+        films=3_706,
+    ),
+    "ml-10m": Source(
+        url=f"{_ADDRESS}/ml-10m.zip",
+        md5="ce571fd55effeba0271552578f2648bd",
+        folder="ml-10M100K",
+        file="ratings.dat",
+        readme=f"{_ADDRESS}/ml-10m-README.html",
+        ratings=10_000_054,
+        users=69_878,
+        films=10_677,
+    ),
+    "ml-20m": Source(
+        url=f"{_ADDRESS}/ml-20m.zip",
+        md5="cd245b17a1ae2cc31bb14903e1204af3",
+        folder="ml-20m",
+        file="ratings.csv",
+        readme=f"{_ADDRESS}/ml-20m-README.html",
+        ratings=20_000_263,
+        users=138_493,
+        films=26_744,
+    ),
+    "ml-25m": Source(
+        url=f"{_ADDRESS}/ml-25m.zip",
+        md5="6b51fb2759a8657d3bfcbfc42b592ada",
+        folder="ml-25m",
+        file="ratings.csv",
+        readme=f"{_ADDRESS}/ml-25m-README.html",
+        ratings=25_000_095,
+        users=162_541,
+        films=59_047,
+    ),
+    "ml-32m": Source(
+        url=f"{_ADDRESS}/ml-32m.zip",
+        md5="d472be332d4daa821edc399621853b57",
+        folder="ml-32m",
+        file="ratings.csv",
+        readme=f"{_ADDRESS}/ml-32m-README.html",
+        ratings=32_000_204,
+        users=200_948,
+        films=84_432,
+    ),
+    "demo": demo_ratings,
+}
+
+
+def find_dataset(name: str) -> Source | Callable[[], Ratings] | None:
+    """Where the ratings of a name come from, `demo:1M` and its like included; None for no name."""
+    return partial(sized_demo, name) if name.startswith(SIZED) else DATASETS.get(name)
+
+
+def usual_name(name: str) -> str | None:
+    """The name as it is kept, `demo:1M` for `demo:1000k`; None where it is none.
+
+    Raises:
+        DataError: a demo's size is none.
+    """
+    if name.startswith(SIZED):
+        return sized_name(name)
+    return name if name in DATASETS else None

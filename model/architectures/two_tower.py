@@ -1,0 +1,186 @@
+"""The two-tower VAE: users are what they rated, films are who rated them. No id embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..components.bias_head import BiasHead, product_scores
+from ..components.output import Posterior
+from ..components.vae import RatingVAE
+from ..config import TwoTowerConfig
+from ..store.side_features import side_features
+from ..store.sparse import RowWeights
+from ..store.train_store import Pairs, TrainStore
+
+INITIAL_LOGVAR = -4.0  # small noise at first, so that early gradients see the signal
+
+
+class KeptRatings:
+    """Which train ratings the sums run over, and their sums' weights.
+
+    Attributes:
+        kept: (n,) 1 where the rating counts, else 0.
+        centred: (n,) rating minus the mean where it counts, else 0. Centred with the mean alone:
+            fitted biases have seen the target, and the sums would leak it.
+        user_counts, film_counts: (n_users,) and (n_films,) kept ratings.
+        dropped: share left out; sums are scaled as if none were.
+    """
+
+    def __init__(self, store: TrainStore, kept: Tensor, dropped: float) -> None:
+        self.kept = kept
+        self.centred = (store.rating - store.mean) * kept
+        self.dropped = dropped
+        self.count_weights = RowWeights(store, self.kept)
+        self.rating_weights = RowWeights(store, self.centred)
+        self.user_counts = torch.bincount(store.user, kept, store.n_users)
+        self.film_counts = torch.bincount(store.film, kept, store.n_films)
+
+
+class Shared(NamedTuple):
+    """What all pairs of a step share.
+
+    Attributes:
+        user, film: sums over all kept ratings, the target's included, (n_users, K), (n_films, K).
+        rated, seen: W and V of each film, with what its side adds, (n_films, K).
+        side: what its side adds to a film's vector, (n_films, K), or None.
+    """
+
+    user: Tensor
+    film: Tensor
+    rated: Tensor
+    seen: Tensor
+    side: Tensor | None
+
+
+class Side(nn.Module):
+    """What genres and year add to W, to V and to the film's vector: linear maps, 0 at first."""
+
+    columns: Tensor
+
+    def __init__(self, columns: Tensor, width: int) -> None:
+        """Args: columns: (n_films, n_columns)."""
+        super().__init__()
+        self.register_buffer("columns", columns, persistent=False)
+        self.rated, self.seen, self.film = (
+            nn.Linear(columns.shape[1], width, bias=False) for _ in range(3)
+        )
+        for linear in (self.rated, self.seen, self.film):
+            nn.init.zeros_(linear.weight)
+
+    def forward(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Addends (n_films, K) of W, of V and of the films' vectors."""
+        return self.rated(self.columns), self.seen(self.columns), self.film(self.columns)
+
+
+class TwoTowerVAE(RatingVAE):
+    """x_u = n_u^-p · Σ_j [(r_uj − mean)·W_j + V_j] over the user's train films but the target;
+    the film's x_i alike over its raters; z = x + noise; prediction = biases + z_u · z_i.
+
+    In the spirit of Koren 2008's asymmetric SVD, on both sides, as a VAE: x is mu, logvar is
+    linear in x.
+    """
+
+    scores_by_product = True
+
+    def __init__(self, config: TwoTowerConfig, store: TrainStore) -> None:
+        super().__init__(store)
+        self.config = config
+        width = config.latent_dim
+        self.film_rated = nn.Embedding(store.n_films, width)  # W of the user tower
+        self.film_seen = nn.Embedding(store.n_films, width)  # V of the user tower
+        self.user_rated = nn.Embedding(store.n_users, width)  # W of the film tower
+        self.user_seen = nn.Embedding(store.n_users, width)  # V of the film tower
+        for table in (self.film_rated, self.film_seen, self.user_rated, self.user_seen):
+            nn.init.normal_(table.weight, std=config.init_std)
+        self.user_logvar = nn.Linear(width, width)
+        self.film_logvar = nn.Linear(width, width)
+        for linear in (self.user_logvar, self.film_logvar):
+            nn.init.zeros_(linear.weight)
+            nn.init.constant_(linear.bias, INITIAL_LOGVAR)
+        columns = side_features(store.genres, store.year)
+        self.side = Side(columns, width) if config.side and columns.shape[1] else None
+        self.heads.append(BiasHead(store))
+        self._all = KeptRatings(store, torch.ones_like(store.rating), dropped=0.0)
+        self._epoch = self._all
+
+    def refresh(self) -> None:
+        """Draws the ratings that this epoch's sums run over."""
+        dropout = self.config.rating_dropout
+        kept = torch.rand_like(self.store.rating) >= dropout
+        self._epoch = KeptRatings(self.store, kept.float(), dropped=dropout)
+
+    def encode_store(self) -> Shared:
+        over = self._epoch if self.training else self._all
+        by_rating, by_count = over.rating_weights, over.count_weights
+        rated, seen, side = self.film_rated.weight, self.film_seen.weight, None
+        if self.side is not None:
+            of_rated, of_seen, side = self.side()
+            rated, seen = rated + of_rated, seen + of_seen
+        return Shared(
+            by_rating.sums_by_user(rated) + by_count.sums_by_user(seen),
+            by_rating.sums_by_film(self.user_rated.weight)
+            + by_count.sums_by_film(self.user_seen.weight),
+            rated,
+            seen,
+            side,
+        )
+
+    def posteriors(self, pairs: Pairs, shared: object) -> dict[str, Posterior]:
+        assert isinstance(shared, Shared)
+        over = self._epoch if self.training else self._all
+        is_train_row = pairs.row >= 0
+        own_kept = (over.kept[pairs.row] * is_train_row).unsqueeze(1)  # (B, 1)
+        own_centred = (over.centred[pairs.row] * is_train_row).unsqueeze(1)
+
+        user_sum = F.embedding(pairs.user, shared.user) - (
+            own_centred * F.embedding(pairs.film, shared.rated)
+            + own_kept * F.embedding(pairs.film, shared.seen)
+        )
+        film_sum = F.embedding(pairs.film, shared.film) - (
+            own_centred * self.user_rated(pairs.user) + own_kept * self.user_seen(pairs.user)
+        )
+        user_mu = user_sum * self._scale(over, over.user_counts[pairs.user], own_kept)
+        film_mu = film_sum * self._scale(over, over.film_counts[pairs.film], own_kept)
+        if shared.side is not None:
+            film_mu = film_mu + F.embedding(pairs.film, shared.side)
+        return {
+            "user": Posterior(user_mu, self.user_logvar(user_mu).float()),
+            "film": Posterior(film_mu, self.film_logvar(film_mu).float()),
+        }
+
+    def decode(self, pairs: Pairs, z: Mapping[str, Tensor]) -> Tensor:
+        return (z["user"] * z["film"]).sum(1)
+
+    @torch.no_grad()
+    def score_catalogue(self, users: Tensor, cells: int = 2**23) -> Iterator[Tensor]:
+        """As the base class has it: biases and one product of the two sides' vectors."""
+        store, shared = self.store, self.encode_for_eval()
+        film = torch.arange(store.n_films, device=store.device)
+        none = torch.full_like(film, -1)
+        # With no rating of the pair's own to leave out, a tower depends on its own side alone.
+        every_film = Pairs(torch.zeros_like(film), film, None, none)
+        film_mu = self.posteriors(every_film, shared)["film"].mu  # (n_films, K)
+
+        def user_mu(user: Tensor) -> Tensor:
+            pairs = Pairs(user, torch.zeros_like(user), None, torch.full_like(user, -1))
+            return self.posteriors(pairs, shared)["user"].mu
+
+        (bias,) = self.heads
+        assert isinstance(bias, BiasHead)
+        return product_scores(store, bias, user_mu, film_mu, users, cells)
+
+    def _scale(self, over: KeptRatings, counts: Tensor, own_kept: Tensor) -> Tensor:
+        """(B, 1): n^-p, the target not counted, n at least 1.
+
+        A sum over n ratings grows like n^(1-p) after this, so that a share d left out shrinks it
+        by (1-d)^(1-p). Without the factor that undoes this, the towers are too long in eval mode,
+        where nothing is left out: measured, it costs 0.02 to 0.1 of RMSE.
+        """
+        power = self.config.norm_power
+        others = (counts.unsqueeze(1) - own_kept).clamp(min=1.0)
+        return others.pow(-power) * (1.0 - over.dropped) ** (power - 1.0)

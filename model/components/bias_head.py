@@ -1,0 +1,55 @@
+"""Learned biases, and what they and a product of vectors score for all films at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from ..store.train_store import Pairs, TrainStore
+
+
+class BiasHead(nn.Module):
+    """The train ratings' mean plus a learned bias of the user and one of the film."""
+
+    mean: Tensor
+
+    def __init__(self, store: TrainStore) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(store.mean))
+        self.user = nn.Embedding(store.n_users, 1)
+        self.film = nn.Embedding(store.n_films, 1)
+        nn.init.zeros_(self.user.weight)
+        nn.init.zeros_(self.film.weight)
+
+    def forward(self, pairs: Pairs) -> Tensor:
+        return self.mean + (self.user(pairs.user) + self.film(pairs.film)).squeeze(1)
+
+
+@torch.no_grad()
+def product_scores(
+    store: TrainStore,
+    bias: BiasHead,
+    user_vectors: Callable[[Tensor], Tensor],
+    film_vectors: Tensor,
+    users: Tensor,
+    cells: int,
+) -> Iterator[Tensor]:
+    """`RatingModel.score_catalogue` of a model that predicts biases + x_u · y_i: one product.
+
+    Args:
+        user_vectors: gives x (n, K) of the users (n,) that it is asked for.
+        film_vectors: y (n_films, K).
+        users: (n,) indices; -1 for one that the dataset does not hold.
+    """
+    film = torch.arange(store.n_films, device=store.device)
+    film_bias = bias.film.weight.T  # (1, n_films)
+    film_known, user_known = store.by_film.counts > 0, store.by_user.counts > 0
+    for batch in users.split(max(1, cells // store.n_films)):
+        user = batch.clamp(min=0)
+        scores = torch.addmm(bias.mean + film_bias, user_vectors(user), film_vectors.T)
+        scores += bias.user(user)
+        known = (user_known[user] & (batch >= 0)).unsqueeze(1) & film_known
+        fallback = store.biases.predict(batch.unsqueeze(1), film)
+        yield torch.where(known, scores, fallback)

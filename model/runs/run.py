@@ -1,0 +1,144 @@
+"""Runs: a training's weights, curves and config in one folder.
+
+RUN/config.yaml          the experiment, with what it reached
+RUN/reports.jsonl        one epoch a line
+RUN/weights.safetensors  of the best epoch
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from ...data.splits.ledger import Ledger
+from ...data.formats.pairs import AskedPairs
+from ...data.ratings import Ratings
+from ...data.splits.split import (Split, open_test, split_ratings)
+from ...errors import RunError
+from ...base.files import is_file
+from ...base.interrupts import Interrupts
+from ..architectures.table import build_model
+from ..config import config_to_mapping
+from ..training.device import resolve_device
+from .experiment import Experiment, environment, read_experiment, write_experiment
+from ..evaluation.prediction_errors import beside_noise, prediction_errors
+from ..evaluation.ranking import full_catalogue, held_out_rated
+from ..components.rating_model import RatingModel
+from ..training.reports import EpochReport, write_reports
+from ..store.train_store import Pairs, TrainStore
+from ..training.training import Training, bias_rmse
+
+CONFIG, REPORTS, WEIGHTS = "config.yaml", "reports.jsonl", "weights.safetensors"
+
+
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model with the ratings it was trained on."""
+
+    experiment: Experiment
+    ratings: Ratings
+    split: Split
+    model: RatingModel
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "auto", dataset: str | None = None) -> Run:
+        """Opens a run and the dataset it names.
+
+        Args:
+            dataset: where its ratings are now, if they have moved.
+
+        Raises:
+            RunError: no run there, or one whose weights do not fit its config.
+        """
+        if not is_file(folder / CONFIG) or not is_file(folder / WEIGHTS):
+            raise RunError(
+                f"no run at {folder}; make one with: "
+                "recsys-search train --architecture two_tower --dataset demo --out runs/first"
+            )
+        experiment = read_experiment(folder / CONFIG)
+        if dataset is not None:
+            experiment = experiment.moved_to(dataset)
+        ratings = experiment.load()
+        split = split_ratings(ratings, experiment.split)
+        store = TrainStore.build(split.train, resolve_device(device))
+        with torch.random.fork_rng():  # the weights drawn here are replaced at once
+            model = build_model(experiment.config, store)
+        try:
+            model.load_state_dict(load_file(folder / WEIGHTS))
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise RunError(f"{folder / WEIGHTS} does not fit {CONFIG}: {reason}") from None
+        return cls(experiment, ratings, split, model.eval())
+
+    def evaluate(self, split: Literal["validation", "test"]) -> dict[str, Any]:
+        """What `evaluate --json` prints.
+
+        Opening the test split is for the end of a search: the ledger counts each opening, and
+        `opening` says which this is.
+
+        Raises:
+            DataError: the split has no test part, or its opening cannot be written down.
+        """
+        spec, store = self.experiment.split, self.model.store
+        opening = None
+        if split == "test":
+            part = open_test(self.ratings, spec)
+            opening = Ledger().record_opening(
+                self.split.fingerprint,
+                config=config_to_mapping(self.experiment.config),
+                dataset=self.experiment.dataset,
+                split=spec,
+                command="evaluate",
+            )
+        else:
+            part = self.split.validation
+        pairs = store.held_out(part)
+        rating = torch.from_numpy(part.rating).to(store.device)
+        score = self.model.score(pairs)
+        predicted = self.model.likelihood.expected(score)
+        expected = None
+        if part.expected is not None:
+            expected = torch.from_numpy(part.expected).to(store.device)
+        return {
+            "split": split,
+            "opening": opening,
+            "n": len(part),
+            **asdict(prediction_errors(predicted, rating)),
+            "bias_rmse": bias_rmse(store, pairs, rating),
+            **asdict(beside_noise(predicted, rating, expected)),
+            "ranking": {
+                "held_out_rated": held_out_rated(store, part, score),
+                "full_catalogue": full_catalogue(self.model, part),
+            },
+            "dataset": self.experiment.dataset,
+            "fingerprint": self.ratings.fingerprint,
+        }
+
+    def predict(self, asked: AskedPairs) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Expected stars (n,), and whether both user and film were trained on (n,).
+
+        The sums of a pair that is a train rating leave it out, as they did in training.
+        """
+        store = self.model.store
+        user, film = (torch.from_numpy(index) for index in asked.indices(self.ratings))
+        timestamp = None if asked.timestamp is None else torch.from_numpy(asked.timestamp)
+        pairs = Pairs(user, film, timestamp, torch.full_like(user, -1)).to(store.device)
+        pairs = replace(pairs, row=store.rows_of(pairs.user, pairs.film))
+        return self.model.predict(pairs).cpu().numpy(), store.knows(pairs).cpu().numpy()
+
+
+
+
+
+

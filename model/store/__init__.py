@@ -1,0 +1,1 @@
+"""What a model is given: the train ratings by row, user and film, and what is fitted on them."""

@@ -1,0 +1,168 @@
+"""The train ratings as a model sees them: by row, by user, by film."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...data.ratings import Int, Ratings, Scale
+from .bias_fit import Biases, fit_biases
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Users and films whose ratings are asked for.
+
+    Attributes:
+        user, film: (batch,) indices; -1 for one that the dataset does not hold.
+        timestamp: (batch,) seconds since 1970, or None where no one knows.
+        row: (batch,) the pair's own row in the train store, which a model must not look at;
+            -1 where the pair is not among the train ratings.
+    """
+
+    user: Tensor
+    film: Tensor
+    timestamp: Tensor | None
+    row: Tensor
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def __getitem__(self, which: slice | Tensor) -> Pairs:
+        """The pairs at `which`."""
+        return self._each(lambda column: column[which])
+
+    def to(self, device: torch.device) -> Pairs:
+        return self._each(lambda column: column.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Pairs:
+        timestamp = None if self.timestamp is None else change(self.timestamp)
+        return Pairs(change(self.user), change(self.film), timestamp, change(self.row))
+
+
+class Grouping(NamedTuple):
+    """Train rows by user or by film, each group sorted by time.
+
+    Attributes:
+        offsets: (n_groups + 1,) where in `rows` a group begins; the last is the number of rows.
+        rows: (n,) train row numbers.
+        others: (n,) the film of each row where users are grouped, its user where films are.
+    """
+
+    offsets: Tensor
+    rows: Tensor
+    others: Tensor
+
+    @property
+    def counts(self) -> Tensor:
+        """(n_groups,) rows in each group."""
+        return self.offsets.diff()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainStore:
+    """Train ratings on the training device; every statistic a model draws, it draws from here.
+
+    Attributes:
+        user, film: (n,) indices.
+        rating: (n,) stars.
+        timestamp: (n,) seconds since 1970, or None.
+        by_user, by_film: the same rows in groups.
+        mean: the train ratings' mean.
+        scale: lowest and highest rating of the dataset.
+        biases: the baseline, fitted on these rows.
+        genres: (n_films, n_genres) 0 or 1.
+        year: (n_films,) year of release, 0 where unknown.
+    """
+
+    user: Tensor
+    film: Tensor
+    rating: Tensor
+    timestamp: Tensor | None
+    by_user: Grouping
+    by_film: Grouping
+    mean: float
+    scale: Scale
+    biases: Biases
+    genres: Tensor
+    year: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rating)
+
+    @property
+    def n_users(self) -> int:
+        return len(self.by_user.offsets) - 1
+
+    @property
+    def n_films(self) -> int:
+        return len(self.by_film.offsets) - 1
+
+    @property
+    def device(self) -> torch.device:
+        return self.rating.device
+
+    @classmethod
+    def build(cls, train: Ratings, device: torch.device) -> TrainStore:
+        """Puts the ratings on the device, grouped."""
+        user = torch.from_numpy(train.user).to(device)
+        film = torch.from_numpy(train.film).to(device)
+        rating = torch.from_numpy(train.rating).to(device)
+        biases = fit_biases(user, film, rating, train.n_users, train.n_films)
+        return cls(
+            user=user,
+            film=film,
+            rating=rating,
+            timestamp=_optional(train.timestamp, device),
+            by_user=_group(train.rows_by_user, train.user, train.film, train.n_users, device),
+            by_film=_group(train.rows_by_film, train.film, train.user, train.n_films, device),
+            mean=float(biases.mean),
+            scale=train.scale,
+            biases=biases,
+            genres=torch.from_numpy(train.films.genres).to(device, torch.float32),
+            year=torch.from_numpy(train.films.year).to(device, torch.int64),
+        )
+
+    def pairs(self, rows: Tensor) -> Pairs:
+        """The train ratings at `rows`, each told to leave itself out."""
+        timestamp = None if self.timestamp is None else self.timestamp[rows]
+        return Pairs(self.user[rows], self.film[rows], timestamp, rows)
+
+    def held_out(self, ratings: Ratings) -> Pairs:
+        """Ratings of another split, none of which is a train rating."""
+        return Pairs(
+            torch.from_numpy(ratings.user),
+            torch.from_numpy(ratings.film),
+            None if ratings.timestamp is None else torch.from_numpy(ratings.timestamp),
+            torch.full((len(ratings),), -1, dtype=torch.int64),
+        ).to(self.device)
+
+    def rows_of(self, user: Tensor, film: Tensor) -> Tensor:
+        """(batch,) train row of each pair, -1 where it has none."""
+        # Rows are sorted by (user, film), so their keys ascend.
+        keys = self.user * self.n_films + self.film
+        wanted = user * self.n_films + film
+        place = torch.searchsorted(keys, wanted).clamp(max=len(self) - 1)
+        found = (keys[place] == wanted) & (user >= 0) & (film >= 0)
+        return torch.where(found, place, -1)
+
+    def knows(self, pairs: Pairs) -> Tensor:
+        """(batch,) whether both the user and the film have train ratings."""
+        user_has = (self.by_user.counts[pairs.user] > 0) & (pairs.user >= 0)
+        film_has = (self.by_film.counts[pairs.film] > 0) & (pairs.film >= 0)
+        return user_has & film_has
+
+
+def _group(rows: Int, key: Int, other: Int, n_groups: int, device: torch.device) -> Grouping:
+    offsets = np.zeros(n_groups + 1, dtype=np.int64)
+    np.cumsum(np.bincount(key, minlength=n_groups), out=offsets[1:])
+    return Grouping(*(torch.from_numpy(part).to(device) for part in (offsets, rows, other[rows])))
+
+
+def _optional(column: Int | None, device: torch.device) -> Tensor | None:
+    return None if column is None else torch.from_numpy(column).to(device)

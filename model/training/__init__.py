@@ -1,0 +1,1 @@
+"""Training as an iteration: the loop, optimiser steps, schedules, the ELBO, health, reports."""

@@ -1,0 +1,73 @@
+"""The loss: MSE + beta_t · KL, the KL summed over dimensions and averaged over the batch.
+
+A model without latents has no KL; it may have a penalty of its own in its place.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..components.likelihood import Gaussian
+from ..components.output import Output
+
+
+class KlCost(NamedTuple):
+    """What the KL of a batch costs; nothing, unless told otherwise.
+
+    KL below the free bits costs nothing and has no gradient; they hold for the sum over all
+    dimensions, as the reference has it, or for each dimension (Kingma et al. 2016,
+    arXiv:1606.04934, appendix C.8, with one group a dimension).
+
+    Attributes:
+        beta: weight of the KL term; a tensor () where it follows the data.
+        free_bits: nats.
+        free_bits_per: `sum` or `dimension`.
+    """
+
+    beta: Tensor | float = 0.0
+    free_bits: float = 0.0
+    free_bits_per: str = "sum"
+
+
+class Elbo(NamedTuple):
+    """One batch's negative ELBO and its parts, each ().
+
+    Attributes:
+        loss: mse + beta * kl_clamped + the model's own penalty.
+        mse: of the unclipped predictions.
+        kl: raw, in nats, over all dimensions of all towers.
+        kl_clamped: no less than the free bits, of the sum or of each dimension.
+    """
+
+    loss: Tensor
+    mse: Tensor
+    kl: Tensor
+    kl_clamped: Tensor
+
+
+def kl_per_dimension(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL(q(z|x) || N(0, 1)) of each latent dimension, in nats, averaged over the batch.
+
+    Args:
+        mu, logvar: (batch, latent), the posterior's mean and log-variance.
+
+    Returns:
+        (latent,), never negative up to rounding, before any free-bits clamp.
+
+    Source: Kingma & Welling 2014, arXiv:1312.6114, appendix B.
+    """
+    return 0.5 * (mu.square() + logvar.exp() - 1.0 - logvar).mean(0)
+
+
+def elbo(likelihood: Gaussian, output: Output, rating: Tensor, kl_cost: KlCost) -> Elbo:
+    """The negative ELBO of a batch of ratings (batch,)."""
+    mse = likelihood.loss(output.prediction, rating)
+    none = output.prediction.new_zeros(0)  # all there is of a model without latents
+    per_dimension = torch.cat([none, *(kl_per_dimension(*q) for q in output.posteriors.values())])
+    kl = per_dimension.sum()
+    floored = {"sum": kl, "dimension": per_dimension}[kl_cost.free_bits_per]
+    kl_clamped = floored.clamp(min=kl_cost.free_bits).sum()
+    return Elbo(mse + kl_cost.beta * kl_clamped + output.penalty, mse, kl, kl_clamped)

@@ -1,0 +1,143 @@
+"""How an epoch changes a model: in steps down the loss, or at once."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from ..components.rating_model import RatingModel
+from ..config import DescentConfig, TrainingConfig
+from .device import Precision
+from .elbo import KlCost, elbo
+from .kl_schedules import build_schedule
+from .quality import evaluate
+
+
+class Steps(NamedTuple):
+    """What an epoch's steps came to, as plain numbers.
+
+    Attributes:
+        loss, kl, kl_clamped, grad_norm: means over the steps, as in `EpochReport`.
+        kl_cost, learning_rate: of the last step.
+    """
+
+    loss: float
+    kl: float = 0.0
+    kl_clamped: float = 0.0
+    grad_norm: float = 0.0
+    kl_cost: KlCost = KlCost()
+    learning_rate: float = 0.0
+
+
+class Fit(Protocol):
+    def epoch(self) -> Steps:
+        """Changes the model by all train ratings once, and waits for the device."""
+
+
+class ClosedForm:
+    """Of a model whose `refresh` is all it takes."""
+
+    def __init__(self, model: RatingModel) -> None:
+        self._model = model
+
+    def epoch(self) -> Steps:
+        model, store = self._model, self._model.store
+        model.refresh()
+        every = store.pairs(torch.arange(len(store), device=store.device))
+        quality = evaluate(model, every, store.rating, model.encode_for_eval(), KlCost())
+        return Steps(loss=quality.loss)
+
+
+class StepSums:
+    """Means over an epoch's steps, added up on the device: asking for a value each step stalls."""
+
+    def __init__(self, device: torch.device, *, loss_scaling: bool) -> None:
+        """Args: loss_scaling: a gradient that overflowed is a step skipped, not a divergence."""
+        self._sums = torch.zeros(4, dtype=torch.float64, device=device)
+        self._steps = torch.zeros(4, dtype=torch.float64, device=device)
+        self._loss_scaling = loss_scaling
+
+    def add(self, loss: Tensor, kl: Tensor, kl_clamped: Tensor, grad_norm: Tensor) -> None:
+        values = torch.stack([loss, kl, kl_clamped, grad_norm]).detach().double()
+        counted = torch.ones_like(values)
+        if self._loss_scaling:
+            counted[3] = grad_norm.isfinite()
+        self._sums += torch.where(counted > 0, values, 0.0)
+        self._steps += counted
+
+    def means(self) -> list[float]:
+        """Loss, KL, clamped KL and gradient norm, each a mean over the steps."""
+        means: list[float] = (self._sums / self._steps).tolist()
+        return means
+
+
+class Descent:
+    """AdamW on minibatches, with its schedules. Draws from torch's global generator.
+
+    Attributes:
+        n_steps: of an epoch.
+    """
+
+    def __init__(self, config: DescentConfig, model: RatingModel, precision: Precision) -> None:
+        self._config = config
+        self._model = model
+        self._store = model.store
+        self._precision = precision
+        n_ratings = len(self._store)
+        # A batch has two rows at least: a single one has no variance to normalise.
+        self.n_steps = max(1, min(math.ceil(n_ratings / config.batch_size), n_ratings // 2))
+        self._optimizer = torch.optim.AdamW(
+            model.parameters(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._lr_factor)
+        self._kl_schedule = build_schedule(config, self.n_steps, self._store.device)
+
+    def epoch(self) -> Steps:
+        """Steps through all train ratings, in a new order."""
+        sums = StepSums(self._store.device, loss_scaling=self._precision.scaler.is_enabled())
+        self._model.train()
+        self._model.refresh()
+        rows = torch.randperm(len(self._store), device=self._store.device)
+        for batch in rows.tensor_split(self.n_steps):
+            learning_rate = float(self._schedule.get_last_lr()[0])
+            kl_cost = self._kl_schedule.kl_cost
+            self.step(batch, kl_cost, sums)
+        loss, kl, kl_clamped, grad_norm = sums.means()
+        plain = kl_cost._replace(beta=float(kl_cost.beta))
+        return Steps(loss, kl, kl_clamped, grad_norm, plain, learning_rate)
+
+    def step(self, rows: Tensor, kl_cost: KlCost, sums: StepSums) -> None:
+        """Args: rows: of the train ratings."""
+        model, scaler = self._model, self._precision.scaler
+        with self._precision.autocast():
+            output = model(self._store.pairs(rows), model.encode_store())
+        parts = elbo(model.likelihood, output, self._store.rating[rows], kl_cost)
+        self._optimizer.zero_grad(set_to_none=True)
+        scaler.scale(parts.loss).backward()
+        scaler.unscale_(self._optimizer)
+        grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), self._config.grad_clip)
+        scaler.step(self._optimizer)
+        scaler.update()
+        self._schedule.step()
+        self._kl_schedule.advance(parts.kl)
+        sums.add(parts.loss, parts.kl, parts.kl_clamped, grad_norm)
+
+    def _lr_factor(self, step: int) -> float:
+        """Linear warm-up, then a cosine to zero over `max_epochs`."""
+        n_steps = self.n_steps * self._config.max_epochs
+        warmup = self._config.lr_warmup_epochs * self.n_steps
+        cosine = 0.5 * (1 + math.cos(math.pi * min(step / n_steps, 1.0)))
+        return min((step + 1) / max(warmup, 1.0), 1.0) * cosine
+
+
+def build_fit(config: TrainingConfig, model: RatingModel, precision: Precision) -> Fit:
+    """What trains a model of that config."""
+    if isinstance(config, DescentConfig):
+        return Descent(config, model, precision)
+    return ClosedForm(model)

@@ -1,0 +1,49 @@
+"""What a model is worth on ratings that it does not look at."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..components.rating_model import RatingModel
+from ..store.train_store import Pairs
+from .elbo import KlCost, elbo
+from .reports import rmse
+
+
+class Quality(NamedTuple):
+    """Of some rows.
+
+    Attributes:
+        mse, rmse: of the expected ratings.
+        loss: mse + beta * KL + the model's own penalty.
+    """
+
+    mse: float
+    rmse: float
+    loss: float
+
+
+def evaluate(
+    model: RatingModel, pairs: Pairs, rating: Tensor, shared: object, kl_cost: KlCost
+) -> Quality:
+    """In eval mode; a pair that is a train row is left out of its own sums.
+
+    Args:
+        rating: (n,) stars of the pairs.
+        shared: the model's `encode_for_eval()`.
+    """
+    squared_error = torch.zeros((), dtype=torch.float64, device=rating.device)
+    beyond_error = torch.zeros_like(squared_error)
+    start = 0
+    for batch, output in model.outputs(pairs, shared):
+        target = rating[start : start + len(batch)]
+        start += len(batch)
+        error = model.expected(batch, output) - target
+        squared_error += error.double().square().sum()
+        parts = elbo(model.likelihood, output, target, kl_cost)
+        beyond_error += (kl_cost.beta * parts.kl_clamped + output.penalty) * len(batch)
+    mse = float(squared_error) / len(pairs)
+    return Quality(mse, rmse(mse), mse + float(beyond_error) / len(pairs))

@@ -1,0 +1,117 @@
+"""What an epoch looked like, in numbers. Knows no torch, so that anything can read reports."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochReport:
+    """One epoch of training.
+
+    RMSE and MSE are in stars, of the expected rating clipped to the scale, in eval mode. Those on
+    the train split are of a fixed sample as large as the validation split, each rating left out of
+    its own sums. Where a model has numbers of each user and film instead, they are in-sample.
+
+    Attributes:
+        epoch: 1 for the first.
+        train_loss, val_loss: MSE + beta * KL, or + the L2 penalty of a model without latents; that
+            of training with noise and dropout.
+        kl: raw KL of the posterior in nats, summed over dimensions and towers, mean of the epoch.
+        kl_clamped: the same with the free bits as a floor, as the loss sees it.
+        active_units, eval_kl, shuffle_cost: the latents' health by tower, in eval mode on a fixed
+            sample of the validation split; see `health.Health`.
+        beta: weight of the KL term at the epoch's last step.
+        learning_rate: that of the epoch's last step.
+        grad_norm: L2 norm over all weights before clipping, mean of the epoch.
+        train_s: seconds in training steps; epoch_s: with the evaluation.
+        peak_memory_mib: of the GPU since training began, or of the process on a CPU.
+        gpu_utilisation: percent, None where there is no GPU or it cannot be read.
+        gpu_memory_share: of the GPU's memory, in use at the epoch's end by whoever; None on a CPU.
+        metrics: the study's objective by name, where it is none of the fields above.
+    """
+
+    epoch: int
+    train_loss: float
+    train_mse: float
+    train_rmse: float
+    val_loss: float
+    val_mse: float
+    val_rmse: float
+    kl: float
+    kl_clamped: float
+    active_units: Mapping[str, int]
+    eval_kl: Mapping[str, float]
+    shuffle_cost: Mapping[str, float]
+    beta: float
+    learning_rate: float
+    grad_norm: float
+    ratings_per_s: float
+    train_s: float
+    epoch_s: float
+    peak_memory_mib: float
+    gpu_utilisation: int | None = None
+    gpu_memory_share: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def metric(self, name: str) -> float:
+        """The value of a metric of `evaluation.metrics`: a field, or one of `metrics`."""
+        return self.metrics[name] if name in self.metrics else float(getattr(self, name))
+
+    @property
+    def finite(self) -> bool:
+        """Whether training is still on its feet."""
+        return math.isfinite(self.train_loss) and math.isfinite(self.val_rmse)
+
+
+MAY_BE_NONE = {"gpu_utilisation", "gpu_memory_share"}
+MEASURED = {"ratings_per_s", "train_s", "epoch_s", "peak_memory_mib", *MAY_BE_NONE}
+"""Fields that differ from run to run; all others repeat to the bit on a CPU."""
+
+
+def best_report(reports: Iterable[EpochReport]) -> EpochReport | None:
+    """The first epoch of the lowest finite validation RMSE."""
+    return min(
+        (report for report in reports if math.isfinite(report.val_rmse)),
+        key=lambda report: report.val_rmse,
+        default=None,
+    )
+
+
+def write_reports(path: Path, reports: Iterable[EpochReport]) -> None:
+    """One JSON object a line; a value that is not finite is written as null."""
+    lines = (json.dumps({k: _plain(v) for k, v in asdict(report).items()}) for report in reports)
+    path.write_text("".join(line + "\n" for line in lines))
+
+
+def read_reports(path: Path) -> list[EpochReport]:
+    """What `write_reports` wrote."""
+    return [report_of(json.loads(line)) for line in path.read_text().splitlines()]
+
+
+def report_of(values: Mapping[str, Any]) -> EpochReport:
+    """A report from its JSON: null becomes NaN again; fields of another version are passed over."""
+    known = {each.name for each in fields(EpochReport)}
+    return EpochReport(**{name: _read(name, v) for name, v in values.items() if name in known})
+
+
+def rmse(mse: float) -> float:
+    """NaN stays NaN."""
+    return math.sqrt(mse) if mse >= 0 else math.nan
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _read(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {tower: _read(tower, part) for tower, part in value.items()}
+    return math.nan if value is None and name not in MAY_BE_NONE else value

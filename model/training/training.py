@@ -1,0 +1,216 @@
+"""Training as an iteration: whoever iterates decides whether to go on.
+
+with Training(config, split) as run:
+    for report in run:
+        if report.val_rmse > hopeless:
+            break
+run.best.report.val_rmse
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...data.splits.split import Split
+from ..architectures.table import build_model, count_net_parameters, count_parameters
+from ..config import TrainingConfig
+from ..store.train_store import Pairs, TrainStore
+from .device import Precision, gpu_memory_share, gpu_utilisation, peak_memory_mib, resolve_device
+from .fitting import Steps, build_fit
+from .health import HEALTH_ROWS, measure_health
+from .quality import evaluate
+from .reports import EpochReport
+
+# What a training holds on its device while its block is open.
+_ON_DEVICE = (
+    "_model",
+    "_fit",
+    "_store",
+    "_val_pairs",
+    "_val_rating",
+    "_train_sample",
+    "_health_rows",
+)
+
+
+@dataclass(frozen=True)
+class Best:
+    """The epoch of the lowest validation RMSE, and the weights it had, on the CPU."""
+
+    report: EpochReport
+    weights: dict[str, Tensor]
+
+
+class Training:
+    """One training run. A CPU run repeats to the bit with its seed, machine and thread count.
+
+    Attributes:
+        config: what was asked for.
+        reports: of the epochs done so far.
+        best: None until an epoch had a finite validation RMSE; stays after the block is left.
+        bias_val_rmse: of the bias baseline on the same validation split, known inside the block.
+        n_parameters, n_net_parameters: trained numbers, and those besides embeddings, known inside
+            the block.
+        ended_by_patience: whether the last epochs brought nothing better.
+    """
+
+    def __init__(self, config: TrainingConfig, split: Split, device: str = "auto") -> None:
+        self.config = config
+        self.reports: list[EpochReport] = []
+        self.best: Best | None = None
+        self.bias_val_rmse = math.nan
+        self.n_parameters = 0
+        self.n_net_parameters = 0
+        self._split = split
+        self._device = resolve_device(device)
+        self._precision = Precision(config.amp, self._device)
+
+    def __enter__(self) -> Self:
+        try:
+            self._prepare()
+        except BaseException:
+            self._release()  # a block that was not entered is not left either
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._release()
+
+    def __iter__(self) -> Iterator[EpochReport]:
+        while len(self.reports) < self.config.max_epochs and not self.ended_by_patience:
+            report = self._epoch(len(self.reports) + 1)
+            self.reports.append(report)
+            if math.isfinite(report.val_rmse) and (
+                self.best is None or report.val_rmse < self.best.report.val_rmse
+            ):
+                self.best = Best(report, self._weights())
+            yield report
+
+    @property
+    def ended_by_patience(self) -> bool:
+        best_epoch = self.best.report.epoch if self.best else 0
+        return len(self.reports) - best_epoch >= self.config.patience
+
+    @property
+    def device(self) -> torch.device:
+        return self._device
+
+    @property
+    def amp(self) -> str:
+        """The precision in force: bf16, fp16 or off."""
+        return self._precision.amp
+
+    def _prepare(self) -> None:
+        """Puts the data on the device, and builds the model and its optimiser there."""
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+        validation = self._split.validation
+        self._store = TrainStore.build(self._split.train, self._device)
+        self._val_pairs = self._store.held_out(validation)
+        self._val_rating = torch.from_numpy(validation.rating).to(self._device)
+        self.bias_val_rmse = bias_rmse(self._store, self._val_pairs, self._val_rating)
+        self._train_sample = self._fixed_rows(len(self._store), len(validation))
+        self._health_rows = self._fixed_rows(len(validation), HEALTH_ROWS)
+        self._rng_states: list[Tensor] | None = None
+        with self._own_randomness():
+            self._model = build_model(self.config, self._store)
+        self.n_parameters = count_parameters(self._model)
+        self.n_net_parameters = count_net_parameters(self._model)
+        self._fit = build_fit(self.config, self._model, self._precision)
+
+    def _release(self) -> None:
+        """Frees the device, however far `_prepare` came."""
+        for name in _ON_DEVICE:
+            self.__dict__.pop(name, None)
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _epoch(self, epoch: int) -> EpochReport:
+        started_at = perf_counter()
+        steps = self._train_epoch()
+        train_s = perf_counter() - started_at
+        # In float32 whatever the precision of training, as when the saved run is evaluated.
+        shared = self._model.encode_for_eval()
+        train_pairs = self._store.pairs(self._train_sample)
+        train_rating = self._store.rating[self._train_sample]
+        train = evaluate(self._model, train_pairs, train_rating, shared, steps.kl_cost)
+        val = evaluate(self._model, self._val_pairs, self._val_rating, shared, steps.kl_cost)
+        rows = self._health_rows
+        health = measure_health(self._model, self._val_pairs[rows], self._val_rating[rows], shared)
+        return EpochReport(
+            epoch=epoch,
+            train_loss=steps.loss,
+            train_mse=train.mse,
+            train_rmse=train.rmse,
+            val_loss=val.loss,
+            val_mse=val.mse,
+            val_rmse=val.rmse,
+            kl=steps.kl,
+            kl_clamped=steps.kl_clamped,
+            active_units=health.active_units,
+            eval_kl=health.kl,
+            shuffle_cost=health.shuffle_cost,
+            beta=float(steps.kl_cost.beta),
+            learning_rate=steps.learning_rate,
+            grad_norm=steps.grad_norm,
+            ratings_per_s=len(self._store) / train_s,
+            train_s=train_s,
+            epoch_s=perf_counter() - started_at,
+            peak_memory_mib=peak_memory_mib(self._device),
+            gpu_utilisation=gpu_utilisation(self._device),
+            gpu_memory_share=gpu_memory_share(self._device),
+        )
+
+    def _train_epoch(self) -> Steps:
+        with self._own_randomness():
+            return self._fit.epoch()
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {
+            name: tensor.detach().to("cpu", copy=True)
+            for name, tensor in self._model.state_dict().items()
+        }
+
+    def _fixed_rows(self, n_rows: int, n_wanted: int) -> Tensor:
+        """The same rows in every epoch and for every seed, so that curves compare."""
+        if n_wanted >= n_rows:
+            return torch.arange(n_rows, device=self._device)
+        rows = np.random.default_rng(0).choice(n_rows, n_wanted, replace=False)
+        return torch.from_numpy(np.sort(rows)).to(self._device)
+
+    @contextmanager
+    def _own_randomness(self) -> Iterator[None]:
+        """The run draws from its own stream, whatever its caller draws between two epochs."""
+        devices = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            if self._rng_states is None:
+                torch.manual_seed(self.config.seed)
+            else:
+                torch.set_rng_state(self._rng_states[0])
+                if devices:
+                    torch.cuda.set_rng_state(self._rng_states[1], self._device)
+            yield
+            self._rng_states = [torch.get_rng_state()]
+            if devices:
+                self._rng_states.append(torch.cuda.get_rng_state(self._device))
+
+
+def bias_rmse(store: TrainStore, pairs: Pairs, rating: Tensor) -> float:
+    """Of the bias baseline, clipped to the scale like every model's predictions."""
+    predicted = store.biases.predict(pairs.user, pairs.film).clamp(*store.scale)
+    return float((predicted - rating).double().square().mean().sqrt())

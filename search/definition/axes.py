@@ -1,0 +1,220 @@
+"""One axis of a search space: a range or a choice, and how Optuna is asked for a value of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, StrictBool, model_validator
+
+from ...base.messages import plain, quoted
+from ...base.strict import Count, Number, Strict, Whole, fault
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+
+def _two(value: Any) -> Any:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError(f"must be two numbers, [low, high], got {quoted(value)}")
+    return value
+
+
+Two = BeforeValidator(_two)
+
+
+def _choice(value: Any) -> Any:
+    parts = value if isinstance(value, list | tuple) else [value]
+    if not parts or not all(isinstance(part, Scalar) for part in parts):
+        kinds = "text, a number, true or false, or a list of these"
+        raise ValueError(f"must be {kinds}, got {quoted(value)}")
+    return value
+
+
+Scalar = bool | int | float | str
+Choice = Annotated[Scalar | tuple[Scalar, ...], BeforeValidator(_choice)]
+
+
+class Axis(Strict):
+    """The values that one config field may take."""
+
+    # The values that other axes must have for this one to apply.
+    when: dict[str, Any] = Field(default_factory=dict)
+
+    def suggest(self, trial: BaseTrial, name: str) -> Any:
+        raise NotImplementedError
+
+    def holds(self, value: Any) -> bool:
+        """Whether the value lies on the axis."""
+        raise NotImplementedError
+
+    def nearest(self, value: float) -> Any:
+        """The value of the axis that lies nearest; of two, the lower."""
+        raise NotImplementedError
+
+    def probes(self) -> tuple[Any, ...]:
+        """Values that the config must accept for it to accept all of them."""
+        raise NotImplementedError
+
+    def param_of(self, value: Any) -> Any:
+        """What Optuna stores for a value that lies on the axis."""
+        return value
+
+    def value_of(self, param: Any) -> Any:
+        """The value that Optuna stored as `param`."""
+        return param
+
+
+class FloatAxis(Axis):
+    bounds: Annotated[tuple[Number, Number], Two] = Field(alias="float")
+    log: StrictBool = False
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        _check_bounds(*self.bounds, log=self.log, at="float")
+        return self
+
+    def suggest(self, trial: BaseTrial, name: str) -> float:
+        return trial.suggest_float(name, *self.bounds, log=self.log)
+
+    def holds(self, value: Any) -> bool:
+        return _is_number(value) and self.bounds[0] <= value <= self.bounds[1]
+
+    def nearest(self, value: float) -> float:
+        return min(max(float(value), self.bounds[0]), self.bounds[1])
+
+    def probes(self) -> tuple[float, ...]:
+        low, high = self.bounds
+        # The one between the ends is no whole number: a field that counts needs an int axis.
+        return (low, high) if low == high else (low, high, low + (high - low) / math.e)
+
+    def param_of(self, value: Any) -> float:
+        return float(value)
+
+    def __str__(self) -> str:
+        return f"{self.bounds[0]:g} to {self.bounds[1]:g}"
+
+
+class IntAxis(Axis):
+    bounds: Annotated[tuple[Whole, Whole], Two] = Field(alias="int")
+    step: Count = 1
+    log: StrictBool = False
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        low, high = self.bounds
+        _check_bounds(low, high, log=self.log, at="int")
+        if self.log and self.step > 1:
+            raise fault("step and log exclude each other; leave one out", "step")
+        if rest := (high - low) % self.step:
+            raise fault(
+                f"{high} is no whole number of steps of {self.step} above {low}; "
+                f"end at {high - rest}",
+                "int",
+            )
+        return self
+
+    def suggest(self, trial: BaseTrial, name: str) -> int:
+        return trial.suggest_int(name, *self.bounds, step=self.step, log=self.log)
+
+    def holds(self, value: Any) -> bool:
+        low, high = self.bounds
+        return _is_number(value) and low <= value <= high and (value - low) % self.step == 0
+
+    def nearest(self, value: float) -> int:
+        low, high = self.bounds
+        steps = math.ceil((min(max(value, low), high) - low) / self.step - 0.5)
+        return low + self.step * steps
+
+    def probes(self) -> tuple[int, ...]:
+        return self.bounds
+
+    def param_of(self, value: Any) -> int:
+        return int(value)
+
+    def __str__(self) -> str:
+        steps = f" in steps of {self.step}" if self.step > 1 else ""
+        return f"{self.bounds[0]} to {self.bounds[1]}{steps}"
+
+
+class ChoiceAxis(Axis):
+    choices: tuple[Choice, ...] = Field(alias="choice", min_length=1)
+
+    @model_validator(mode="after")
+    def _all_different(self) -> Self:
+        seen = set()
+        for place, label in enumerate(map(_label, self.choices)):
+            if label in seen:
+                raise fault(f"{shown(label)} stands there twice; keep one", "choice", place)
+            seen.add(label)
+        return self
+
+    def suggest(self, trial: BaseTrial, name: str) -> Any:
+        return self.value_of(trial.suggest_categorical(name, list(self._by_label())))
+
+    def holds(self, value: Any) -> bool:
+        return _label(value) in list(self._by_label())
+
+    def nearest(self, value: float) -> Any:
+        numbers = [choice for choice in self.choices if isinstance(choice, int | float)]
+        return min(numbers, key=lambda choice: (abs(choice - value), choice), default=None)
+
+    def probes(self) -> tuple[Any, ...]:
+        return self.choices
+
+    def param_of(self, value: Any) -> Any:
+        # The label itself: a config may hold 2.0 where the axis says 2.
+        return next(label for label in self._by_label() if label == _label(value))
+
+    def value_of(self, param: Any) -> Any:
+        return self._by_label().get(param, param)
+
+    def _by_label(self) -> dict[Scalar, Choice]:
+        return {_label(choice): choice for choice in self.choices}
+
+    def __str__(self) -> str:
+        return f"one of {plain(', '.join(map(shown, self._by_label())), 300)}"
+
+
+FORMS: dict[str, type[Axis]] = {"float": FloatAxis, "int": IntAxis, "choice": ChoiceAxis}
+
+
+def read_axis(form: Any) -> Axis:
+    """The axis that a mapping such as `{float: [0, 1]}` describes."""
+    if isinstance(form, Axis):
+        return form
+    kinds = [kind for kind in FORMS if isinstance(form, Mapping) and kind in form]
+    if len(kinds) != 1:
+        raise ValueError(
+            "an axis must be one of float, int and choice, such as {float: [0.1, 0.5]}, "
+            f"got {quoted(form)}"
+        )
+    return FORMS[kinds[0]].model_validate(form)
+
+
+def frozen(value: Any) -> Any:
+    """Lists as tuples, at every level."""
+    return tuple(frozen(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def shown(value: Any) -> str:
+    """A value as an error names it, as a study file would write it."""
+    value = _label(value)
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else plain(value)
+
+
+def _label(value: Any) -> Any:
+    """Optuna stores no lists: [512, 256] becomes the text 512-256."""
+    return "-".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _check_bounds(low: float, high: float, *, log: bool, at: str) -> None:
+    if low > high:
+        raise fault(f"low {low:g} is above high {high:g}; write [low, high]", at)
+    if log and low <= 0:
+        raise fault(f"a log axis must start above 0, got {low:g}", at)

@@ -1,0 +1,51 @@
+"""What a study has cost, and what it may."""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from ...base.strict import Count, Number, Strict
+
+Positive = Annotated[Number, Field(gt=0)]
+
+
+class Spending(NamedTuple):
+    """Attributes: seconds: wall clock in which at least one trial ran, over all starts."""
+
+    epochs: int
+    seconds: float
+
+
+class Budget(Strict):
+    """Of a whole study, over all its starts. What is spent ends it; a raised budget goes on."""
+
+    epochs: Count | None = None
+    seconds: Positive | None = None
+    usd: Positive | None = None
+    usd_per_hour: Positive | None = None  # of the machine
+
+    @model_validator(mode="after")
+    def _has_a_price(self) -> Self:
+        if self.usd is not None and self.usd_per_hour is None:
+            raise ValueError("usd needs usd_per_hour (--usd-per-hour), the price of the machine")
+        return self
+
+    def cost_usd(self, spent: Spending) -> float | None:
+        """None where nobody said what an hour costs."""
+        return None if self.usd_per_hour is None else spent.seconds / 3600 * self.usd_per_hour
+
+    def exhausted(self, spent: Spending) -> str | None:
+        """Which part of it is spent, in a sentence."""
+        if self.epochs is not None and spent.epochs >= self.epochs:
+            return f"the study's budget of {self.epochs} epochs is spent"
+        if self.seconds is not None and spent.seconds >= self.seconds:
+            return f"the study's budget of {self.seconds:g} s is spent"
+        cost = self.cost_usd(spent)
+        if self.usd is not None and cost is not None and cost >= self.usd:
+            return (
+                f"the study's budget of {self.usd:g} USD is spent: {spent.seconds / 3600:.2f} h "
+                f"at {self.usd_per_hour:g} USD an hour"
+            )
+        return None

@@ -1,0 +1,50 @@
+"""Where configs are known to go wrong: the sampler is kept out by constraints, not by the axes."""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
+
+from ...base.strict import Count, Number, Strict
+from ...model.config import TrainingConfig
+
+
+class Limit(NamedTuple):
+    """One limit and where a trial lies.
+
+    Attributes:
+        violation: at most 0 where it is met, and the worse, the higher: as Optuna wants it.
+    """
+
+    name: str
+    value: float
+    limit: float
+    violation: float
+
+    def __str__(self) -> str:
+        value, limit = (
+            f"{number:,}" if isinstance(number, int) else f"{number:g}"
+            for number in (self.value, self.limit)
+        )
+        return f"{self.name} {value} is above {limit}"
+
+
+class Limits(Strict):
+    """A trial beyond one of them is not trained."""
+
+    kl_weight: Annotated[Number, Field(gt=0)] | None = None
+    net_parameters: Count | None = None  # trained numbers, the embeddings' left out
+
+    def of(self, config: TrainingConfig, net_parameters: int) -> list[Limit]:
+        """Each limit of the study that applies to the config."""
+        values = {
+            "kl_weight": getattr(config, "kl_weight", None),
+            "net_parameters": net_parameters,
+        }
+        found = []
+        for name, value in values.items():
+            limit = getattr(self, name)
+            if limit is not None and value is not None:
+                found.append(Limit(name, value, limit, value / limit - 1.0))
+        return found

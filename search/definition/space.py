@@ -1,0 +1,221 @@
+"""The search space: a table of axes, each a config field and the values it may take.
+
+architecture: {choice: [two_tower, hybrid]}
+free_bits: {float: [0, 4]}                       # of every architecture that has the field
+hybrid.latent_dim: {int: [32, 128], step: 32}    # of one architecture alone
+hybrid.dropout: {float: [0.2, 0.5], when: {hybrid.bias: true}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from pydantic import ConfigDict, PlainValidator, RootModel, SerializeAsAny, model_validator
+
+from ...base.messages import near, quoted
+from ...base.strict import fault
+from ...errors import ConfigError
+from ...model.config import CONFIGS, build_config, config_fields
+from .axes import Axis, ChoiceAxis, FloatAxis, frozen, read_axis, shown
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+# Where in the space a problem lies (an axis's name, then keys below it), and what it is.
+Problem = tuple[tuple[str, ...], str]
+
+
+class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(read_axis)]]]):
+    """Axes by name, in the order in which they are drawn; Optuna's parameters have these names."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @property
+    def axes(self) -> dict[str, Axis]:
+        """The architecture first, because it decides which of the others apply."""
+        return dict(sorted(self.root.items(), key=lambda item: item[0] != "architecture"))
+
+    @property
+    def architectures(self) -> tuple[str, ...] | None:
+        """Those that the space chooses from; None where the base config has to name one."""
+        axis = self.root.get("architecture")
+        return tuple(map(str, axis.choices)) if isinstance(axis, ChoiceAxis) else None
+
+    def suggest(self, trial: BaseTrial) -> dict[str, Any]:
+        """Field -> value for this trial; axes that do not apply are not drawn."""
+        chosen = self._choose(lambda name, axis: axis.suggest(trial, name))
+        return {field_of(name): value for name, value in chosen.items()}
+
+    def params_of(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Optuna's parameters of a config: those of the axes that apply to it.
+
+        Args:
+            values: every field of the config, `architecture` included.
+
+        Raises:
+            ConfigError: a value lies outside of its axis.
+        """
+        for message in self.off_axis(values).values():
+            raise ConfigError(message)
+        chosen = self._choose(lambda name, _: values[field_of(name)])
+        return {name: self.axes[name].param_of(value) for name, value in chosen.items()}
+
+    def off_axis(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """Field -> what is wrong, for each value that lies outside of an axis that applies."""
+        chosen = self._choose(lambda name, _: values[field_of(name)])
+        return {
+            field_of(name): message
+            for name, value in chosen.items()
+            if (message := self._off_axis(name, value))
+        }
+
+    def values_of(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Field -> value, from the parameters that Optuna stored.
+
+        Raises:
+            ConfigError: a parameter that is no axis, or a value outside of its axis.
+        """
+        for name in params:
+            if name not in self.root:
+                raise ConfigError(f"no axis named {quoted(name)}{near(name, self.axes)}")
+        values = {name: self.axes[name].value_of(param) for name, param in params.items()}
+        for name, value in values.items():
+            if message := self._off_axis(name, value):
+                raise ConfigError(message)
+        return {field_of(name): value for name, value in values.items()}
+
+    def nearest(self, architecture: str, field: str, value: float) -> Any:
+        """What comes nearest to the value where the field has an axis; the value where it has none.
+
+        None where the axis has no numbers.
+        """
+        for name in (f"{architecture}.{field}", field):
+            if name in self.root:
+                return self.root[name].nearest(value)
+        return value
+
+    def always_sets(self, architecture: str, field: str) -> bool:
+        """Whether every trial of the architecture draws the field."""
+        names = (field, f"{architecture}.{field}")
+        return any(name in self.root and not self.root[name].when for name in names)
+
+    def problems(self, architectures: Sequence[str]) -> Iterator[Problem]:
+        """What does not hold together when these architectures are trained."""
+        setters: dict[tuple[str, str], str] = {}
+        before: dict[str, Axis] = {}
+        for name, axis in self.axes.items():
+            if name != "architecture":
+                field = field_of(name)
+                try:
+                    trained = owners(name, architectures)
+                    for owner in trained:
+                        _check_taken(owner, field, axis)
+                except ConfigError as error:
+                    yield (name,), str(error)
+                    continue
+                for owner in trained:
+                    first = setters.setdefault((owner, field), name)
+                    if first != name:
+                        yield (name,), f"{first} sets {field} of {owner} too; keep one of them"
+            for other, condition in axis.when.items():
+                if message := _condition_problem(condition, other, before):
+                    yield (name, "when", other), message
+            before[name] = axis
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        axis = self.root.get("architecture")
+        if axis is not None and not isinstance(axis, ChoiceAxis):
+            raise fault("must be a choice, such as {choice: [two_tower, hybrid]}", "architecture")
+        for name in self.architectures or ():
+            if name not in CONFIGS:
+                message = f"no architecture named {quoted(name)}; choose from {', '.join(CONFIGS)}"
+                raise fault(message, "architecture", "choice")
+        for at, message in self.problems(self.architectures or tuple(CONFIGS)):
+            raise fault(message, *at)
+        return self
+
+    def _off_axis(self, name: str, value: Any) -> str | None:
+        axis = self.root[name]
+        if axis.holds(value):
+            return None
+        return f"{name} {shown(value)} lies outside of its axis: {axis}"
+
+    def _choose(self, value_of: Callable[[str, Axis], Any]) -> dict[str, Any]:
+        """Axis name -> value; `value_of` is asked for the axes that apply, and no others."""
+        axes = self.axes
+        chosen: dict[str, Any] = {}
+        for name, axis in axes.items():
+            # Without an axis for it the base names the architecture, and every axis is of that one.
+            trained = chosen.get("architecture")
+            if trained is None or _is_of(name, trained):
+                met = (
+                    other in chosen and chosen[other] in _allowed(axes[other], condition)
+                    for other, condition in axis.when.items()
+                )
+                if all(met):
+                    chosen[name] = frozen(value_of(name, axis))
+        return chosen
+
+
+def field_of(name: str) -> str:
+    """`hybrid.dropout` -> `dropout`."""
+    return name.rpartition(".")[2]
+
+
+def owners(name: str, architectures: Sequence[str]) -> list[str]:
+    """Those of the architectures whose config has the field that `name` stands for.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    owner, _, field = name.rpartition(".")
+    if owner and owner not in CONFIGS:
+        raise ConfigError(
+            f"no architecture named {quoted(owner)}; choose from {', '.join(CONFIGS)}"
+        )
+    if owner and owner not in architectures:
+        raise ConfigError(f"{owner} is not trained here; choose from {', '.join(architectures)}")
+    candidates = [owner] if owner else list(architectures)
+    known = {each: config_fields(each) - {"architecture"} for each in candidates}
+    found = [each for each in candidates if field in known[each]]
+    if not found:
+        names = sorted(set().union(*known.values()))
+        who = f"{candidates[0]} has" if len(known) == 1 else f"{', '.join(known)} have"
+        raise ConfigError(f"{who} no field named {quoted(field)}{near(field, names)}")
+    return found
+
+
+def _check_taken(architecture: str, field: str, axis: Axis) -> None:
+    """Raises ConfigError unless the config takes the axis's values, and as they are."""
+    for value in axis.probes():
+        taken = getattr(build_config(architecture, **{field: value}), field)
+        if taken != value:
+            message = f"{field} takes {quoted(value)} as {shown(taken)}; write {shown(taken)}"
+            raise ConfigError(message)
+
+
+def _is_of(name: str, architecture: str) -> bool:
+    owner, _, field = name.rpartition(".")
+    return owner == architecture or (not owner and field in config_fields(architecture))
+
+
+def _allowed(axis: Axis, condition: Any) -> tuple[Any, ...]:
+    """A condition is one value, or a list of values; a value can itself be a list."""
+    condition = frozen(condition)
+    return condition if isinstance(condition, tuple) and not axis.holds(condition) else (condition,)
+
+
+def _condition_problem(condition: Any, other: str, before: Mapping[str, Axis]) -> str | None:
+    if other not in before:
+        return f"no axis named {quoted(other)} stands before this one" + (
+            near(other, before) if before else "; put its axis above"
+        )
+    axis = before[other]
+    if isinstance(axis, FloatAxis):
+        return f"{other} must be an int or a choice: floats hardly ever hit one certain value"
+    for value in _allowed(axis, condition):
+        if not axis.holds(value):
+            return f"{other} must be {axis}, and is never {shown(value)}"
+    return None

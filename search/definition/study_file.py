@@ -1,0 +1,257 @@
+"""A study as its file states it: dataset, split, objective, space, pruners, known configs, trials.
+
+spec = load_study("breakthrough")
+config = spec.config(spec.space.suggest(trial))
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
+
+from ...base.files import is_file
+from ...base.messages import plain, quoted, told
+from ...base.strict import Count, Strict, fault
+from ...base.yaml_file import YamlFile
+from ...data.splits.spec import SplitSpec
+from ...errors import ConfigError, OptionError, StudyError
+from ...model.config import CONFIGS, TrainingConfig, build_config, config_fields, config_to_mapping
+from ..pruners.table import Pruner
+from .budget import Budget
+from .contingency import Contingency
+from .limits import Limits
+from .settings import Objective, Sampler, TpeSettings
+from .space import Problem, Space, field_of, owners
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"must be text on one line, got {quoted(text)}")
+    return text
+
+
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Name = Annotated[Text, AfterValidator(_printable)]
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a duration such as `2h`, `10m`, `90s` or `1h30m`.
+
+    Raises:
+        OptionError: no such duration, or none above zero.
+    """
+    parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip(), re.ASCII)
+    hours, minutes, seconds = (float(part or 0) for part in parts.groups()) if parts else (0, 0, 0)
+    total_s = hours * 3600 + minutes * 60 + seconds
+    if not 0 < total_s < math.inf:
+        raise OptionError(f"{quoted(text)} is no duration; write 2h, 10m, 90s or 1h30m")
+    return total_s
+
+
+def _duration(text: str) -> str:
+    try:
+        parse_duration(text)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+@dataclass(frozen=True)
+class KnownTrial:
+    """A known config as a trial: what Optuna is given, and the fields that no axis sets."""
+
+    name: str
+    params: dict[str, Any]
+    fixed: dict[str, Any]
+
+
+class StudySpec(Strict):
+    name: Name
+    dataset: Text  # `demo`, the name of a MovieLens set, or a folder
+    split: SplitSpec = SplitSpec()
+    objective: Objective = Objective()
+    base: dict[str, Any] = Field(default_factory=dict)  # config fields that no axis sets
+    space: Space
+    pruners: tuple[Pruner, ...] = ()  # asked in this order
+    limits: Limits | None = None  # of what is trained
+    contingency: Contingency | None = None
+    sampler: Sampler = Sampler(tpe=TpeSettings())
+    known: tuple[dict[str, Any], ...] = ()  # configs that are tried first
+    trials: Count  # in total
+    budget: Budget | None = None  # of all starts together
+    timeout: Annotated[str, AfterValidator(_duration)] | None = None
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        return self.space.architectures or (self.base["architecture"],)
+
+    def config(
+        self, values: Mapping[str, Any], fixed: Mapping[str, Any] | None = None
+    ) -> TrainingConfig:
+        """The config of a trial: `values` over `fixed` over the base over the defaults.
+
+        Args:
+            values: field -> value, as `space.suggest` gives them.
+            fixed: field -> value, of a known config.
+
+        Raises:
+            ConfigError: a field or a value that the architecture does not take.
+        """
+        given = {**(fixed or {}), **values}
+        architecture = given.pop("architecture", self.base.get("architecture"))
+        return build_config(architecture, **{**self.base_of(architecture), **given})
+
+    def base_of(self, architecture: str) -> dict[str, Any]:
+        """The base's fields for one architecture; a dotted name goes before a plain one."""
+        prefix = f"{architecture}."
+        known = config_fields(architecture) - {"architecture"}
+        plain = {name: value for name, value in self.base.items() if name in known}
+        own = {
+            field_of(name): value for name, value in self.base.items() if name.startswith(prefix)
+        }
+        return plain | own
+
+    def known_trials(self) -> list[KnownTrial]:
+        """The known configs in their order, each field on its axis or fixed."""
+        return [self._known_trial(entry) for entry in self.known]
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        for at, message in self._problems():
+            raise fault(message, *at)
+        return self
+
+    def _problems(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        architecture = self.base.get("architecture")
+        if self.space.architectures is None:
+            if architecture is None:
+                yield (
+                    ("base",),
+                    f"architecture is missing; name one here ({', '.join(CONFIGS)}), "
+                    "or make it an axis of the space",
+                )
+            elif architecture not in list(CONFIGS):
+                message = f"no architecture named {quoted(architecture)}; choose from"
+                yield ("base", "architecture"), f"{message} {', '.join(CONFIGS)}"
+        elif architecture is not None:
+            yield ("base", "architecture"), "the space has an axis for it; keep one of them"
+        for at, message in self.space.problems(self.architectures):
+            yield ("space", *at), message
+        for at, message in self._base_problems():
+            yield ("base", *at), message
+        names: list[str] = []
+        for place, entry in enumerate(self.known):
+            for at, message in self._known_problems(entry):
+                yield ("known", place, *at), message
+            if entry["name"] in names:
+                message = f"two configs are named {plain(entry['name'])}; rename one"
+                yield ("known", place, "name"), message
+            names.append(entry["name"])
+
+    def _base_problems(self) -> Iterator[Problem]:
+        for name, value in self.base.items():
+            if name == "architecture":
+                continue
+            field = field_of(name)
+            try:
+                trained = owners(name, self.architectures)
+                for owner in trained:
+                    build_config(owner, **{field: value})
+            except ConfigError as error:
+                yield (name,), str(error)
+                continue
+            if all(self.space.always_sets(owner, field) for owner in trained):
+                yield (name,), "the space has an axis for it; keep one of them"
+
+    def _known_problems(self, entry: Mapping[str, Any]) -> Iterator[Problem]:
+        given = dict(entry)
+        name = given.pop("name", None)
+        if not isinstance(name, str) or not name:
+            yield (
+                (),
+                "a known config must have a name, such as {name: experiment_2, kl_weight: 0.01}",
+            )
+        architecture = given.pop("architecture", self.base.get("architecture"))
+        if architecture not in self.architectures:
+            at = ("architecture",) if "architecture" in entry else ()
+            yield (
+                at,
+                f"{plain(name)}: architecture must be one of {', '.join(self.architectures)}"
+                + (f", got {quoted(architecture)}" if at else ""),
+            )
+        for field, value in given.items():
+            try:
+                build_config(architecture, **{field: value})
+            except ConfigError as error:
+                yield (field,), str(error)
+        for field, message in self.space.off_axis(self._known_values(entry)).items():
+            if field in entry:
+                yield (field,), f"{message}; choose a value on the axis, or widen it"
+            else:
+                remedy = f"(the default of {field}; give one, or widen the axis)"
+                yield (), f"{plain(name)}: {message} {remedy}"
+
+    def _known_values(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """Every field of a known config, of the types that the config gives them."""
+        given = {field: value for field, value in entry.items() if field != "name"}
+        return config_to_mapping(self.config(given))
+
+    def _known_trial(self, entry: Mapping[str, Any]) -> KnownTrial:
+        values = self._known_values(entry)
+        params = self.space.params_of(values)
+        drawn = {field_of(name) for name in params}
+        fixed = {
+            field: values[field] for field in entry if field not in {*drawn, "name", "architecture"}
+        }
+        return KnownTrial(entry["name"], params, fixed)
+
+
+def builtin_studies() -> dict[str, Path]:
+    """The study files that come with the package, by name."""
+    folder = Path(str(files(__package__.rpartition(".")[0]) / "studies"))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_study(name_or_path: str) -> StudySpec:
+    """A built-in study by its name, or the study of a YAML file.
+
+    Raises:
+        StudyError: there is neither.
+        ConfigError: the file does not hold together; it names the line.
+    """
+    builtin = builtin_studies()
+    path = builtin.get(name_or_path, Path(name_or_path))
+    if not is_file(path):
+        raise StudyError(
+            f"no built-in study and no file named {quoted(name_or_path)}; "
+            f"choose from {', '.join(builtin)}, or give the path of a YAML file"
+        )
+    file = YamlFile(path)
+    try:
+        return StudySpec.model_validate({"name": path.stem, **file.data})
+    except ValidationError as error:
+        raise file.refusal(error) from None
+
+
+def spec_to_json(spec: StudySpec) -> str:
+    """The whole study on one line, for the storage."""
+    return spec.model_dump_json(by_alias=True)
+
+
+def spec_from_json(text: str) -> StudySpec:
+    """What `spec_to_json` wrote.
+
+    Raises:
+        ConfigError: it is no study of this version.
+    """
+    try:
+        return StudySpec.model_validate_json(text)
+    except ValidationError as error:
+        raise ConfigError(f"the stored study: {told(error.errors()[0])}") from None

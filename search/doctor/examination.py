@@ -1,0 +1,189 @@
+"""What this machine can do, and what a study would miss.
+
+for check in examine("sqlite:///studies.db"):
+    print(check.check, check.ok, check.detail, check.remedy)
+
+A check is a function that returns what it found, or raises. The modules of checks are imported when
+they are called: what they import may be what is broken.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import NamedTuple
+
+from ...base.messages import in_a_line
+from ...errors import RecsysSearchError
+
+OLDEST_PYTHON = (3, 11)
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was looked at.
+
+    Attributes:
+        ok: whether it is as it should be.
+        detail: what was found, in one line.
+        remedy: what to do, None where it is good.
+        required: whether a study cannot run while it is not.
+    """
+
+    check: str
+    ok: bool
+    detail: str
+    remedy: str | None
+    required: bool
+
+    @property
+    def blocking(self) -> bool:
+        return self.required and not self.ok
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a study would be started with, as `examine` takes it."""
+
+    storage_url: str
+    data_dir: Path | None
+    dataset: str | None
+    device: str
+
+
+def examine(
+    storage_url: str,
+    *,
+    data_dir: Path | None = None,
+    dataset: str | None = None,
+    device: str = "auto",
+) -> list[Check]:
+    """Makes every check, whatever comes of the others, and leaves nothing behind.
+
+    Args:
+        data_dir: holds the named datasets. [default: `data_folder()`]
+        dataset: a folder, or a name that is there or can be downloaded. None: none in particular.
+        device: auto, cpu, cuda or cuda:N.
+    """
+    plan = Plan(storage_url=storage_url, data_dir=data_dir, dataset=dataset, device=device)
+    done: dict[str, Check] = {}
+    for name, row in CHECKS.items():
+        done[name] = _make(name, row, plan, done)
+    return list(done.values())
+
+
+def always(plan: Plan) -> bool:
+    return True
+
+
+def never(plan: Plan) -> bool:
+    return False
+
+
+def if_named(plan: Plan) -> bool:
+    """Whether it concerns a dataset that the plan names."""
+    return plan.dataset is not None
+
+
+class Row(NamedTuple):
+    """A check to make.
+
+    Attributes:
+        look: returns the detail where all is well, and raises an error otherwise.
+        remedy: where that error names none.
+        needs: the check without which this one says nothing.
+        required: whether a study cannot run without it.
+    """
+
+    look: Callable[[Plan], str]
+    remedy: str
+    needs: str | None = None
+    required: Callable[[Plan], bool] = always
+
+
+def _make(name: str, row: Row, plan: Plan, done: dict[str, Check]) -> Check:
+    ok, detail, remedy = False, "", row.remedy
+    if row.needs and not done[row.needs].ok:
+        # What is in the way is the cause alone.
+        told = f"not looked at without {row.needs}"
+        return Check(name, False, told, f"see {row.needs}", required=False)
+    try:
+        ok, detail = True, row.look(plan)
+    except RecsysSearchError as error:
+        detail, remedy = _parts(str(error), row.remedy)
+    except Exception as error:
+        detail = in_a_line(error)
+        remedy = _INSTALL if isinstance(error, ImportError) else remedy
+    return Check(name, ok, detail, None if ok else remedy, row.required(plan))
+
+
+def _parts(message: str, otherwise: str) -> tuple[str, str]:
+    """Our errors read `what is wrong; what would work`."""
+    detail, _, remedy = message.rpartition("; ")
+    return (detail, remedy) if detail else (message, otherwise)
+
+
+def _python(plan: Plan) -> str:
+    found = platform.python_version()
+    if tuple(map(int, found.split(".")[:2])) < OLDEST_PYTHON:
+        raise RecsysSearchError(f"{found} is too old; install Python 3.11 or newer")
+    return found
+
+
+def _package(distribution: str, module: str, plan: Plan) -> str:
+    import_module(module)
+    return version(distribution)
+
+
+def _later(name: str) -> Callable[[Plan], str]:
+    """`module:function` of this folder, imported when it is called."""
+    return lambda plan: resolve_name(f"{__package__}.{name}")(plan)
+
+
+_INSTALL = (
+    "install again: pip install -c constraints.txt -e . "
+    "(and torch as https://pytorch.org/get-started says for this machine)"
+)
+_TRAIN = "use --device cpu, or install torch as https://pytorch.org/get-started says for this GPU"
+_STORE = "name another storage with --storage, such as sqlite:///studies.db"
+
+# In the order in which they are made and told.
+CHECKS: dict[str, Row] = {
+    "python": Row(_python, "install Python 3.11 or newer"),
+    "numpy": Row(partial(_package, "numpy", "numpy"), _INSTALL),
+    "torch": Row(partial(_package, "torch", "torch"), _INSTALL),
+    "optuna": Row(partial(_package, "optuna", "optuna"), _INSTALL),
+    "dashboard": Row(
+        partial(_package, "optuna-dashboard", "optuna_dashboard"), _INSTALL, required=never
+    ),
+    "cuda": Row(_later("machine:check_cuda"), _TRAIN, needs="torch", required=never),
+    "device": Row(_later("machine:check_device"), _TRAIN, needs="torch"),
+    "gpu_memory": Row(_later("machine:check_gpu_memory"), _TRAIN, needs="device", required=never),
+    "amp": Row(_later("machine:check_amp"), _TRAIN, needs="device"),
+    "threads": Row(
+        _later("machine:check_threads"),
+        "set OMP_NUM_THREADS",
+        needs="torch",
+        required=never,
+    ),
+    "storage": Row(_later("storage:check_storage"), _STORE, needs="optuna"),
+    "storage_room": Row(_later("storage:check_storage_room"), _STORE, needs="optuna"),
+    "file_system": Row(
+        _later("storage:check_file_system"), _STORE, needs="storage", required=never
+    ),
+    "dataset": Row(
+        _later("data:check_dataset"), "try --study demo", needs="numpy", required=if_named
+    ),
+    "data_room": Row(
+        _later("data:check_data_room"),
+        "choose another folder with --data-dir",
+        needs="numpy",
+        required=if_named,
+    ),
+}

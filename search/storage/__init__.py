@@ -1,0 +1,1 @@
+"""Where studies live: the database, artifacts, locks, and the records of trials."""

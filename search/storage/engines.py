@@ -1,0 +1,129 @@
+"""Where studies live: a database behind Optuna, and a folder of files beside it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import optuna
+import sqlalchemy
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial
+from sqlalchemy.engine import URL
+
+from ...errors import StudyError
+from .urls import check_folder, database_file, parse_url, reason, redacted
+
+HEARTBEAT_S = 60
+# A live worker that is judged dead crashes when it tells its result, so waiting is the lesser evil.
+GRACE_S = 600
+
+StaleCallback = Callable[[optuna.Study, FrozenTrial], None]
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)  # what trials end with, we tell ourselves
+warnings.filterwarnings("ignore", category=ExperimentalWarning)
+
+
+@contextmanager
+def writable_storage(url: str, *, on_stale: StaleCallback | None = None) -> Iterator[RDBStorage]:
+    """The storage for whoever runs trials; made where it is not there yet.
+
+    Leaving the block closes the database, so that its file alone holds everything.
+
+    Args:
+        on_stale: called for each trial whose worker has not been heard of for `GRACE_S` seconds.
+
+    Raises:
+        StudyError: no database URL, or none that can be opened.
+    """
+    storage = _connect(
+        parse_url(url),
+        url,
+        read_only=False,
+        heartbeat_interval=HEARTBEAT_S,
+        grace_period=GRACE_S,
+        heartbeat_stale_trial_callback=on_stale,
+    )
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def readable_storage(url: str, *, once: bool = False) -> RDBStorage:
+    """The storage for whoever only looks: never waits for a writer, never writes.
+
+    Args:
+        once: for one look, which leaves none of SQLite's side files where nobody is writing.
+
+    Raises:
+        StudyError: there is no storage, or it cannot be opened.
+    """
+    parsed = parse_url(url)
+    if (path := database_file(url)) is not None:
+        if not path.is_file():
+            raise StudyError(
+                f"no studies at {url}; begin one with: recsys-search start --study demo"
+            )
+        parsed = parsed.set(
+            database=f"file:{quote(str(path.resolve()))}",
+            query={**parsed.query, "mode": "ro", "uri": "true", **_untouched(path, once)},
+        )
+    return _connect(parsed, url, read_only=True, skip_table_creation=True)
+
+
+def _connect(parsed: URL, url: str, *, read_only: bool, **options: Any) -> RDBStorage:
+    if not read_only:
+        check_folder(url)
+    is_sqlite = parsed.get_backend_name() == "sqlite"
+    engine = {"connect_args": {"timeout": 60}} if is_sqlite else {"pool_pre_ping": True}
+    try:
+        storage = RDBStorage(
+            parsed.render_as_string(hide_password=False), engine_kwargs=engine, **options
+        )
+    except (
+        sqlalchemy.exc.SQLAlchemyError,
+        StorageInternalError,
+        RuntimeError,
+        ImportError,
+    ) as error:
+        raise StudyError(f"storage {redacted(url)} cannot be opened: {reason(error)}") from None
+    if is_sqlite:
+        _harden(storage.engine, read_only=read_only)
+    return storage
+
+
+def _untouched(path: Path, once: bool) -> dict[str, str]:
+    """A reader who may or shall not make SQLite's side files reads the file as it lies there."""
+    has_log = path.with_name(f"{path.name}-wal").exists()
+    may_make = os.access(path.parent, os.W_OK) and not once
+    return {} if has_log or may_make else {"immutable": "1"}
+
+
+def _harden(engine: sqlalchemy.Engine, *, read_only: bool) -> None:
+    """Sets SQLite up for several processes that must not lose a commit.
+
+    Writers begin IMMEDIATE: a transaction that reads first and writes later would hand one queued
+    trial to two workers. Readers stay deferred, or they would queue as writers.
+    """
+
+    def on_connect(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # we begin transactions, not the driver
+        if not read_only:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")  # NORMAL may lose commits without power
+
+    def on_begin(connection: sqlalchemy.Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    sqlalchemy.event.listen(engine, "connect", on_connect)
+    sqlalchemy.event.listen(engine, "begin", on_begin)
+    engine.dispose()  # connections made before the listeners

@@ -1,0 +1,49 @@
+"""Which configs' curves are recorded."""
+
+from __future__ import annotations
+
+import importlib
+from itertools import islice
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from recsys_search.model.config import build_config
+from recsys_search.search.definition.limits import Limits
+from recsys_search.search.definition.study_file import load_study
+
+
+@pytest.fixture
+def curves(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    return importlib.import_module("curves")
+
+
+def draws(curves, index, n=3):
+    return list(islice(curves.drawn_configs(load_study("breakthrough"), "hybrid", index), n))
+
+
+def test_an_index_has_the_same_draws_each_time_and_no_two_alike(curves):
+    first = draws(curves, 7)
+    assert first == draws(curves, 7)
+    assert len({config.learning_rate for config in [*first, *draws(curves, 8)]}) == 6
+
+
+def test_draws_run_all_their_epochs(curves):
+    for config in draws(curves, 7):
+        assert (config.architecture, config.max_epochs) == ("hybrid", curves.EPOCHS)
+        assert config.patience >= curves.EPOCHS
+
+
+@pytest.mark.parametrize(
+    ("kl_weight", "n_net_parameters", "within"),
+    [(0.010, 500, True), (0.015, 1000, True), (0.016, 500, False), (0.010, 1001, False)],
+)
+def test_what_the_study_would_not_train_is_not_within_its_limits(
+    curves, kl_weight, n_net_parameters, within
+):
+    training = SimpleNamespace(
+        config=build_config("hybrid", kl_weight=kl_weight), n_net_parameters=n_net_parameters
+    )
+    assert curves.is_within(Limits(kl_weight=0.015, net_parameters=1000), training) is within
+    assert curves.is_within(None, training)

@@ -1,0 +1,396 @@
+"""Exit codes, errors in one line, and help."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import typer
+from recsys_search import cli as program
+from recsys_search.search.running import run_study
+
+COMMANDS = [
+    (),
+    ("start",),
+    ("studies",),
+    ("status",),
+    ("trials",),
+    ("show",),
+    ("best",),
+    ("confirm",),
+    ("train",),
+    ("evaluate",),
+    ("predict",),
+    ("dashboard",),
+    ("doctor",),
+    ("data",),
+    ("data", "info"),
+]
+
+
+def one_line(outcome, code=1):
+    """The one line on stderr of a command that ended with the code."""
+    assert outcome.code == code, outcome
+    assert outcome.out == ""
+    (line,) = outcome.err.splitlines()
+    return line
+
+
+# Help.
+
+
+def test_these_are_all_commands():
+    commands = typer.main.get_command(program.app).commands
+    assert set(commands) == {name for name, *_ in filter(None, COMMANDS)}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command) or "all")
+def test_help_ends_with_a_line_to_paste(cli, command):
+    outcome = cli(*command, "--help")
+    assert (outcome.code, outcome.err) == (0, "")
+    last = outcome.out.rstrip().splitlines()[-1].strip()
+    assert last.startswith(" ".join(["recsys-search", *command]))
+
+
+def test_help_imports_nothing_heavy():
+    script = """
+import sys
+from recsys_search.cli import main
+try:
+    main(["--help"])
+finally:
+    sys.stderr.write(" ".join({"torch", "optuna", "pandas", "numpy"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage: " in done.stdout
+
+
+def test_no_arguments_show_the_help():
+    done = subprocess.run(
+        [sys.executable, "-c", "from recsys_search.cli import main; main()"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "Usage: " in done.stdout + done.stderr
+
+
+# Exit codes.
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("strat",),
+        ("start",),
+        ("start", "--study", "demo", "--trials", "0"),
+        ("start", "--study", "demo", "--trials", "many"),
+        ("start", "--study", "demo", "--detach"),
+        ("trials", "--state", "finished"),
+        ("evaluate", "runs/a", "--split", "train"),
+        ("show", "--trial", "-1"),
+        ("confirm", "--seeds", "1"),
+        ("confirm", "--top", "0"),
+        ("predict", "runs/a", "pairs.csv"),
+        ("dashboard", "--port", "70000"),
+    ],
+)
+def test_wrong_usage_is_2(cli, args):
+    outcome = cli(*args)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "Error: " in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (
+            ("start", "--study", "smal"),
+            "error: no built-in study and no file named 'smal'; choose from breakthrough, demo, "
+            "or give the path of a YAML file",
+        ),
+        (
+            ("start", "--study", "small.yaml", "--dataset", "ml-2m"),
+            "error: no dataset named 'ml-2m'; choose from ml-latest-small, ml-100k, ml-1m, ml-10m, "
+            "ml-20m, ml-25m, ml-32m, demo, or name a folder that holds ratings.csv, ratings.dat "
+            "or u.data",
+        ),
+        (
+            ("start", "--study", "small.yaml", "--dataset", "demo:lots"),
+            "error: 'demo:lots' names no size; write a whole number of ratings up to 1000M, such "
+            "as demo:250k, demo:1.5M or demo:32000000",
+        ),
+        (
+            ("start", "--study", "small.yaml", "--storage", "mine.db"),
+            "error: storage 'mine.db' is no database URL; write sqlite:///studies.db",
+        ),
+        (
+            ("studies",),
+            "error: no studies at sqlite:///studies.db; begin one with: "
+            "recsys-search start --study demo",
+        ),
+        (
+            ("train", "--architecture", "hybird", "--dataset", "demo"),
+            "error: no architecture named 'hybird'; choose from two_tower, hybrid, mf, biases",
+        ),
+        (
+            ("train", "--config", "none.yaml"),
+            "error: no config at none.yaml; write one with: recsys-search best --export none.yaml",
+        ),
+        (
+            ("evaluate", "runs/none"),
+            "error: no run at runs/none; make one with: recsys-search train "
+            "--architecture two_tower --dataset demo --out runs/first",
+        ),
+        (
+            ("data", "info", "ml-2m"),
+            "error: no dataset named 'ml-2m'; choose from ml-latest-small, ml-100k, ml-1m, ml-10m, "
+            "ml-20m, ml-25m, ml-32m, demo, or name a folder that holds ratings.csv, ratings.dat "
+            "or u.data",
+        ),
+    ],
+)
+def test_an_error_is_1_and_one_line_with_the_remedy(cli, args, message):
+    assert one_line(cli(*args)) == message
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (
+            ("train", "--dataset", "demo"),
+            "error: name one of --config FILE and --architecture NAME",
+        ),
+        (
+            ("train", "--architecture", "hybrid"),
+            "error: --architecture hybrid needs --dataset, such as demo",
+        ),
+        (
+            ("train", "--architecture", "hybrid", "--dataset", "demo", "--split", "80/20"),
+            "error: split must be train/validation/test such as 80/10/10, ",
+        ),
+        (
+            ("start", "--study", "small.yaml", "--timeout", "10"),
+            "error: '10' is no duration; write 2h, 10m, 90s or 1h30m",
+        ),
+        (
+            ("start", "--study", "small.yaml", "--device", "gpu"),
+            "error: no device named 'gpu'; choose auto, cpu, cuda or cuda:0",
+        ),
+    ],
+)
+def test_an_option_that_cannot_be_meant_is_2(cli, args, message):
+    assert one_line(cli(*args), code=2).startswith(message)
+
+
+@pytest.mark.parametrize("command", ["status", "trials", "best", "studies", "dashboard"])
+def test_a_missing_storage_is_1_and_is_not_made(cli, folder, command):
+    assert one_line(cli(command)).startswith("error: no studies at sqlite:///studies.db; begin ")
+    assert not (folder / "studies.db").exists()
+
+
+def test_nothing_to_show_yet_is_3(cli, folder):
+    study = folder / "small.yaml"
+    study.write_text(study.read_text().replace("learning_rate: 0.01", "learning_rate: 1000000.0"))
+    outcome = cli("start", "--study", "small.yaml", "--trials", "1", "--device", "cpu")
+    assert outcome.code == 0
+    assert "recsys-search best" not in outcome.out
+    assert json.loads(cli("status", "--json").out)["best"] is None
+    for command in (["best"], ["best", "--json"], ["best", "--export", "config.yaml"]):
+        assert one_line(cli(*command), code=3) == (
+            "error: small has no completed trial yet; continue with: recsys-search start --study small"
+        )
+    assert not (folder / "config.yaml").exists()
+
+
+def test_a_study_is_chosen_by_its_name(done):
+    assert json.loads(done("status", "--study", "small", "--json").out)["study"] == "small"
+    assert one_line(done("status", "--study", "big")).startswith("error: no study named 'big'; ")
+
+
+def test_a_trial_that_is_not_there_is_1(done):
+    assert one_line(done("show", "--trial", "7")) == "error: no trial 7 in small; it has 0 to 2"
+
+
+def test_an_existing_run_is_not_written_over(job, done):
+    before = (job[0] / "runs" / "a" / "config.yaml").read_bytes()
+    assert one_line(done("train", "--config", "config.yaml", "--out", "runs/a")) == (
+        "error: runs/a is there already; choose another --out, or remove it"
+    )
+    assert (job[0] / "runs" / "a" / "config.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("userId,movieId\n1,2\n1,two\n", "pairs.csv line 3: movieId 'two' "),
+        ("userId,movieId\n", "pairs.csv asks for no pair; add a line such as 1,296"),
+        ("userId\n1\n", "pairs.csv"),
+    ],
+)
+def test_a_bad_file_of_pairs_is_1_with_its_line(done, tmp_path, text, message):
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text(text)
+    line = one_line(done("predict", "runs/a", pairs, "--out", tmp_path / "out.csv"))
+    assert line.startswith(f"error: {tmp_path}/{message}")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_predictions_into_a_missing_folder_are_1(done, tmp_path):
+    (tmp_path / "pairs.csv").write_text("userId,movieId\n1,2\n")
+    out = tmp_path / "none" / "out.csv"
+    line = one_line(done("predict", "runs/a", tmp_path / "pairs.csv", "--out", out))
+    assert line.startswith(f"error: {out} cannot be written: ")
+    assert not line.endswith("None")
+
+
+CONFIG = "config:\n  architecture: two_tower\n  seed: 7\ndata: {dataset: ratings}\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seed: 7", "seed: -7", " line 3: config: seed must be at least 0, got -7"),
+        ("seed: 7", "sede: 7", " line 3: config: two_tower has no field named 'sede'; did you me"),
+        ("seed: 7", "seed: &a [*a]", " line 3: holds an alias of itself; write the value out"),
+        ("seed: 7", "seed: 7\n  seed: 8", " line 4: seed stands on line 3 already; keep one of"),
+        (
+            "{dataset: ratings}",
+            "{dataset: ratings",
+            " line 5: not valid YAML: while parsing a flow",
+        ),
+        ("two_tower", "!!python/name:os.system", " line 2: !!python/name:os.system is a tag, and"),
+        ("two_tower", "\udcff", " line 2: byte 0xff is not UTF-8; save the file as UTF-8"),
+        ("data: {dataset: ratings}\n", "", ": data is missing; add it"),
+        (CONFIG, "", ": the file is empty; write `key: value` lines"),
+    ],
+)
+def test_a_damaged_config_is_1_and_leaves_nothing_behind(cli, folder, old, new, message):
+    damaged = CONFIG.replace(old, new).encode(errors="surrogateescape")
+    (folder / "config.yaml").write_bytes(damaged)
+    before = everything_in(folder)
+    line = one_line(cli("train", "--config", "config.yaml"))
+    assert line.startswith(f"error: config.yaml{message}")
+    assert everything_in(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("trials: 3", "trials: 0", "trials must be at least 1, got 0"),
+        ("trials: 3", "trails: 3", "trails: unknown key; did you mean trials?"),
+        ("trials: 3", "trials: 3\ntrials: 4", "trials stands on line "),
+        ("trials: 3", "trials: [", "not valid YAML: while parsing a flow node"),
+        ("- 1000000.0", "- .inf", "space learning_rate: float must be a finite number, got inf"),
+        (
+            "learning_rate: 0.01",
+            "learning_rate: 1e-9",
+            "known learning_rate: learning_rate 1e-09 l",
+        ),
+    ],
+)
+def test_a_damaged_study_is_1_and_leaves_nothing_behind(cli, folder, old, new, message):
+    path = folder / "small.yaml"
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+    before = everything_in(folder)
+    line = one_line(cli("start", "--study", "small.yaml"))
+    assert re.match(rf"error: small\.yaml line [1-9][0-9]*: {re.escape(message)}", line), line
+    assert everything_in(folder) == before
+
+
+def test_a_name_too_long_for_a_file_is_told_like_any_other(cli):
+    name = 300 * "x"
+    begin = f"error: no built-in study and no file named '{76 * 'x'}...; choose from breakthrough"
+    assert one_line(cli("start", "--study", name)).startswith(begin)
+    assert "cannot be read: File name too long; name a" in one_line(cli("train", "--config", name))
+    assert one_line(cli("evaluate", name)).startswith(f"error: no run at {name}; make one with: ")
+
+
+def everything_in(folder):
+    return {
+        path.relative_to(folder): path.is_file() and path.read_bytes() for path in folder.rglob("*")
+    }
+
+
+def test_an_error_of_ours_is_1_and_names_the_way_to_its_traceback(cli, monkeypatch):
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError("by\nzero")
+
+    monkeypatch.setattr(run_study, "start", broken)
+    line = one_line(cli("start", "--study", "demo", "--quiet"))
+    assert line.startswith("error: ZeroDivisionError: by zero (a traceback: recsys-search --debug ")
+
+
+def test_a_password_is_shown_nowhere(cli, monkeypatch):
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError("by zero")
+
+    url = "postgresql+psycopg://me:sesame@127.0.0.1:1/db"
+    outcomes = [cli("start", "--study", "demo", "--storage", url), cli("studies", "--storage", url)]
+    monkeypatch.setattr(run_study, "start", broken)
+    outcomes.append(cli("start", "--study", "demo", "--storage", url))
+    for outcome in outcomes:
+        assert outcome.code == 1
+        assert "sesame" not in outcome.out + outcome.err
+
+
+def test_ctrl_c_is_130(cli, press_ctrl_c):
+    press_ctrl_c(run_study, "start")
+    outcome = cli("start", "--study", "small.yaml", "--quiet")
+    assert outcome.code == 130
+    assert outcome.err.splitlines() == [
+        "continue with: recsys-search start --study small.yaml",
+        "interrupted",
+    ]
+
+
+def test_debug_shows_the_traceback(folder):
+    command = "from recsys_search.cli import main; main()"
+    plain, debug = (
+        subprocess.run(
+            [sys.executable, "-c", command, *flag, "data", "info", "none"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+        for flag in ([], ["--debug"])
+    )
+    assert (plain.returncode, debug.returncode) == (1, 1)
+    assert len(plain.stderr.splitlines()) == 1
+    assert debug.stderr.startswith("Traceback (most recent call last):")
+    assert "no dataset named 'none'" in debug.stderr.splitlines()[-1]
+
+
+# Where things are.
+
+
+def test_the_storage_may_be_named_in_the_environment(done, monkeypatch):
+    monkeypatch.setenv("RECSYS_SEARCH_STORAGE", "sqlite:///elsewhere.db")
+    assert "no studies at sqlite:///elsewhere.db" in one_line(done("status"))
+
+
+def test_the_lines_to_type_next_name_a_storage_of_ones_own(cli):
+    storage = ["--storage", "sqlite:///mine.db"]
+    outcome = cli("start", "--study", "small.yaml", "--trials", "1", "--device", "cpu", *storage)
+    lines = outcome.out.splitlines()
+    assert lines[lines.index("next:") + 2] == (
+        "  recsys-search best --export config.yaml --study small --storage sqlite:///mine.db"
+    )
+
+
+def test_a_storage_without_studies_is_3(cli, folder):
+    from recsys_search.search.storage.engines import writable_storage
+
+    with writable_storage(f"sqlite:///{folder}/studies.db"):
+        pass
+    assert one_line(cli("studies"), code=3) == (
+        "error: no studies in sqlite:///studies.db; begin one with: "
+        "recsys-search start --study demo"
+    )
+    assert json.loads(cli("studies", "--json").out) == []

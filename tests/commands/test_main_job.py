@@ -1,0 +1,269 @@
+"""From a study to predictions, one command after the other."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+import torch
+from pytest import approx
+from recsys_search.data.sets.datasets import load_ratings
+from recsys_search.data.splits.spec import SplitSpec
+from recsys_search.data.splits.split import split_ratings
+from recsys_search.model.store.train_store import TrainStore
+
+
+def loads(outcome):
+    """The one JSON document on stdout; NaN and infinity are none."""
+
+    def refuse(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    assert outcome.code == 0, outcome.err
+    return json.loads(outcome.out, parse_constant=refuse)
+
+
+@pytest.fixture
+def train_pair(job):
+    """The (user, film, stars) of the first rating."""
+    with (job[0] / "ratings" / "ratings.csv").open() as file:
+        row = next(csv.DictReader(file))
+    return int(row["userId"]), int(row["movieId"]), float(row["rating"])
+
+
+@pytest.fixture
+def predict(job, done, tmp_path):
+    """Predicts what a CSV asks for, and returns the rows that were written."""
+
+    def predict(text):
+        (tmp_path / "pairs.csv").write_text(text)
+        outcome = done("predict", "runs/a", tmp_path / "pairs.csv", "--out", tmp_path / "out.csv")
+        assert outcome.code == 0, outcome.err
+        with (tmp_path / "out.csv").open() as file:
+            return list(csv.DictReader(file))
+
+    return predict
+
+
+def test_each_command_of_the_job_is_done(job):
+    assert {name: outcome.code for name, outcome in job[1].items()} == {
+        "start": 0,
+        "best": 0,
+        "train": 0,
+    }
+
+
+def test_start_ends_with_the_trials_the_best_and_the_lines_to_type_next(job):
+    lines = job[1]["start"].out.splitlines()
+    assert [line.split()[0].rstrip("*") for line in lines[1:4]] == ["0", "1", "2"]
+    assert "diverged: loss " in lines[3]
+    assert any(line.startswith("best: trial ") and "bias baseline's" in line for line in lines)
+    assert lines[lines.index("next:") + 1 :] == [
+        "  recsys-search confirm --top 3 --seeds 5 --study small",
+        "  recsys-search best --export config.yaml --study small",
+        "  recsys-search train --config config.yaml --out runs/best",
+        "  recsys-search dashboard",
+    ]
+
+
+def test_start_tells_its_progress_on_stderr(job):
+    lines = job[1]["start"].err.splitlines()
+    assert lines[0] == f"study small on {job[0]}/ratings: 0 of 3 trials are done"
+    assert lines[1] == "trial 0 (tower): two_tower"
+    assert lines[2].startswith("trial 0 complete ")
+
+
+def test_start_with_quiet_tells_nothing_on_stderr(done):
+    outcome = done("start", "--study", "small.yaml", "--device", "cpu", "--quiet")
+    assert (outcome.code, outcome.err) == (0, "")
+
+
+def test_start_prints_the_status_as_json(done):
+    status = loads(done("start", "--study", "small.yaml", "--device", "cpu", "--json"))
+    assert status == loads(done("status", "--json"))
+
+
+def test_studies(done):
+    (row,) = loads(done("studies", "--json"))
+    assert (row["study"], row["trials"], row["state"]) == ("small", 3, "done")
+    assert "small" in done("studies").out
+
+
+def test_status(done):
+    status = loads(done("status", "--json"))
+    assert (status["total"], status["complete"], status["pruned"]) == (3, 2, 1)
+    assert status["stops"] == {"diverged": 1}
+    assert "diverged 1" in done("status").out
+
+
+def test_trials(done):
+    trials = loads(done("trials", "--json"))
+    assert [trial["architecture"] for trial in trials] == ["two_tower", "hybrid", "two_tower"]
+    assert all(trial["reason"] for trial in trials)
+    assert len(done("trials").out.splitlines()) == 4
+
+
+def test_trials_of_one_state(done):
+    assert [trial["number"] for trial in loads(done("trials", "--state", "pruned", "--json"))] == [
+        2
+    ]
+    assert loads(done("trials", "--state", "failed", "--json")) == []
+
+
+def test_trials_as_csv(done, tmp_path):
+    outcome = done("trials", "--csv", tmp_path / "trials.csv")
+    assert outcome == (0, "", f"wrote 3 trials to {tmp_path}/trials.csv\n")
+    with (tmp_path / "trials.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    told = loads(done("trials", "--json"))
+    assert rows[0].keys() == told[0].keys()
+    assert [float(row["val_rmse"]) for row in rows[:2]] == [t["val_rmse"] for t in told[:2]]
+
+
+def test_no_trials_as_csv_still_have_a_header(done, tmp_path):
+    done("trials", "--state", "failed", "--csv", tmp_path / "trials.csv")
+    assert (tmp_path / "trials.csv").read_text().startswith("number,state,")
+
+
+def test_show(done):
+    trial = loads(done("show", "--trial", "0", "--json"))
+    assert [report["epoch"] for report in trial["reports"]] == [1, 2]
+    assert min(r["val_rmse"] for r in trial["reports"]) == trial["val_rmse"]
+    assert trial["config"]["learning_rate"] == 0.01
+    assert trial["environment"]["device"] == "cpu"
+    text = done("show", "--trial", "0").out
+    assert "learning_rate" in text and "epochs" in text
+
+
+def test_a_diverged_trial_is_shown_as_json_without_nan(done):
+    trial = loads(done("show", "--trial", "2", "--json"))
+    assert trial["reports"][-1]["val_rmse"] is None
+    assert trial["stop_reason"] == "diverged"
+    assert done("show", "--trial", "2").code == 0
+
+
+def test_best(done):
+    best = loads(done("best", "--json"))
+    completed = [
+        trial["val_rmse"] for trial in loads(done("trials", "--json")) if trial["number"] < 2
+    ]
+    assert best["val_rmse"] == min(completed)
+    assert best["confirmed"] is None
+    assert [trial["val_rmse"] for trial in loads(done("best", "--top", "2", "--json"))] == sorted(
+        completed
+    )
+    assert "the bias baseline's" in done("best").out
+
+
+def test_the_export_says_what_comes_next(job):
+    assert job[1]["best"].err == (
+        "wrote config.yaml; train it with: recsys-search train --config config.yaml\n"
+    )
+
+
+def test_training_the_export_reaches_what_its_trial_reached(job, done):
+    best = loads(done("best", "--json"))
+    outcome = done(
+        "train", "--config", "config.yaml", "--out", "runs/b", "--device", "cpu", "--json"
+    )
+    result = loads(outcome)
+    assert result.keys() >= {
+        "run",
+        "val_rmse",
+        "val_mse",
+        "epochs",
+        "best_epoch",
+        "train_s",
+        "ratings_per_s",
+    }
+    assert result["run"] == "runs/b"
+    for name in ("val_rmse", "val_mse", "epochs", "best_epoch"):
+        assert result[name] == best[name]
+    assert len(outcome.err.splitlines()) == result["epochs"]
+
+
+def test_train_says_what_comes_next(job):
+    assert job[1]["train"].out.splitlines()[-1] == ("  recsys-search evaluate runs/a --split test")
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_evaluate(done, split):
+    values = loads(done("evaluate", "runs/a", "--split", split, "--json"))
+    names = {"split", "n", "rmse", "mse", "mae", "bias_rmse", "ranking", "dataset", "fingerprint"}
+    assert values.keys() >= names
+    assert (values["split"], values["n"]) == (split, 200)
+    assert values["mse"] == approx(values["rmse"] ** 2)
+    assert values["noise_rmse"] is values["above_floor"] is values["leak"] is None
+    assert f"{values['rmse']:.4f}" in done("evaluate", "runs/a", "--split", split).out
+
+
+def test_the_validation_figure_is_the_one_that_training_told(done):
+    values = loads(done("evaluate", "runs/a", "--json"))
+    assert values["split"] == "validation"
+    assert values["rmse"] == approx(loads(done("best", "--json"))["val_rmse"], abs=1e-6)
+
+
+def test_predictions_keep_the_order_of_the_pairs(predict, train_pair):
+    user, film, _ = train_pair
+    asked = [(user, film), (60, film), (user, film), (1, film)]
+    rows = predict("userId,movieId\n" + "".join(f"{u},{f}\n" for u, f in asked))
+    assert [(int(row["userId"]), int(row["movieId"])) for row in rows] == asked
+    assert list(rows[0]) == ["userId", "movieId", "rating", "known"]
+    assert rows[0] == rows[2]
+    assert all(0.5 <= float(row["rating"]) <= 5 for row in rows)
+
+
+def test_an_unknown_user_or_film_gets_the_bias_prediction(predict, train_pair, job):
+    user, film, _ = train_pair
+    rows = predict(f"userId,movieId\n{user},{film}\n{user},999\n999,{film}\n999,999\n")
+    assert [row["known"] for row in rows] == ["true", "false", "false", "false"]
+    ratings = load_ratings(str(job[0] / "ratings"))
+    train = split_ratings(ratings, SplitSpec()).train
+    assert float(rows[3]["rating"]) == approx(train.rating.mean(), abs=1e-4)
+    biases = TrainStore.build(train, torch.device("cpu")).biases
+    assert (ratings.user_ids[0], ratings.films.ids[ratings.film[0]]) == (user, film)
+    assert float(rows[1]["rating"]) == approx(float(biases.mean + biases.user[0]), abs=1e-4)
+    place = ratings.film[0]
+    assert float(rows[2]["rating"]) == approx(float(biases.mean + biases.film[place]), abs=1e-4)
+
+
+def test_columns_may_stand_in_any_order_and_have_timestamps(predict, train_pair):
+    user, film, _ = train_pair
+    (plain,) = predict(f"userId,movieId\n{user},{film}\n")
+    (timed,) = predict(f"timestamp,movieId,userId\n1500000000,{film},{user}\n")
+    assert timed == plain
+
+
+def test_predict_prints_json(done, tmp_path):
+    (tmp_path / "pairs.csv").write_text("userId,movieId\n1,1\n999,1\n")
+    out = tmp_path / "out.csv"
+    values = loads(done("predict", "runs/a", tmp_path / "pairs.csv", "--out", out, "--json"))
+    assert (values["out"], values["n"]) == (str(out), 2)
+
+
+def test_data_info(done):
+    values = loads(done("data", "info", "ratings", "--json"))
+    assert (values["ratings"], values["users"], values["scale"]) == (2000, 60, [0.5, 5.0])
+    assert "2000" in done("data", "info", "ratings").out
+
+
+def test_train_an_architectures_defaults(cli, folder):
+    args = ["--dataset", "ratings", "--epochs", "1", "--device", "cpu", "--json"]
+    result = loads(cli("train", "--architecture", "two_tower", *args))
+    assert (result["run"], result["epochs"]) == ("runs/two_tower-1", 1)
+    assert loads(cli("train", "--architecture", "two_tower", *args))["run"] == "runs/two_tower-2"
+    assert (folder / "runs" / "two_tower-2" / "weights.safetensors").is_file()
+
+
+def test_the_job_on_generated_ratings_of_any_size(cli, folder):
+    """A size is kept in one spelling, from the study to the evaluation."""
+    cli("start", "--study", "small.yaml", "--dataset", "demo:1k", "--trials", "1", "--quiet")
+    cli("best", "--export", "config.yaml")
+    assert "dataset: demo:1k\n" in (folder / "config.yaml").read_text()
+    cli("train", "--config", "config.yaml", "--out", "runs/a", "--device", "cpu")
+    values = loads(cli("evaluate", "runs/a", "--dataset", "demo:1000", "--json"))
+    assert (values["dataset"], values["n"], values["leak"]) == ("demo:1k", 100, False)
+    assert 0.5 < values["noise_rmse"] < values["rmse"]
+    (folder / "pairs.csv").write_text("userId,movieId\n1,1\n")
+    assert cli("predict", "runs/a", "pairs.csv", "--out", "out.csv").code == 0

@@ -1,0 +1,309 @@
+"""Reading a MovieLens folder: what comes out, and how each broken file is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recsys_search.data.formats.readers import _read_exactly, _read_fast, read_folder
+from recsys_search.data.formats.tables import Table
+from recsys_search.errors import DataError
+
+HEADER = "userId,movieId,rating,timestamp\n"
+GOOD = HEADER + "1,10,3.5,1000\n1,20,4,2000\n2,10,0.5,3000\n"
+
+
+def write(folder: Path, ratings: str | bytes, movies: str | bytes | None = None) -> Path:
+    for name, text in (("ratings.csv", ratings), ("movies.csv", movies)):
+        if text is not None:
+            (folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
+    return folder
+
+
+def complaint(folder: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        read_folder(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+# What comes out
+
+
+def test_ids_become_indices_and_rows_are_sorted_by_user_and_film(tmp_path):
+    ratings = read_folder(write(tmp_path, HEADER + "7,30,1,5\n2,30,2,6\n7,10,3,7\n"))
+    assert ratings.user_ids.tolist() == [2, 7]
+    assert ratings.films.ids.tolist() == [10, 30]
+    assert ratings.user.tolist() == [0, 1, 1]
+    assert ratings.film.tolist() == [1, 0, 1]
+    assert ratings.rating.tolist() == [2, 3, 1]
+    assert ratings.timestamp.tolist() == [6, 7, 5]
+    assert ratings.scale == (1, 3)
+    assert ratings.name == tmp_path.name
+    assert ratings.expected is None
+
+
+def test_types_are_those_that_ratings_promises(tmp_path):
+    ratings = read_folder(write(tmp_path, GOOD))
+    columns = [ratings.user, ratings.film, ratings.user_ids, ratings.films.ids, ratings.timestamp]
+    assert {column.dtype for column in columns} == {np.dtype(np.int64)}
+    assert ratings.rating.dtype == np.float32
+
+
+def test_columns_may_come_in_any_order_beside_others_and_without_timestamp(tmp_path):
+    text = "tag,rating,movieId,userId\nwow,3.5,10,1\n,4,20,1\nNA,0.5,10,2\n"
+    ratings = read_folder(write(tmp_path, text))
+    assert ratings.timestamp is None
+    assert ratings.rating.tolist() == [3.5, 4, 0.5]
+    assert ratings.films.ids.tolist() == [10, 20]
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        GOOD.replace("\n", "\r\n"),
+        "\ufeff" + GOOD,
+        GOOD.rstrip("\n"),
+        GOOD + "\n  \n\n",
+        GOOD.replace("1,10,3.5,1000", '"1","10","3.5","1000"'),
+        GOOD.replace("1,10,3.5,1000", " 1, 10 ,\t3.5 , 1000 "),
+        GOOD.replace("1,10,3.5,1000", "+1,10.0,35e-1,1e3"),
+        GOOD.replace("userId", '"userId"').replace("rating", " rating "),
+    ],
+    ids=[
+        "crlf",
+        "bom",
+        "no-last-newline",
+        "blank-lines",
+        "quotes",
+        "blanks",
+        "spellings",
+        "header",
+    ],
+)
+def test_spelling_does_not_change_the_ratings(tmp_path, variant):
+    (tmp_path / "plain").mkdir()
+    plain = read_folder(write(tmp_path / "plain", GOOD))
+    assert read_folder(write(tmp_path, variant)).fingerprint == plain.fingerprint
+
+
+def test_ids_of_64_bits_are_kept_exactly(tmp_path):
+    low, high = -(2**63), 2**63 - 1
+    ratings = read_folder(write(tmp_path, HEADER + f"{low},1.0,3,5\n{high},{2**53 + 1},3,5\n"))
+    assert ratings.user_ids.tolist() == [low, high]
+    assert ratings.films.ids.tolist() == [1, 2**53 + 1]
+
+
+def test_one_rating_is_enough(tmp_path):
+    assert read_folder(write(tmp_path, HEADER + "1,10,3.5,1000\n")).scale == (3.5, 3.5)
+
+
+def test_films_have_title_year_and_genres(tmp_path):
+    movies = (
+        "movieId,title,genres\n"
+        '20,"Heat, The (1995) ",Crime|Action\n'
+        "10,Toy Story,(no genres listed)\n"
+        "99,Nobody Rates This (2001),Western\n"
+    )
+    films = read_folder(write(tmp_path, GOOD, movies)).films
+    assert films.titles.tolist() == ["Toy Story", "Heat, The (1995)"]
+    assert films.year.tolist() == [0, 1995]
+    assert films.genre_names == ("Action", "Crime")
+    assert films.genres.tolist() == [[False, False], [True, True]]
+
+
+def test_a_rated_film_that_movies_csv_leaves_out_has_no_title_and_no_genre(tmp_path):
+    films = read_folder(write(tmp_path, GOOD, "title,movieId,genres\nHeat (1995),20,Crime\n")).films
+    assert films.titles.tolist() == ["", "Heat (1995)"]
+    assert films.genres.tolist() == [[False], [True]]
+
+
+def test_without_movies_csv_nothing_is_known_of_the_films(tmp_path):
+    films = read_folder(write(tmp_path, GOOD)).films
+    assert films.titles is None
+    assert films.year.tolist() == [0, 0]
+    assert films.genres.shape == (2, 0)
+
+
+def test_movielens_latest_small_is_read_whole(real_ratings_folder):
+    ratings = read_folder(real_ratings_folder)
+    assert (len(ratings), ratings.n_users, ratings.n_films) == (100_836, 610, 9_724)
+    assert ratings.scale == (0.5, 5)
+    assert len(ratings.films.genre_names) == 19
+    assert ratings.films.titles[0] == "Toy Story (1995)"
+    assert ratings.films.year[0] == 1995
+
+
+def test_movielens_takes_the_fast_parser_and_both_parsers_agree(real_ratings_folder):
+    table = Table(
+        real_ratings_folder / "ratings.csv", ("userId", "movieId", "rating"), ("timestamp",)
+    )
+    fast = _read_fast(table)
+    assert fast is not None
+    for quick, exact in zip(fast, _read_exactly(table), strict=True):
+        np.testing.assert_array_equal(quick, exact)
+
+
+def test_no_damage_to_a_file_is_read_differently_by_the_fast_parser(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "ratings.csv"
+    alphabet = list(b'0159.,-+eE "\n\r\tNxn\0\xff|')
+    accepted = 0
+    for _ in range(600):
+        text = bytearray(GOOD.encode())
+        for at in rng.integers(len(HEADER), len(text), rng.integers(1, 4)):
+            text[at] = rng.choice(alphabet)
+        path.write_bytes(text)
+        table = Table(path, ("userId", "movieId", "rating"), ("timestamp",))
+        if (fast := _read_fast(table)) is not None:
+            accepted += 1
+            for quick, exact in zip(fast, _read_exactly(table), strict=True):
+                np.testing.assert_array_equal(quick, exact, err_msg=repr(bytes(text)))
+        else:
+            try:
+                read_folder(tmp_path)
+            except DataError as error:
+                assert "\n" not in str(error)
+    assert accepted > 40
+
+
+# How broken files are told
+
+
+def test_a_missing_folder_is_told(tmp_path):
+    folder = tmp_path / "nowhere"
+    assert complaint(folder) == (
+        f"no folder '{folder}'; name one that holds ratings.csv, ratings.dat or u.data"
+    )
+
+
+def test_a_folder_without_ratings_is_told_what_it_should_hold(tmp_path):
+    assert complaint(tmp_path) == (
+        f"{tmp_path} holds no ratings.csv, ratings.dat or u.data; put a ratings.csv there with "
+        "the columns userId,movieId,rating,timestamp, and maybe a movies.csv with "
+        "movieId,title,genres"
+    )
+
+
+def test_a_folder_in_the_place_of_the_file_is_told(tmp_path):
+    (tmp_path / "ratings.csv").mkdir()
+    assert complaint(tmp_path) == f"{tmp_path}/ratings.csv cannot be read: Is a directory"
+
+
+HEADER_COMPLAINTS = {
+    "": " is empty; begin it with the header userId,movieId,rating,timestamp",
+    "\ufeff": " is empty; begin it with the header userId,movieId,rating,timestamp",
+    "\n" + GOOD: " line 1 is blank; begin the file with the header userId,movieId,rating,timestamp",
+    HEADER: " holds no rating below its header; add a line such as 1,296,4.5",
+    "userId,movieId,stars\n1,2,3\n": " has no column 'rating', found 'userId', 'movieId', 'stars'; "
+    "begin it with userId,movieId,rating,timestamp",
+    "1,2,3.5,4\n": " has no column 'userId', found '1', '2', '3.5', '4'; "
+    "begin it with userId,movieId,rating,timestamp",
+    "userId,movieId,rating,rating\n1,2,3,4\n": " has 2 columns named 'rating'; keep one",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), HEADER_COMPLAINTS.items(), ids=map(ascii, HEADER_COMPLAINTS)
+)
+def test_a_header_that_does_not_fit_is_told(tmp_path, text, told):
+    assert complaint(write(tmp_path, text)) == f"{tmp_path}/ratings.csv{told}"
+
+
+STARS = "write stars such as 3.5"
+ID = "write an id such as 17"
+SECONDS = "write whole seconds since 1970 such as 964982703"
+LINE_COMPLAINTS = {
+    "1,30,four,5": f": rating 'four' is not a number; {STARS}",
+    "1,30,,5": f": rating is empty; {STARS}",
+    "1,30, ,5": f": rating is empty; {STARS}",
+    "1,30,NA,5": f": rating 'NA' is not a number; {STARS}",
+    "1,30,nan,5": f": rating 'nan' is not a number; {STARS}",
+    "1,30,True,5": f": rating 'True' is not a number; {STARS}",
+    "1,30,inf,5": f": rating 'inf' is not finite; {STARS}",
+    "1,30,-Infinity,5": f": rating '-Infinity' is not finite; {STARS}",
+    "1,30,1e400,5": f": rating '1e400' is not finite; {STARS}",
+    "1,30,1e39,5": f": rating '1e39' is not finite; {STARS}",
+    '1,30,"3,5",5': f": rating '3,5' is not a number; {STARS}",
+    "x,30,3,5": f": userId 'x' is not a whole number; {ID}",
+    "1.5,30,3,5": f": userId '1.5' is not a whole number; {ID}",
+    ",30,3,5": f": userId is empty; {ID}",
+    "1,true,3,5": f": movieId 'true' is not a whole number; {ID}",
+    "1,2.5,3,5": f": movieId '2.5' is not a whole number; {ID}",
+    "1,,3,5": f": movieId is empty; {ID}",
+    "1,9223372036854775808,3,5": f": movieId '9223372036854775808' is beyond 64 bits; {ID}",
+    "-1e30,30,3,5": f": userId '-1e30' is beyond 64 bits; {ID}",
+    "1,30,3,2000-01-01": f": timestamp '2000-01-01' is not a whole number; {SECONDS}",
+    "1,30,3,5.5": f": timestamp '5.5' is not a whole number; {SECONDS}",
+    "1,30,3,": f": timestamp is empty; {SECONDS}",
+    "1,30,3,-5": f": timestamp '-5' is negative; {SECONDS}",
+    "1,30,3,964982703000": f": timestamp '964982703000' is after the year 9999; {SECONDS}",
+    "1,30,3": " has 3 fields, the header has 4; mend or delete the line",
+    "1,30,3,5,6": " has 5 fields, the header has 4; mend or delete the line",
+    "1,30,3,5,": " has 5 fields, the header has 4; mend or delete the line",
+    '1,30,"3,5': " opens a quote that is never closed; close it",
+    '1,30,"3"4,5': " has quotes that do not match; close them, "
+    "and double those that belong to the text",
+    "1,30\r,3,5": " holds a bare carriage return; end lines with LF or CRLF",
+    "1,30,3,5\0": " holds a NUL byte; copy or download the file again",
+    b"1,30,\xff,5": ": byte 0xff is not UTF-8; save the file as UTF-8",
+    "1,20,1,5": ": user 1 rates film 20 again, first on line 3; keep one of the two",
+    "1,30," + "9" * 50 + "x,5": f": rating '{'9' * 37}...' is not a number; {STARS}",
+}
+
+
+@pytest.mark.parametrize(("line", "told"), LINE_COMPLAINTS.items(), ids=map(ascii, LINE_COMPLAINTS))
+def test_a_broken_line_is_told_by_its_number(tmp_path, line, told):
+    line = line.encode() if isinstance(line, str) else line
+    write(tmp_path, GOOD.encode() + line + b"\n")
+    assert complaint(tmp_path) == f"{tmp_path}/ratings.csv line 5{told}"
+
+
+def test_a_broken_first_line_is_told(tmp_path):
+    write(tmp_path, HEADER + "1,10,3.5,1000,7\n1,20,4,2000\n")
+    assert complaint(tmp_path).startswith(f"{tmp_path}/ratings.csv line 2 has 5 fields")
+
+
+def test_blank_lines_and_line_breaks_in_quotes_count_as_lines(tmp_path):
+    write(tmp_path, 'note,userId,movieId,rating\n\n"a\nb",1,10,3\n\nc,1,20,five\n')
+    assert complaint(tmp_path).startswith(f"{tmp_path}/ratings.csv line 6: rating 'five'")
+
+
+def test_a_short_and_a_long_line_do_not_make_up_for_each_other(tmp_path):
+    write(tmp_path, HEADER + "1,10,3\n1,20,4,2000,7\n")
+    assert complaint(tmp_path).startswith(f"{tmp_path}/ratings.csv line 2 has 3 fields")
+
+
+def test_utf_16_is_told(tmp_path):
+    write(tmp_path, GOOD.encode("utf-16"))
+    assert complaint(tmp_path) == (
+        f"{tmp_path}/ratings.csv line 1 is UTF-16; save the file as UTF-8"
+    )
+
+
+MOVIES_COMPLAINTS = {
+    b"": " is empty; begin it with the header movieId,title,genres",
+    b"movieId,title\n1,Heat\n": " has no column 'genres', found 'movieId', 'title'; "
+    "begin it with movieId,title,genres",
+    b"movieId,title,genres\n10,Heat\n": " line 2 has 2 fields, the header has 3; "
+    "mend or delete the line",
+    b"movieId,title,genres\n10,Heat, The,Crime\n": " line 2 has 4 fields, the header has 3; "
+    "mend or delete the line",
+    b"movieId,title,genres\n10,H\xe9at,Crime\n": " line 2: byte 0xe9 is not UTF-8; "
+    "save the file as UTF-8",
+    b"movieId,title,genres\nten,A,\n": f" line 2: movieId 'ten' is not a whole number; {ID}",
+    b"movieId,title,genres\n,Heat,Crime\n": f" line 2: movieId is empty; {ID}",
+    b"movieId,title,genres\n10,A,\n20,B,\n10,C,\n": " line 4: movieId 10 is taken by line 2; "
+    "keep one of the two",
+    b'movieId,title,genres\n10,"Heat,Crime\n': " line 2 opens a quote that is never closed; "
+    "close it",
+}
+
+
+@pytest.mark.parametrize(
+    ("movies", "told"), MOVIES_COMPLAINTS.items(), ids=map(ascii, MOVIES_COMPLAINTS)
+)
+def test_a_broken_movies_csv_is_told(tmp_path, movies, told):
+    assert complaint(write(tmp_path, GOOD, movies)) == f"{tmp_path}/movies.csv{told}"

@@ -1,0 +1,201 @@
+"""Finding datasets, and what `data info` shows."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pytest import approx
+from recsys_search.data.demo.generator import demo_ratings
+from recsys_search.data.sets.datasets import (
+    dataset_reference,
+    list_datasets,
+    load_ratings,
+    summarise,
+)
+from recsys_search.errors import DataError
+
+RATINGS = "userId,movieId,rating,timestamp\n1,10,3,0\n1,20,4,60\n2,10,5,86400\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "ratings.csv").write_text(RATINGS)
+    return tmp_path / "mine"
+
+
+def test_demo_is_the_generators_default():
+    assert load_ratings("demo").fingerprint == demo_ratings(100_000, seed=0).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name", "n_ratings"),
+    [
+        ("demo:1k", "demo:1k", 1_000),
+        ("demo:1000", "demo:1k", 1_000),
+        ("demo:0.5K", "demo:500", 500),
+        ("demo:1.25k", "demo:1250", 1_250),
+    ],
+)
+def test_demo_comes_in_any_size(dataset, name, n_ratings):
+    ratings = load_ratings(dataset)
+    assert (ratings.name, len(ratings)) == (name, n_ratings)
+    assert ratings.fingerprint == demo_ratings(n_ratings).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("dataset", "reference"),
+    [
+        ("demo:1M", "demo:1M"),
+        ("demo:1000k", "demo:1M"),
+        ("demo:32000000", "demo:32M"),
+        ("demo:1.5m", "demo:1500k"),
+        ("demo:1000M", "demo:1000M"),
+        ("demo:1234567", "demo:1234567"),
+    ],
+)
+def test_a_size_is_referred_to_in_one_way(dataset, reference):
+    assert dataset_reference(dataset) == reference
+
+
+@pytest.mark.parametrize(
+    "size",
+    ["", "0", "-5", "many", "1.5", "0.0001k", "1e6", "1_000", "1 M", "1G", "1001M", "9" * 500],
+)
+@pytest.mark.parametrize("find", [load_ratings, dataset_reference])
+def test_no_size_is_told_with_some_that_work(size, find):
+    with pytest.raises(DataError) as caught:
+        find(f"demo:{size}")
+    assert str(caught.value) == (
+        f"'demo:{size}' names no size; write a whole number of ratings up to 1000M, such as "
+        "demo:250k, demo:1.5M or demo:32000000"
+    )
+
+
+def test_a_folder_is_read_by_its_path(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    assert len(load_ratings(str(folder))) == len(load_ratings("mine")) == 3
+
+
+def test_a_reference_holds_from_any_working_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    assert dataset_reference("mine") == str(folder.resolve())
+    assert dataset_reference("demo") == "demo"
+
+
+def test_a_folder_below_home_is_found(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert dataset_reference("~/mine") == str(folder.resolve())
+
+
+@pytest.mark.parametrize("dataset", ["ml-2m", "", "x" * 5_000, "a\0b", "~nobody-of-that-name/x"])
+@pytest.mark.parametrize("find", [load_ratings, dataset_reference])
+def test_an_unknown_dataset_is_told_with_the_choices(dataset, find):
+    with pytest.raises(DataError) as caught:
+        find(dataset)
+    assert str(caught.value) == (
+        f"no dataset named {dataset!r}; choose from ml-latest-small, ml-100k, ml-1m, ml-10m, "
+        "ml-20m, ml-25m, ml-32m, demo, or name a folder that holds ratings.csv, ratings.dat "
+        "or u.data"
+    )
+
+
+def test_the_summary_counts_what_can_be_counted_by_hand(folder):
+    (folder / "movies.csv").write_text("movieId,title,genres\n10,Heat (1995),Crime\n")
+    summary = summarise(load_ratings(str(folder)))
+    assert summary.pop("fingerprint") == load_ratings(str(folder)).fingerprint
+    assert summary.pop("density") == approx(3 / 4)
+    assert summary == {
+        "name": "mine",
+        "ratings": 3,
+        "users": 2,
+        "films": 2,
+        "scale": [3, 5],
+        "mean_rating": 4,
+        "first_rating_at": "1970-01-01T00:00:00+00:00",
+        "last_rating_at": "1970-01-02T00:00:00+00:00",
+        "genres": ["Crime"],
+        "films_with_year": 1,
+        "ratings_per_user": {"median": 1.5, "max": 2},
+        "ratings_per_film": {"median": 1.5, "max": 2},
+        "noise_rmse": None,
+    }
+
+
+def test_the_summary_is_json_with_and_without_timestamps(folder):
+    (folder / "ratings.csv").write_text("userId,movieId,rating\n1,10,3\n")
+    summary = summarise(load_ratings(str(folder)))
+    assert json.loads(json.dumps(summary)) == summary
+    assert summary["first_rating_at"] is summary["last_rating_at"] is None
+    assert json.loads(json.dumps(summarise(demo_ratings(100))))["noise_rmse"] > 0.5
+
+
+# Named datasets
+
+
+@pytest.fixture
+def data_dir(tmp_path, monkeypatch):
+    """A data folder of the environment's choice that holds a tiny ml-latest-small."""
+    data_dir = tmp_path / "datasets"
+    (data_dir / "ml-latest-small").mkdir(parents=True)
+    (data_dir / "ml-latest-small" / "ratings.csv").write_text(RATINGS)
+    monkeypatch.setenv("RECSYS_SEARCH_DATA_DIR", str(data_dir))
+    return data_dir
+
+
+def no_fetch(name, data_dir):
+    raise AssertionError(f"{name} was fetched to {data_dir}")
+
+
+def test_a_named_dataset_is_read_from_the_data_folder(data_dir, monkeypatch):
+    assert len(load_ratings("ml-latest-small", fetch=no_fetch)) == 3
+    monkeypatch.delenv("RECSYS_SEARCH_DATA_DIR")
+    assert len(load_ratings("ml-latest-small", data_dir, fetch=no_fetch)) == 3
+    assert dataset_reference("ml-latest-small") == "ml-latest-small"
+
+
+def test_a_named_dataset_has_its_name_also_behind_a_link(data_dir, tmp_path):
+    (data_dir / "ml-25m").symlink_to(data_dir / "ml-latest-small")
+    assert load_ratings("ml-25m", fetch=no_fetch).name == "ml-25m"
+
+
+def test_a_named_dataset_that_is_not_there_is_fetched(data_dir):
+    asked = []
+
+    def fetch(name, data_dir):
+        asked.append((name, data_dir))
+        return data_dir / "ml-latest-small"
+
+    assert len(load_ratings("ml-32m", fetch=fetch)) == 3
+    assert asked == [("ml-32m", data_dir)]
+
+
+def test_a_fetch_can_be_forbidden(data_dir):
+    with pytest.raises(DataError) as caught:
+        load_ratings("ml-32m", fetch=None)
+    assert str(caught.value) == (
+        f"ml-32m is not in {data_dir}; run 'recsys-search data download ml-32m', "
+        "or copy its folder there"
+    )
+
+
+def test_the_list_says_what_is_there(data_dir):
+    there = {row["name"]: (row["there"], row["folder"]) for row in list_datasets()}
+    assert there.pop("ml-latest-small") == (True, str(data_dir / "ml-latest-small"))
+    assert there.pop("demo") == (True, None)
+    assert set(there.values()) == {(False, None)}
+    assert json.loads(json.dumps(list_datasets())) == list_datasets()
+
+
+def test_every_published_dataset_comes_with_its_licence_and_sizes():
+    rows = [row for row in list_datasets() if row["name"] != "demo"]
+    assert [row["name"] for row in rows] == [
+        f"ml-{size}" for size in ("latest-small", "100k", "1m", "10m", "20m", "25m", "32m")
+    ]
+    for row in rows:
+        assert row["readme"].startswith(
+            f"https://files.grouplens.org/datasets/movielens/{row['name']}"
+        )
+        assert row["licence"].startswith("for research")
+        assert row["ratings"] > row["users"] > 0 < row["films"]

@@ -1,0 +1,149 @@
+"""The two-tower model against its formula, written as loops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pytest import approx
+from recsys_search.model.architectures.two_tower import INITIAL_LOGVAR, TwoTowerVAE
+from recsys_search.model.store.train_store import Pairs, TrainStore
+
+POWER = 0.4
+
+
+@pytest.fixture
+def model(few, small_config, lively):
+    return lively(small_config(norm_power=POWER, rating_dropout=0.3), few)
+
+
+def by_hand(model, pair, kept, dropped):
+    """mu and logvar of both towers and the bias of one (user, film), by the docstring's formula.
+
+    Args:
+        kept: for each train rating, whether the sums run over it.
+    """
+    store = model.store
+    weights = {name: value.numpy().astype(float) for name, value in model.state_dict().items()}
+    rows = list(zip(store.user.tolist(), store.film.tolist(), store.rating.tolist(), strict=True))
+    user, film = pair
+
+    def tower(side, rated, seen, mine, other):
+        total, n = np.zeros(model.config.latent_dim), 0
+        for row, keep in zip(rows, kept, strict=True):
+            if keep and row[mine] == pair[mine] and row[other] != pair[other]:
+                centred = row[2] - store.mean
+                total += centred * weights[f"{rated}.weight"][row[other]]
+                total += weights[f"{seen}.weight"][row[other]]
+                n += 1
+        mu = max(n, 1) ** -POWER * (1 - dropped) ** (POWER - 1) * total
+        return mu, weights[f"{side}_logvar.weight"] @ mu + weights[f"{side}_logvar.bias"]
+
+    towers = {
+        "user": tower("user", "film_rated", "film_seen", 0, 1),
+        "film": tower("film", "user_rated", "user_seen", 1, 0),
+    }
+    bias = store.mean + weights["heads.0.user.weight"][user] + weights["heads.0.film.weight"][film]
+    return towers, float(bias[0])
+
+
+def pairs_of(store, asked):
+    user, film = torch.tensor(asked).T
+    return Pairs(user, film, None, store.rows_of(user, film))
+
+
+ASKED = [(user, film) for user in range(4) for film in range(5)]
+"""Train ratings and others; user 1 and film 2 have none, film 4 has one."""
+
+
+def test_in_eval_mode_the_prediction_is_the_formula(model, few):
+    pairs = pairs_of(few, ASKED)
+    with torch.no_grad():
+        output = model(pairs, model.encode_store())
+    for at, pair in enumerate(ASKED):
+        towers, bias = by_hand(model, pair, [True] * 9, dropped=0)
+        for side, (mu, logvar) in towers.items():
+            assert output.posteriors[side].mu[at].numpy() == approx(mu, abs=1e-5)
+            assert output.posteriors[side].logvar[at].numpy() == approx(logvar, abs=1e-5)
+        expected = bias + towers["user"][0] @ towers["film"][0]
+        assert float(output.prediction[at]) == approx(expected, abs=1e-5)
+
+
+def test_in_train_mode_the_sums_run_over_the_kept_ratings(model, few):
+    torch.manual_seed(3)
+    model.train()
+    model.refresh()
+    torch.manual_seed(3)
+    kept = (torch.rand(9) >= 0.3).tolist()
+    assert 2 < sum(kept) < 9
+    pairs = pairs_of(few, ASKED)
+    with torch.no_grad():
+        output = model(pairs, model.encode_store())
+    for at, pair in enumerate(ASKED):
+        towers, _ = by_hand(model, pair, kept, dropped=0.3)
+        for side, (mu, logvar) in towers.items():
+            assert output.posteriors[side].mu[at].numpy() == approx(mu, abs=1e-5)
+            assert output.posteriors[side].logvar[at].numpy() == approx(logvar, abs=1e-5)
+
+
+def test_in_train_mode_z_is_a_sample(model, few):
+    """The noise is drawn for the user's tower first, then for the film's."""
+    model.train()
+    pairs = pairs_of(few, ASKED)
+    with torch.no_grad():
+        torch.manual_seed(5)
+        output = model(pairs, model.encode_store())
+        torch.manual_seed(5)
+        z = {
+            side: q.mu + torch.randn(q.mu.shape) * (q.logvar / 2).exp()
+            for side, q in output.posteriors.items()
+        }
+        bias = model.heads[0](pairs)
+    torch.testing.assert_close(output.prediction, bias + (z["user"] * z["film"]).sum(1))
+
+
+def test_without_rating_dropout_both_modes_have_the_same_posterior(few, small_config, lively):
+    model = lively(small_config(rating_dropout=0.0), few)
+    pairs = pairs_of(few, ASKED)
+    with torch.no_grad():
+        at_rest = model(pairs, model.encode_store()).posteriors
+        model.train()
+        model.refresh()
+        in_training = model(pairs, model.encode_store()).posteriors
+    for side in ("user", "film"):
+        assert torch.equal(at_rest[side].mu, in_training[side].mu)
+
+
+def test_rating_dropout_is_drawn_anew_each_epoch(split, small_config, lively):
+    store = TrainStore.build(split.train, torch.device("cpu"))
+    model = lively(small_config(rating_dropout=0.3), store).train()
+    sums = []
+    for _ in range(2):
+        model.refresh()
+        with torch.no_grad():
+            sums.append(model.encode_store().user)
+    assert not torch.equal(*sums)
+    model.eval()
+    with torch.no_grad():
+        everything = model.encode_store().user
+        model.refresh()
+        assert torch.equal(everything, model.encode_store().user)
+
+
+def test_a_fresh_model_predicts_nearly_the_mean_with_little_noise(few, small_config):
+    model = TwoTowerVAE(small_config(), few).eval()
+    with torch.no_grad():
+        output = model(pairs_of(few, ASKED), model.encode_store())
+    assert output.prediction.numpy() == approx(np.full(20, few.mean), abs=0.05)
+    for posterior in output.posteriors.values():
+        assert (posterior.logvar == INITIAL_LOGVAR).all()
+
+
+def test_there_are_no_id_embeddings(few, small_config, lively):
+    """A user without ratings is what any other would be: the biases and nothing else."""
+    model = lively(small_config(), few)
+    pairs = pairs_of(few, [(1, 2)])
+    with torch.no_grad():
+        output = model(pairs, model.encode_store())
+        assert torch.equal(output.prediction, model.heads[0](pairs))
+    assert not output.posteriors["user"].mu.any()

@@ -1,0 +1,393 @@
+"""Rankings by hand, against loops over users, and by going through all orders."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from math import log2
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pytest import approx
+from recsys_search.data.ratings import Scale
+from recsys_search.model.architectures.table import MODELS
+from recsys_search.model.architectures.two_tower import TwoTowerVAE
+from recsys_search.model.components.output import Output
+from recsys_search.model.components.rating_model import RatingModel
+from recsys_search.model.evaluation import ranking
+from recsys_search.model.evaluation.ranking import (
+    at_k,
+    full_catalogue,
+    held_out_rated,
+    neutral_order,
+    places,
+    random_hits,
+    relevant_from,
+    top,
+)
+from recsys_search.model.store.train_store import Pairs, TrainStore
+
+from ..conftest import CPU, make_ratings
+
+FIGURES = ("precision", "recall", "ndcg")
+
+
+class Told(RatingModel):
+    """Scores each pair as a table of (n_users, n_films) says, train ratings or not."""
+
+    scores_by_product = True
+
+    def __init__(self, store, table):
+        super().__init__(store)
+        self.table = torch.tensor(table, dtype=torch.float32)
+
+    def forward(self, pairs, shared):
+        return Output(self.table[pairs.user, pairs.film], {})
+
+    def score_catalogue(self, users, cells=None):
+        for batch in users.split(2):
+            yield self.table[batch]
+
+
+class ToldPairByPair(Told):
+    """The same, by a net that is run on each pair."""
+
+    scores_by_product = False
+    score_catalogue = RatingModel.score_catalogue
+
+
+def figures(told):
+    return {name: told[name] for name in FIGURES}
+
+
+def at(hits, n_relevant, n_candidates):
+    return at_k(torch.tensor(hits), torch.tensor(n_relevant), torch.tensor(n_candidates))
+
+
+# --- one ranking -----------------------------------------------------------------------------
+
+
+def test_one_hit_in_second_place():
+    told = at([[0.0, 1.0]], [1], [5])
+    assert told == {"precision": 0.5, "recall": 1.0, "ndcg": approx(1 / log2(3))}
+
+
+def test_ndcg_is_one_when_all_places_are_relevant():
+    """Three of seven relevant films: recall cannot be more than 3/7."""
+    told = at([[1.0, 1.0, 1.0]], [7], [9])
+    assert told == {"precision": 1.0, "recall": approx(3 / 7), "ndcg": approx(1)}
+
+
+def test_with_fewer_candidates_than_places_precision_divides_by_what_there_is():
+    assert at([[1.0, 0.0, 0.0]], [1], [2])["precision"] == 0.5
+
+
+def test_figures_are_means_over_users():
+    told = at([[1.0, 0.0], [0.0, 0.0]], [1, 1], [4, 4])
+    assert told == {"precision": 0.25, "recall": 0.5, "ndcg": 0.5}
+
+
+def test_no_user_has_no_figures():
+    told = at_k(torch.zeros(0, 3), torch.zeros(0).long(), torch.zeros(0).long())
+    assert told == dict.fromkeys(FIGURES)
+
+
+@pytest.mark.parametrize(
+    ("n_candidates", "n_relevant", "k"), [(5, 2, 3), (2, 1, 3), (3, 3, 2), (6, 4, 3), (4, 1, 4)]
+)
+def test_random_is_the_mean_over_all_orders(n_candidates, n_relevant, k):
+    films = [1.0] * n_relevant + [0.0] * (n_candidates - n_relevant)
+    orders = [(*order[:k], *[0.0] * (k - n_candidates)) for order in permutations(films)]
+    n = len(orders)
+    enumerated = at(orders, [n_relevant] * n, [n_candidates] * n)
+    relevant, candidates = torch.tensor([n_relevant]), torch.tensor([n_candidates])
+    expected = at_k(random_hits(relevant, candidates, k), relevant, candidates)
+    assert expected == approx(enumerated, abs=1e-12)
+
+
+# --- places ----------------------------------------------------------------------------------
+
+
+def test_places_go_by_score_within_a_group_and_equals_by_tie():
+    group = torch.tensor([1, 0, 1, 1, 0])
+    score = torch.tensor([2.0, 1.0, 3.0, 2.0, 5.0])
+    tie = torch.tensor([7, 0, 0, 4, 0])
+    assert places(group, score, tie, n_groups=3).tolist() == [2, 1, 0, 1, 0]
+
+
+def nothing():
+    return torch.zeros(0).long(), torch.zeros(0).long()
+
+
+def test_of_films_that_tie_for_the_last_place_the_first_in_the_order_is_taken():
+    scores = torch.tensor([[1.0, 2.0, 1.0, 1.0]])
+    everything = torch.ones(4, dtype=torch.bool)
+    for tie, second in (([3, 0, 1, 2], 2), ([0, 1, 2, 3], 0), ([3, 2, 1, 0], 3)):
+        row, film, place = top(scores, 2, torch.tensor(tie), masked=nothing(), films=everything)
+        assert row.tolist() == [0, 0]
+        assert dict(zip(place.tolist(), film.tolist(), strict=True)) == {0: 1, 1: second}
+
+
+def test_a_masked_film_is_never_taken_even_where_places_stay_empty():
+    scores = torch.tensor([[9.0, 1.0, 9.0, 2.0], [9.0, 9.0, 9.0, 9.0]])
+    masked = torch.tensor([0, 1, 1, 1]), torch.tensor([0, 0, 1, 3])
+    films = torch.tensor([True, True, False, True])
+    row, film, place = top(scores, 3, torch.arange(4), masked=masked, films=films)
+    taken = sorted(zip(row.tolist(), place.tolist(), film.tolist(), strict=True))
+    assert taken == [(0, 0, 3), (0, 1, 1)]
+    assert scores[0, 0] == 9  # the caller's scores are as they were
+
+
+def test_ties_are_settled_by_a_shuffle_that_is_always_the_same(few):
+    order = neutral_order(few)
+    assert sorted(order.tolist()) == [0, 1, 2, 3, 4]
+    assert torch.equal(order, neutral_order(few))
+    assert order.tolist() != [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("scale", "stars"), [((0.5, 5), 4), ((1, 5), 4), ((1, 10), 8), ((0, 1), 0.8)]
+)
+def test_relevant_is_four_of_five_stars(scale, stars):
+    assert relevant_from(Scale(*scale)) == stars
+
+
+# --- over the films that a user rated --------------------------------------------------------
+
+
+def rank_rated(store, rows, score, k):
+    """Held-out rows of (user, film, stars), with a score for each in that order."""
+    part = make_ratings([(*row, 0) for row in rows])
+    return held_out_rated(store, part, torch.tensor(score), k)
+
+
+def test_held_out_rated_films_by_hand(few):
+    """User 1: 5, 2 and 4 stars, ranked 2, 5, 4. User 2: one candidate. User 3: nothing relevant."""
+    rows = [(1, 0, 5.0), (1, 1, 2.0), (1, 3, 4.0), (2, 4, 4.5), (3, 2, 3.5)]
+    told = rank_rated(few, rows, [3.0, 4.0, 1.0, 2.0, 9.0], k=2)
+    assert told["precision"] == approx((1 / 2 + 1 / 1) / 2)
+    assert told["recall"] == approx((1 / 2 + 1) / 2)
+    assert told["ndcg"] == approx(((1 / log2(3)) / (1 + 1 / log2(3)) + 1) / 2)
+    # Two of three candidates are relevant, so each place has a hit with chance 2/3.
+    assert told["random"] == approx(
+        {"precision": (2 / 3 + 1) / 2, "recall": (2 / 3 + 1) / 2, "ndcg": (2 / 3 + 1) / 2}
+    )
+    # Films 0 and 3 have three train ratings each, film 1 two: both relevant ones come first.
+    assert told["popularity"] == {"precision": 1, "recall": 1, "ndcg": approx(1)}
+    assert (told["users"], told["users_left_out"], told["users_with_fewer_than_k"]) == (2, 1, 1)
+    assert told["k"] == 2
+    assert "4 stars and more" in told["protocol"]
+
+
+def test_the_ratings_themselves_are_a_perfect_ranking(split):
+    store = TrainStore.build(split.train, CPU)
+    part = split.validation
+    told = held_out_rated(store, part, torch.from_numpy(part.rating))
+    assert (told["ndcg"], told["recall"]) == (approx(1), approx(1))  # no user has more than ten
+    worst = held_out_rated(store, part, -torch.from_numpy(part.rating))
+    assert worst["ndcg"] < told["random"]["ndcg"] < 1
+
+
+def test_users_without_a_relevant_film_are_left_out_and_counted(few):
+    told = rank_rated(few, [(0, 4, 3.5), (1, 0, 1.0), (2, 1, 3.0)], [1.0, 2.0, 3.0], k=10)
+    assert (told["users"], told["users_left_out"]) == (0, 3)
+    assert figures(told) == told["random"] == told["popularity"] == dict.fromkeys(FIGURES)
+
+
+# --- over the full catalogue -----------------------------------------------------------------
+
+HELD_OUT = [
+    (0, 4, 3.0),  # user 0: nothing relevant but a film without train ratings
+    (0, 2, 5.0),
+    (1, 1, 5.0),  # user 1: no train ratings, so films 0, 1, 3 and 4 are candidates
+    (1, 2, 5.0),
+    (1, 3, 2.0),
+    (2, 4, 4.0),  # user 2: has seen 0 and 3, so 1 and 4 are
+]
+TABLE = [
+    [0.0, 0.0, 0.0, 0.0, 0.0],
+    [3.0, 2.5, 9.0, 2.0, 1.0],
+    [9.0, 1.0, 9.0, 9.0, 2.0],
+    [0.0, 0.0, 0.0, 0.0, 0.0],
+]
+
+
+def test_the_full_catalogue_by_hand(few):
+    part = make_ratings([(*row, 0) for row in HELD_OUT])
+    told = full_catalogue(Told(few, TABLE), part, k=3)
+    # User 1 finds film 1 in second place of three; user 2 has film 4 first of two.
+    assert told["precision"] == approx((1 / 3 + 1 / 2) / 2)
+    assert told["recall"] == 1
+    assert told["ndcg"] == approx((1 / log2(3) + 1) / 2)
+    # Films 0 and 3 have three train ratings, film 1 two, film 4 one.
+    assert told["popularity"]["precision"] == approx((1 / 3 + 1 / 2) / 2)
+    assert told["popularity"]["ndcg"] == approx((1 / log2(4) + 1 / log2(3)) / 2)
+    assert told["random"]["precision"] == approx((1 / 4 + 1 / 2) / 2)
+    assert told["random"]["recall"] == approx((3 / 4 + 1) / 2)
+    assert (told["users"], told["users_left_out"], told["users_with_fewer_than_k"]) == (2, 1, 1)
+    assert told["relevant_without_train_ratings"] == 2
+    assert told["users_sampled"] is None
+    assert "4 stars and more" in told["protocol"]
+
+
+def test_without_a_relevant_film_the_catalogue_has_no_figures(few):
+    told = full_catalogue(Told(few, TABLE), make_ratings([(0, 4, 3.0, 0), (1, 2, 5.0, 0)]))
+    assert (told["users"], told["users_left_out"]) == (0, 2)
+    assert figures(told) == told["popularity"] == dict.fromkeys(FIGURES)
+
+
+def test_a_perfect_score_finds_every_film(split):
+    store = TrainStore.build(split.train, CPU)
+    part = split.validation
+    table = np.zeros((store.n_users, store.n_films))
+    table[split.train.user, split.train.film] = 9  # masked
+    table[part.user, part.film] = part.rating
+    told = full_catalogue(Told(store, table), part)
+    assert (told["ndcg"], told["recall"]) == (approx(1), approx(1))
+    assert told["random"]["ndcg"] < told["popularity"]["ndcg"] < 1
+
+
+def test_a_net_is_asked_for_a_sample_of_users_and_says_so(split, monkeypatch):
+    store = TrainStore.build(split.train, CPU)
+    table = np.random.default_rng(0).random((store.n_users, store.n_films))
+    part = split.validation
+    everyone = full_catalogue(ToldPairByPair(store, table), part)
+    assert everyone == full_catalogue(Told(store, table), part)
+    monkeypatch.setattr(ranking, "MOST_USERS", 7)
+    told = full_catalogue(ToldPairByPair(store, table), part)
+    assert told["users"] == told["users_sampled"] == 7 < everyone["users"]
+    assert told["users_left_out"] == everyone["users_left_out"]
+    assert told["random"] != everyone["random"]
+    assert told == full_catalogue(ToldPairByPair(store, table), part)
+    assert everyone == full_catalogue(Told(store, table), part)
+    monkeypatch.setattr(ranking, "MOST_PAIRS_ON_CPU", 3 * store.n_films)
+    assert full_catalogue(ToldPairByPair(store, table), part)["users_sampled"] == 3
+
+
+# --- against loops ---------------------------------------------------------------------------
+
+
+def by_loops(candidates, score, relevant, tie, k):
+    """Means over users, for dicts by user of films, of scores by film, and of relevant films."""
+    totals, n = dict.fromkeys(FIGURES, 0.0), 0
+    for user, films in candidates.items():
+        wanted = relevant[user] & set(films)
+        if not wanted:
+            continue
+        n += 1
+        best = sorted(films, key=lambda film: (-score[user][film], tie[film]))[:k]
+        hits = [film in wanted for film in best]
+        gain = sum(hit / log2(place + 2) for place, hit in enumerate(hits))
+        most = sum(1 / log2(place + 2) for place in range(min(k, len(wanted))))
+        totals["precision"] += sum(hits) / min(k, len(films))
+        totals["recall"] += sum(hits) / len(wanted)
+        totals["ndcg"] += gain / most
+    return n, {name: total / n if n else None for name, total in totals.items()}
+
+
+@st.composite
+def worlds(draw):
+    """Train rows, held-out rows and a table of scores with many ties."""
+    n_users, n_films = draw(st.integers(1, 6)), draw(st.integers(2, 9))
+    pairs = [(user, film) for user in range(n_users) for film in range(n_films)]
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    rng.shuffle(pairs)
+    n_train = draw(st.integers(1, len(pairs) - 1))
+    n_part = draw(st.integers(1, len(pairs) - n_train))
+    rows = [(user, film, float(rng.integers(1, 11)) / 2, 0) for user, film in pairs]
+    table = rng.integers(0, draw(st.sampled_from([1, 3, 1000])), (n_users, n_films)) / 8
+    sizes = {"n_users": n_users, "n_films": n_films}
+    train = make_ratings(rows[:n_train], **sizes)
+    part = make_ratings(rows[n_train : n_train + n_part], **sizes)
+    return TrainStore.build(train, CPU), part, table, draw(st.sampled_from([1, 2, 3, 10]))
+
+
+@settings(max_examples=150, deadline=None)
+@given(worlds())
+def test_both_protocols_are_what_loops_over_users_say(world):
+    store, part, table, k = world
+    users, films = range(store.n_users), range(store.n_films)
+    tie, counts = neutral_order(store).tolist(), store.by_film.counts.tolist()
+    held_out = {user: {} for user in users}
+    for user, film, stars in zip(part.user, part.film, part.rating, strict=True):
+        held_out[int(user)][int(film)] = float(stars)
+    seen = set(zip(store.user.tolist(), store.film.tolist(), strict=True))
+    relevant = {user: {f for f, stars in held_out[user].items() if stars >= 4} for user in users}
+    popularity = dict.fromkeys(users, counts)
+    score = dict(enumerate(table))
+
+    rated = {user: list(held_out[user]) for user in users}
+    told = held_out_rated(store, part, torch.from_numpy(table[part.user, part.film]), k)
+    n, expected = by_loops(rated, score, relevant, tie, k)
+    assert (told["users"], figures(told)) == (n, approx(expected))
+    assert told["popularity"] == approx(by_loops(rated, popularity, relevant, tie, k)[1])
+    assert told["users"] + told["users_left_out"] == sum(map(bool, rated.values()))
+
+    unseen = {user: [f for f in films if counts[f] and (user, f) not in seen] for user in users}
+    n, expected = by_loops(unseen, score, relevant, tie, k)
+    told = full_catalogue(Told(store, table), part, k)
+    assert (told["users"], figures(told)) == (n, approx(expected))
+    assert told["popularity"] == approx(by_loops(unseen, popularity, relevant, tie, k)[1])
+    assert told["users"] + told["users_left_out"] == sum(map(bool, rated.values()))
+    few_left = [user for user in users if 0 < len(unseen[user]) < k]
+    assert told["users_with_fewer_than_k"] == sum(
+        bool(relevant[user] & set(unseen[user])) for user in few_left
+    )
+
+
+# --- scores of the catalogue -----------------------------------------------------------------
+
+EVERYONE = torch.tensor([3, 0, 1, -1, 2])
+"""User 1 has no train ratings, -1 is not in the dataset; film 2 has none either."""
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+@pytest.mark.parametrize("cells", [1, 10, 2**23])
+def test_the_catalogue_has_the_scores_of_its_pairs(few, small_config, lively, architecture, cells):
+    """But for train ratings, which `score` is told to leave out by their row."""
+    model = lively(small_config(architecture), few)
+    film = torch.arange(5)
+    whole = torch.cat(list(model.score_catalogue(EVERYONE, cells)))
+    default = torch.cat(list(RatingModel.score_catalogue(model, EVERYONE, cells)))
+    assert whole.shape == (5, 5)
+    torch.testing.assert_close(whole, default, atol=1e-5, rtol=0)
+    for at_row, user in enumerate(EVERYONE.tolist()):
+        asked = torch.full_like(film, user)
+        pairs = Pairs(asked, film, None, torch.full_like(film, -1))
+        torch.testing.assert_close(whole[at_row], model.score(pairs), atol=1e-5, rtol=0)
+        clipped = whole[at_row].clamp(*few.scale)
+        torch.testing.assert_close(clipped, model.predict(pairs), atol=1e-5, rtol=0)
+
+
+DROPPING = {"two_tower": {"rating_dropout": 0.5}, "mf": {}}
+
+
+@pytest.mark.parametrize("architecture", DROPPING)
+def test_a_demo_catalogue_by_product_is_that_pair_by_pair(
+    split, small_config, lively, architecture
+):
+    store = TrainStore.build(split.train, CPU)
+    config = small_config(architecture, **DROPPING[architecture])
+    model = lively(config, store, std=0.6).train()
+    model.refresh()  # scores run over all train ratings all the same
+    users = torch.arange(store.n_users)
+    whole = torch.cat(list(model.score_catalogue(users, cells=700)))
+    default = torch.cat(list(RatingModel.score_catalogue(model, users)))
+    torch.testing.assert_close(whole, default, atol=1e-5, rtol=0)
+    assert whole.max() > store.scale.high  # so that clipping would make ties
+    assert not whole.requires_grad
+
+
+def test_batches_of_users_do_not_change_a_figure(split, small_config, lively, monkeypatch):
+    store = TrainStore.build(split.train, CPU)
+    model = lively(small_config(), store)
+    at_once = full_catalogue(model, split.validation)
+    whole = TwoTowerVAE.score_catalogue
+    monkeypatch.setattr(TwoTowerVAE, "score_catalogue", lambda self, users: whole(self, users, 1))
+    assert full_catalogue(model, split.validation) == at_once
+
+
+def test_only_a_net_is_run_on_each_pair():
+    assert [name for name, model in MODELS.items() if not model.scores_by_product] == ["hybrid"]

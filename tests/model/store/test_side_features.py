@@ -1,0 +1,60 @@
+"""What genres and years add to the two towers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from pytest import approx
+from recsys_search.model.architectures.table import build_model
+from recsys_search.model.store.side_features import side_features
+from recsys_search.model.store.train_store import TrainStore
+
+
+def test_a_year_lies_between_its_two_bins():
+    """Bins of five years from the first known one: 1990, 1995, 2000."""
+    genres = torch.tensor([[1.0], [0.0], [0.0], [1.0]])
+    columns = side_features(genres, torch.tensor([1990, 1992, 1997, 0]))
+    assert columns[:, 0].tolist() == [1, 0, 0, 1]
+    assert columns[:, 1:].tolist() == [
+        approx([1, 0, 0]),
+        approx([0.6, 0.4, 0]),
+        approx([0, 0.6, 0.4]),
+        [0, 0, 0],
+    ]
+
+
+def test_without_years_there_are_genres_alone():
+    genres = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    assert side_features(genres, torch.zeros(2, dtype=torch.int64)) is genres
+
+
+def test_side_is_on_where_there_is_any_and_off_when_asked(small_config, split):
+    store = TrainStore.build(split.train, torch.device("cpu"))
+    bare = replace(
+        store,
+        genres=torch.zeros(store.n_films, 0),
+        year=torch.zeros(store.n_films, dtype=torch.int64),
+    )
+    config = small_config("two_tower")
+    assert build_model(config, store).side is not None
+    assert build_model(config, bare).side is None
+    assert build_model(replace(config, side=False), store).side is None
+
+
+def test_a_film_without_ratings_of_its_own_is_told_apart_by_its_genres(small_config, split):
+    """With weights on the side alone, films of one genre and year are alike to a user."""
+    store = TrainStore.build(split.train, torch.device("cpu"))
+    model = build_model(small_config("two_tower"), store).eval()
+    with torch.no_grad():
+        for table in (model.film_rated, model.film_seen, model.user_rated, model.user_seen):
+            table.weight.zero_()
+        torch.manual_seed(0)
+        for linear in (model.side.rated, model.side.seen, model.side.film):
+            linear.weight.normal_(std=0.5)
+        shared = model.encode_store()
+    columns = model.side.columns
+    same = (columns.unsqueeze(0) == columns.unsqueeze(1)).all(2)
+    alike = (shared.side.unsqueeze(0) - shared.side.unsqueeze(1)).abs().amax(2) < 1e-6
+    assert torch.equal(same, alike)
+    assert not same.all()

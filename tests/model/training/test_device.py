@@ -1,0 +1,74 @@
+"""Devices and precisions."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from recsys_search.errors import ConfigError
+from recsys_search.model.training import device as device_module
+from recsys_search.model.training.device import (
+    Precision,
+    gpu_utilisation,
+    peak_memory_mib,
+    resolve_device,
+)
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_auto_is_the_cpu_without_a_gpu():
+    assert resolve_device("auto") == CPU
+
+
+@pytest.mark.parametrize("name", ["gpu", "mps", "", "cpu0"])
+def test_an_unknown_device_is_refused(name):
+    with pytest.raises(ConfigError) as caught:
+        resolve_device(name)
+    assert str(caught.value) == f"no device named {name!r}; choose auto, cpu, cuda or cuda:0"
+
+
+@pytest.mark.usefixtures("no_gpu")
+@pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:3"])
+def test_a_gpu_that_is_not_there_is_refused(name):
+    with pytest.raises(ConfigError) as caught:
+        resolve_device(name)
+    assert str(caught.value) == f"device {name} is not there: torch sees 0 GPUs; use cpu"
+
+
+def test_half_precision_with_a_loss_scaler_is_refused_on_a_cpu():
+    with pytest.raises(ConfigError) as caught:
+        Precision("fp16", CPU)
+    assert str(caught.value) == "amp fp16 needs a GPU; on a CPU use auto, bf16 or off"
+
+
+@pytest.mark.parametrize(("native", "amp"), [(True, "bf16"), (False, "off")])
+def test_auto_on_a_cpu_is_bf16_only_where_it_is_native(monkeypatch, native, amp):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert Precision("auto", CPU).amp == amp
+
+
+@pytest.mark.parametrize(
+    ("capability", "amp"), [((9, 0), "bf16"), ((8, 0), "bf16"), ((7, 5), "fp16")]
+)
+def test_auto_on_a_gpu_is_bf16_from_ampere_on(monkeypatch, capability, amp):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert device_module._best_amp(torch.device("cuda:0")) == amp
+
+
+def test_precision_off_leaves_products_in_float32():
+    for amp, dtype in {"off": torch.float32, "bf16": torch.bfloat16}.items():
+        with Precision(amp, CPU).autocast():
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+def test_a_cpus_memory_is_that_of_the_process():
+    assert 50 < peak_memory_mib(CPU) < 100_000
+    assert gpu_utilisation(CPU) is None

@@ -1,0 +1,28 @@
+"""What a step costs in memory, in a process of its own: peaks of others would hide it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[3] / "benchmarks" / "scale.py"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+def test_three_steps_at_a_million_ratings_stay_far_below_a_row_of_latents_each(tmp_path):
+    """A (train ratings, latent_dim) table of float32 would take 205 MB, and users by films 228."""
+    sizes = ["1000000", "--batch-size", "4096", "--latent-dim", "64", "--steps", "3"]
+    subprocess.run(
+        [sys.executable, SCRIPT, *sizes, "--device", "cpu", "--out", tmp_path],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+    )
+    [row] = json.loads((tmp_path / "scale-cpu.json").read_text())["rows"]
+    assert row["train_ratings"] == 800_000
+    assert row["steps_mb"] < 160

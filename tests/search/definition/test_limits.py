@@ -1,0 +1,77 @@
+"""Known limits: told to the sampler, and not trained beyond."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+from recsys_search.model.config import build_config
+from recsys_search.search.definition.limits import Limits
+from recsys_search.search.definition.study_file import load_study
+from recsys_search.search.pruners.divergence import Divergence
+from recsys_search.search.pruners.resources import GpuMemory
+
+FAR = [{"name": "far", "kl_weight": 0.02}]
+SPACE = {"kl_weight": {"float": [1e-4, 0.1], "log": True}}
+
+
+def violations(limits, config, net_parameters=1000):
+    return {limit.name: limit.violation for limit in limits.of(config, net_parameters)}
+
+
+def test_a_violation_is_the_share_beyond_the_limit():
+    limits = Limits(kl_weight=0.015, net_parameters=2000)
+    config = build_config("hybrid", kl_weight=0.03)
+    assert violations(limits, config) == {"kl_weight": 1.0, "net_parameters": -0.5}
+
+
+def test_at_its_limit_a_config_is_trained():
+    config = build_config("hybrid", kl_weight=0.015)
+    assert violations(Limits(kl_weight=0.015), config) == {"kl_weight": 0.0}
+
+
+def test_a_model_without_a_kl_weight_has_no_limit_of_it():
+    assert violations(Limits(kl_weight=0.015), build_config("mf")) == {}
+
+
+def test_whole_numbers_are_told_in_full():
+    [limit] = Limits(net_parameters=2_777_473).of(build_config("mf"), 2_777_474)
+    assert str(limit) == "net_parameters 2,777,474 is above 2,777,473"
+
+
+def test_a_trial_beyond_a_limit_is_not_trained_and_says_so(workplace):
+    study = workplace.write_study(
+        space=SPACE, known=FAR, limits={"kl_weight": 0.015, "net_parameters": 5}, trials=1
+    )
+    [trial] = workplace.start(study).trials()
+    assert (trial["state"], trial["stop_reason"], trial["epochs"]) == ("pruned", "known-limit", 0)
+    assert trial["reason"] == (
+        "not trained: kl_weight 0.02 is above 0.015 and net_parameters 12 is above 5; "
+        "start --explore lifts the limits"
+    )
+    stored = optuna.load_study(study_name="small", storage=workplace.storage).trials[0]
+    assert stored.constraints == {
+        "kl_weight": pytest.approx(1 / 3),
+        "net_parameters": pytest.approx(12 / 5 - 1),
+    }
+
+
+def test_explore_lifts_the_limits_of_a_study_that_goes_on(workplace):
+    pruners = [{"gpu_memory": {"share": 0.9}}, {"divergence": {}}]
+    study = workplace.write_study(
+        space=SPACE, known=FAR, limits={"kl_weight": 1e-5}, pruners=pruners, trials=1
+    )
+    workplace.start(study)
+    reader = workplace.start(study, trials=2, explore=True)
+    assert [trial["stop_reason"] for trial in reader.trials()] == ["known-limit", None]
+    [pruner] = reader.spec.pruners
+    assert isinstance(pruner.chosen, Divergence)
+    assert workplace.start("small", trials=3).spec.limits is None
+    assert workplace.start(study, trials=4).spec.pruners[0].chosen == GpuMemory()
+
+
+def test_the_reference_is_within_the_limits_of_breakthrough():
+    spec = load_study("breakthrough")
+    for known in spec.known_trials():
+        config = spec.config(spec.space.values_of(known.params), known.fixed)
+        assert all(limit.violation <= 0 for limit in spec.limits.of(config, 1_851_649))
+    assert spec.limits.net_parameters == int(1.5 * 1_851_649)

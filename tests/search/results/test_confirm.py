@@ -1,0 +1,301 @@
+"""Winners, retrained over fresh seeds and cuts."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from statistics import fmean
+
+import optuna
+import pytest
+from recsys_search.data.sets.datasets import load_ratings
+from recsys_search.data.splits.split import split_ratings
+from recsys_search.errors import DataError, NothingYet, OptionError, StudyError
+from recsys_search.model.config import config_from_mapping
+from recsys_search.model.runs.experiment import read_experiment, write_experiment
+from recsys_search.model.training.training import Training
+from recsys_search.search.results import confirm as module
+from recsys_search.search.results.confirm import confirm, fresh_seeds
+from recsys_search.search.storage.engines import writable_storage
+from recsys_search.search.storage.locks import sole_runner
+from recsys_search.search.storage.trials import CONFIG
+
+KNOWN = [
+    {"name": "good", "learning_rate": 1e-2},
+    {"name": "fair", "learning_rate": 8e-3},
+    {"name": "poor", "learning_rate": 1e-4},
+]
+
+
+@pytest.fixture
+def searched(workplace):
+    """A study of three trials of decreasing merit."""
+    workplace.start(workplace.write_study(known=KNOWN, trials=3))
+    return workplace
+
+
+def run(workplace, watcher=None, **options):
+    return confirm("small", workplace.storage, device="cpu", watcher=watcher, **options)
+
+
+def trained(watcher):
+    return [(trial.number, trial.config.seed) for trial in watcher.began]
+
+
+def results_of(workplace):
+    with writable_storage(workplace.storage) as storage:
+        attrs = storage.get_study_system_attrs(storage.get_study_id_from_name("small"))
+    return {key for key in attrs if key.startswith("recsys_search:confirm:")}
+
+
+# What is trained.
+
+
+def test_each_trial_is_trained_with_the_same_fresh_seeds_and_cuts(searched, recorder):
+    watcher = recorder()
+    rows = run(searched, watcher, top=2, seeds=2)
+    numbers = [trial["number"] for trial in searched.read().best(2)]
+    assert trained(watcher) == [(0, 1000), (1, 1000), (0, 1001), (1, 1001)]
+    assert sorted(row["number"] for row in rows) == sorted(numbers) == [0, 1]
+    assert "trials 0, 1 with seeds 1000 to 1001, each with a fresh cut" in watcher.said[0]
+    assert watcher.said[0].endswith("0 of 4 trainings are done")
+
+
+def test_a_value_is_that_of_the_best_epoch_on_the_seeds_own_cut(searched):
+    rows = {row["number"]: row for row in run(searched, top=1, seeds=2)}
+    reader = searched.read()
+    split = split_ratings(load_ratings(reader.spec.dataset), reader.spec.split)
+    config = config_from_mapping(reader.show(0)["config"])
+    for seed in (1000, 1001):
+        with Training(replace(config, seed=seed), split.recut(seed), "cpu") as training:
+            best = min(report.val_rmse for report in training)
+        assert rows[0]["values"][seed] == best
+
+
+def test_fewer_trials_than_asked_for_are_told(searched, recorder):
+    watcher = recorder()
+    run(searched, watcher, top=4, seeds=2)
+    assert watcher.said[0] == "3 of the 4 asked for: no other config is completed"
+
+
+def test_seeds_are_fresh_and_the_same_at_each_call():
+    assert fresh_seeds(3, {42, None}) == [1000, 1001, 1002]
+    assert fresh_seeds(3, {1000, 1002, 7}) == [1001, 1003, 1004]
+
+
+def test_a_second_call_trains_only_what_is_missing(searched, recorder):
+    first, again, more = recorder(), recorder(), recorder()
+    rows = run(searched, first, top=2, seeds=2)
+    assert run(searched, again, top=2, seeds=2) == rows
+    assert again.began == []
+    assert again.said[0].endswith("4 of 4 trainings are done")
+    run(searched, more, top=3, seeds=3)
+    assert trained(more) == [(2, 1000), (2, 1001), (0, 1002), (1, 1002), (2, 1002)]
+
+
+def test_a_narrower_call_takes_nothing_back(searched):
+    rows = run(searched, top=2, seeds=3)
+    assert run(searched, top=1, seeds=2) == rows
+
+
+def test_configs_that_differ_in_their_seed_alone_are_one(workplace, recorder):
+    known = [
+        {"name": "a", "learning_rate": 1e-2, "seed": 1},
+        {"name": "b", "learning_rate": 1e-2, "seed": 2},
+        {"name": "c", "learning_rate": 1e-4},
+    ]
+    workplace.start(workplace.write_study(known=known, trials=3))
+    watcher = recorder()
+    run(workplace, watcher, top=2, seeds=2)
+    best = workplace.read().trials()
+    twin = min(best[:2], key=lambda trial: trial["val_rmse"])["number"]
+    assert {number for number, _ in trained(watcher)} == {twin, 2}
+
+
+def test_biases_have_no_seed_and_are_confirmed_over_cuts(workplace):
+    study = workplace.write_study(
+        base={"architecture": "biases"}, space={"user_shrinkage": {"float": [1, 50]}}, trials=2
+    )
+    workplace.start(study)
+    rows = run(workplace, top=2, seeds=2)
+    assert {row["seeds"] for row in rows} == {2}
+    assert rows[0]["values"][1000] != rows[0]["values"][1001]
+
+
+def test_a_split_by_time_keeps_its_cut_and_says_so(workplace, recorder, monkeypatch):
+    splits = []
+
+    class Recorded(Training):
+        def __init__(self, config, split, device):
+            splits.append(split.fingerprint)
+            super().__init__(config, split, device)
+
+    workplace.start(workplace.write_study(split={"method": "temporal"}, trials=1))
+    monkeypatch.setattr(module, "Training", Recorded)
+    watcher = recorder()
+    (row,) = run(workplace, watcher, top=1, seeds=2)
+    assert (row["seeds"], row["cuts"]) == (2, 1)
+    assert len(splits) == 2
+    assert len(set(splits)) == 1
+    assert "all on the one cut that a temporal:80/10/10 split has" in watcher.said[0]
+
+
+# Cut off, and gone on with.
+
+
+def test_results_before_a_crash_are_kept(searched, recorder):
+    def crash(sentence):
+        if "validation RMSE" in sentence:
+            raise RuntimeError("no")
+
+    watcher = recorder()
+    watcher.tell = crash
+    with pytest.raises(RuntimeError):
+        run(searched, watcher, top=2, seeds=2)
+    assert results_of(searched) == {"recsys_search:confirm:0:1000"}
+    assert searched.read().best()[0]["confirmed"] is None
+    again = recorder()
+    run(searched, again, top=2, seeds=2)
+    assert trained(again) == [(1, 1000), (0, 1001), (1, 1001)]
+    assert searched.read().best()[0]["confirmed"]["seeds"] == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_a_signal_ends_it_after_the_epoch_and_keeps_what_is_done(
+    searched, recorder, number, raised
+):
+    def at_epoch(trial, report):
+        if (trial, report.epoch) == (1, 1):
+            signal.raise_signal(number)
+
+    watcher = recorder(at_epoch)
+    with pytest.raises(raised) as caught:
+        run(searched, watcher, top=2, seeds=2)
+    assert getattr(caught.value, "code", 143) == 143
+    assert results_of(searched) == {"recsys_search:confirm:0:1000"}
+    assert searched.read().confirmation() == []
+
+
+def test_a_training_that_is_through_when_a_signal_comes_is_kept(searched, recorder):
+    def at_epoch(trial, report):
+        if (trial, report.epoch) == (0, 2):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(searched, recorder(at_epoch), top=2, seeds=2)
+    assert results_of(searched) == {"recsys_search:confirm:0:1000"}
+
+
+def test_it_waits_for_no_other_process_of_the_study(searched):
+    with (
+        sole_runner(searched.storage, "small"),
+        pytest.raises(StudyError, match="is being run by another process"),
+    ):
+        run(searched)
+
+
+# Divergence.
+
+
+def test_a_trial_that_diverges_is_not_confirmed_and_not_trained_on(searched, recorder, monkeypatch):
+    class Wild(Training):
+        def __iter__(self):
+            for report in super().__iter__():
+                wild = self.config.learning_rate == 1e-2 and self.config.seed == 1001
+                yield replace(report, val_rmse=float("nan")) if wild else report
+
+    monkeypatch.setattr(module, "Training", Wild)
+    watcher = recorder()
+    leader, diverged = run(searched, watcher, top=2, seeds=3)
+    assert (0, 1002) not in trained(watcher)
+    assert leader["number"] == 1
+    assert (diverged["number"], diverged["diverged_with_seed"], diverged["mean"]) == (0, 1001, None)
+    assert "trial 0 with seed 1001: diverged" in watcher.said
+    first, second = searched.read().best(2)
+    assert (first["number"], second["number"]) == (1, 0)
+    assert (second["confirmed"], second["diverged_with_seed"]) == (None, 1001)
+    assert searched.read().unconfirmed_below() is None  # though trial 0 was lower in the search
+
+
+# What is read then.
+
+
+def test_the_ranking_has_the_keys_that_others_rely_on(searched):
+    leader, other = run(searched, top=2, seeds=2)
+    assert leader["mean"] == pytest.approx(fmean(leader["values"].values()))
+    assert leader["low"] < leader["mean"] < leader["high"]
+    assert (leader["seeds"], leader["cuts"], leader["behind"], leader["tie"]) == (2, 2, None, False)
+    assert other["behind"]["mean"] == pytest.approx(other["mean"] - leader["mean"])
+    assert other["tie"] == (other["behind"]["low"] <= 0)
+    assert leader.keys() == other.keys()
+    assert searched.read().confirmation() == [leader, other]
+
+
+def test_the_best_is_confirmed_once_it_is(searched, tmp_path):
+    reader = searched.read()
+    assert reader.best()[0]["confirmed"] is None
+    assert reader.status()["confirmed"] is None
+    assert reader.experiment().metrics["confirmed_val_rmse"] is None
+    leader = run(searched, top=2, seeds=2)[0]
+    told = {key: leader[key] for key in ("mean", "low", "high", "seeds", "cuts")}
+    assert reader.best()[0]["number"] == leader["number"]
+    assert reader.best()[0]["confirmed"] == told
+    assert reader.status()["confirmed"] == {"number": leader["number"], **told}
+    write_experiment(tmp_path / "config.yaml", reader.experiment())
+    experiment = read_experiment(tmp_path / "config.yaml")
+    assert experiment.metrics["confirmed_val_rmse"] == told
+    assert experiment.origin["trial"] == leader["number"]
+
+
+def test_a_confirmed_trial_is_preferred_to_a_lower_one_that_is_not(searched):
+    """A trial that the search saw lower comes after the confirmation."""
+    leader = run(searched, top=2, seeds=2)[0]
+    assert searched.read().unconfirmed_below() is None
+    with writable_storage(searched.storage) as storage:
+        study = optuna.load_study(study_name="small", storage=storage)
+        study.add_trial(
+            optuna.trial.create_trial(
+                value=0.1,
+                user_attrs={"val_rmse": 0.1},
+                system_attrs={CONFIG: study.trials[2].system_attrs[CONFIG]},
+            )
+        )
+    reader = searched.read()
+    assert reader.best()[0]["number"] == reader.experiment().origin["trial"] == leader["number"]
+    assert reader.unconfirmed_below()["number"] == reader.status()["best"]["number"] == 3
+    # Confirmed trials, then the others by their value in the search.
+    assert [trial["number"] for trial in reader.best(9)][2:] == [3, 2]
+
+
+# Refused.
+
+
+def test_one_seed_is_refused_for_it_has_no_interval(searched):
+    with pytest.raises(OptionError, match=r"^seeds must be at least 2, got 1: one value has no"):
+        run(searched, seeds=1)
+
+
+def test_other_ratings_than_the_studys_are_refused(searched):
+    searched.write_ratings(seed=1)
+    with pytest.raises(StudyError, match="was begun on ratings with the fingerprint"):
+        run(searched)
+    assert results_of(searched) == set()
+
+
+def test_ratings_that_moved_are_found_where_they_are_said_to_be(searched):
+    moved = searched.folder / "elsewhere"
+    (searched.folder / "ratings").rename(moved)
+    with pytest.raises(DataError, match="ratings"):
+        run(searched)
+    assert len(run(searched, top=1, seeds=2, dataset=str(moved))) == 1
+
+
+def test_a_study_without_a_completed_trial_has_nothing_to_confirm(workplace, recorder):
+    def stop(number, report):
+        raise RuntimeError("no")
+
+    workplace.start(workplace.write_study(trials=1), recorder(stop))
+    with pytest.raises(NothingYet, match="small has no completed trial yet"):
+        run(workplace)

@@ -1,0 +1,574 @@
+"""Studies from their first trial to their end, through whatever comes between."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from statistics import median
+
+import optuna
+import pytest
+from recsys_search.errors import ConfigError, DataError, StudyError
+from recsys_search.search.definition.study_file import load_study
+from recsys_search.search.running import objective, run_study
+from recsys_search.search.running.queueing import reconcile
+from recsys_search.search.running.run_study import start
+from recsys_search.search.storage.engines import writable_storage
+
+# Says when its second epoch begins, and takes its time over it.
+SLOW_START = """
+import sys, time
+from recsys_search.model.training.training import Training
+
+train_epoch = Training._train_epoch
+
+def slow(self):
+    if len(self.reports) == 1:
+        print("second epoch", flush=True)
+        time.sleep(float(sys.argv[1]))
+    return train_epoch(self)
+
+Training._train_epoch = slow
+from recsys_search.cli import main
+main(["start", "--study", sys.argv[2], "--storage", sys.argv[3], "--device", "cpu"])
+"""
+
+
+@pytest.fixture
+def start_slowly(workplace):
+    """Starts a study in another process, and returns it in the middle of its second epoch."""
+
+    def start_slowly(study, *, second_epoch_s):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SLOW_START, str(second_epoch_s), study, workplace.storage],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout.readline() == "second epoch\n"
+        return process
+
+    return start_slowly
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The seconds that a study's timeout goes by: it stands still unless it is moved."""
+    clock = [1000.0]
+    monkeypatch.setattr(run_study, "monotonic", lambda: clock[0])
+    return clock
+
+
+@pytest.fixture
+def interrupt(recorder):
+    """Builds a watcher that sends this process signals at the end of the first epoch."""
+
+    def interrupt(*signals):
+        def at_epoch(number, report):
+            if (number, report.epoch) == (0, 1):
+                for each in signals:
+                    signal.raise_signal(each)
+
+        return recorder(at_epoch)
+
+    return interrupt
+
+
+def column(reader, key):
+    return [trial[key] for trial in reader.trials()]
+
+
+# How many.
+
+
+def test_a_study_runs_to_its_total(workplace):
+    reader = workplace.start(workplace.write_study(trials=3))
+    assert column(reader, "number") == [0, 1, 2]
+    assert column(reader, "state") == ["complete"] * 3
+    assert reader.status()["done"] == reader.status()["total"] == 3
+
+
+def test_a_second_start_runs_nothing(workplace, recorder):
+    study = workplace.write_study()
+    workplace.start(study)
+    watcher = recorder()
+    reader = workplace.start(study, watcher)
+    assert (watcher.began, len(reader.trials())) == ([], 2)
+
+
+def test_more_trials_carry_on(workplace, recorder):
+    study = workplace.write_study()
+    workplace.start(study, trials=1)
+    watcher = recorder()
+    reader = workplace.start(study, watcher, trials=3)
+    assert [trial.number for trial in watcher.began] == [1, 2]
+    # Another start draws other values, or it would try the first ones again.
+    assert len({trial.config.learning_rate for trial in watcher.began}) == 2
+    assert len(set(column(reader, "val_rmse"))) == 3
+
+
+def test_a_study_carries_on_by_its_name_alone(workplace, tmp_path):
+    study = workplace.write_study()
+    workplace.start(study, trials=1)
+    (tmp_path / "small.yaml").unlink()
+    assert workplace.start("small", trials=2).status()["done"] == 2
+
+
+# Known configs.
+
+
+def test_known_configs_come_first_in_order_with_their_fixed_fields(workplace, recorder):
+    known = [
+        {"name": "b", "learning_rate": 2e-3, "rating_dropout": 0.2, "seed": 7},
+        {"name": "a", "learning_rate": 1e-3},
+    ]
+    watcher = recorder()
+    reader = workplace.start(workplace.write_study(known=known, trials=3), watcher)
+    assert [trial.label for trial in watcher.began] == ["b", "a", None]
+    first, second, _ = (trial.config for trial in watcher.began)
+    assert (first.learning_rate, first.rating_dropout, first.seed) == (2e-3, 0.2, 7)
+    assert (second.learning_rate, second.rating_dropout, second.seed) == (1e-3, 0.3, 42)
+    assert reader.show(0)["config"]["rating_dropout"] == 0.2
+
+
+def test_known_configs_are_not_queued_twice(workplace, recorder):
+    study = workplace.write_study(known=[{"name": "a"}, {"name": "b"}, {"name": "c"}])
+    workplace.start(study, trials=1)
+    watcher = recorder()
+    workplace.start(study, watcher, trials=4)
+    assert [trial.label for trial in watcher.began] == ["b", "c", None]
+
+
+# Endings.
+
+
+def test_every_trial_of_a_finished_study_says_why_it_ended(studied):
+    trials = studied.read().trials()
+    assert [trial["stop_reason"] for trial in trials] == [
+        None,
+        "plateau",
+        None,
+        "diverged",
+        "hopeless",
+    ]
+    assert all(trial["reason"] for trial in trials)
+
+
+def test_a_trial_that_runs_to_its_last_epoch_names_the_best(studied):
+    trial = studied.read().show(0)
+    best = min(trial["reports"], key=lambda report: report.val_rmse).epoch
+    assert trial["reason"] == f"ran all 3 epochs; the best was epoch {best}"
+    assert (trial["state"], trial["epochs"], trial["best_epoch"]) == ("complete", 3, best)
+
+
+def test_a_plateau_far_from_the_best_trial_is_pruned(studied):
+    trial = studied.read().show(1)
+    rmse = [report.val_rmse for report in trial["reports"]]
+    assert len(rmse) < 20
+    assert rmse[-1] >= rmse[-2] == min(rmse)
+    assert (trial["state"], trial["val_rmse"]) == ("pruned", rmse[-2])
+    assert f"no better than {rmse[-2]:.4f} (epoch {len(rmse) - 1})" in trial["reason"]
+
+
+def test_a_full_disk_costs_a_trial_its_reports_and_not_its_result(workplace, monkeypatch):
+    def full(**_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(objective, "upload_artifact", full)
+    [trial] = workplace.start(workplace.write_study(trials=1)).trials()
+    assert (trial["state"], trial["epochs"]) == ("complete", 2)
+    assert trial["val_rmse"] > 0
+    assert trial["reason"].startswith("ran all 2 epochs")
+    assert "; its epoch reports are lost: " in trial["reason"]
+    assert "No space left on device" in trial["reason"]
+    assert workplace.read().reports(0) == []
+
+
+def test_a_contenders_plateau_is_complete_with_the_value_of_its_best_epoch(workplace):
+    """The first trial is ahead of all others, for there are none."""
+    base = {**workplace.base, "max_epochs": 40, "patience": 1, "learning_rate": 0.02}
+    space = {"rating_dropout": {"float": [0.1, 0.4]}}
+    reader = workplace.start(workplace.write_study(base=base, space=space, trials=1))
+    [trial] = reader.trials()
+    rmse = [report.val_rmse for report in reader.reports(0)]
+    assert (trial["state"], trial["stop_reason"]) == ("complete", "plateau")
+    assert trial["val_rmse"] == rmse[-2] == min(rmse)
+
+
+def test_a_diverging_trial_is_pruned_with_its_figures(studied):
+    trial = studied.read().show(3)
+    last = trial["reports"][-1]
+    assert not last.finite
+    assert (trial["state"], trial["stop_reason"]) == ("pruned", "diverged")
+    assert trial["reason"] == (
+        f"loss {last.train_loss:g} and validation RMSE {last.val_rmse:g} in epoch {last.epoch}, "
+        "at learning rate 1e+06 and KL weight 0.001"
+    )
+
+
+def test_a_hopeless_trial_is_pruned_with_the_median_it_was_held_against(studied):
+    reader = studied.read()
+    trial = reader.show(4)
+    epoch = trial["epochs"]
+    others = [reader.reports(number)[epoch - 1].val_rmse for number in (0, 2)]
+    assert (trial["state"], trial["stop_reason"]) == ("pruned", "hopeless")
+    assert trial["val_rmse"] > median(others)
+    assert trial["reason"] == (
+        f"best validation RMSE {trial['val_rmse']:.4f} by epoch {epoch} is above "
+        f"{median(others):.4f}, the median of the 2 completed trials at that epoch"
+    )
+
+
+def test_a_failed_trial_carries_its_error(workplace, monkeypatch):
+    class Broken:
+        def __init__(self, *_):
+            raise RuntimeError("no space\n  left")
+
+    monkeypatch.setattr(objective, "Training", Broken)
+    reader = workplace.start(workplace.write_study(trials=1))
+    (trial,) = reader.trials()
+    assert (trial["state"], trial["reason"]) == ("failed", "RuntimeError: no space left")
+    assert (trial["stop_reason"], trial["epochs"], trial["val_rmse"]) == (None, 0, None)
+    assert reader.status()["failed"] == reader.status()["done"] == 1
+
+
+def test_three_failures_in_a_row_end_the_study_with_one_line(workplace, monkeypatch):
+    class Broken:
+        def __init__(self, *_):
+            raise RuntimeError("no space\nleft")
+
+    monkeypatch.setattr(objective, "Training", Broken)
+    with pytest.raises(StudyError) as caught:
+        workplace.start(workplace.write_study(trials=9))
+    assert str(caught.value) == (
+        "the last 3 trials of small failed, the last one with RuntimeError: no space left; "
+        "mend the cause and start again"
+    )
+    assert workplace.read().status()["failed"] == 3
+
+
+def test_failures_that_are_not_in_a_row_do_not_end_the_study(workplace, monkeypatch):
+    training, began = objective.Training, []
+
+    def broken_often(*args):
+        began.append(args)
+        if len(began) % 3:
+            raise RuntimeError("no")
+        return training(*args)
+
+    monkeypatch.setattr(objective, "Training", broken_often)
+    reader = workplace.start(workplace.write_study(trials=7))
+    assert [state[0] for state in column(reader, "state")] == list("ffcffcf")
+
+
+# The target.
+
+
+def test_the_target_ends_the_study_and_no_trial(workplace, recorder):
+    target = {"metric": "val_mse", "below": 20}  # any trial's
+    watcher = recorder()
+    reader = workplace.start(workplace.write_study(objective={"target": target}), watcher)
+    (trial,) = reader.trials()
+    assert (trial["state"], trial["epochs"]) == ("complete", 2)
+    assert reader.status()["target"]["reached"]
+    assert watcher.said == ["the target is reached"]
+
+
+def test_a_target_out_of_reach_ends_nothing(workplace):
+    reader = workplace.start(workplace.write_study(), target_rmse=0.1)
+    assert len(reader.trials()) == 2
+    assert reader.status()["target"] == {
+        "metric": "val_rmse",
+        "value": 0.1,
+        "reached": False,
+        "note": "",
+    }
+
+
+def test_a_pruned_trial_below_the_target_does_not_reach_it(workplace):
+    """It is above the biases in every epoch, and yet good enough for the target."""
+    base = {"architecture": "hybrid", "amp": "off", "max_epochs": 3, "batch_size": 2000}
+    small = {"latent_dim": 2, "n_factors": 2, "hidden_dims": [4], "learning_rate": 1e-6}
+    strict = [{"divergence": {"lost_factor": 1.001, "patience": 2}}]
+    study = workplace.write_study(base={**base, **small}, space={}, pruners=strict, trials=1)
+    reader = workplace.start(study, target_rmse=4.0)
+    (trial,) = reader.trials()
+    assert (trial["state"], trial["stop_reason"]) == ("pruned", "diverged")
+    assert trial["val_rmse"] < 4
+    assert not reader.status()["target"]["reached"]
+
+
+# Out of time, and interrupted.
+
+
+def test_a_timeout_ends_the_trial_and_the_next_start_makes_up_for_it(workplace, recorder, clock):
+    def at_epoch(number, report):
+        if (number, report.epoch) == (1, 1):
+            clock[0] += 61
+
+    study = workplace.write_study(known=[{"name": "a"}, {"name": "b", "seed": 7}], trials=3)
+    watcher = recorder(at_epoch)
+    status = workplace.start(study, watcher, timeout="1m").status()
+    assert watcher.said == ["out of time (1m)"]
+    assert (status["done"], status["complete"], status["waiting"]) == (1, 1, 1)
+    assert status["stops"] == {"interrupted": 1}
+    trial = workplace.read().show(1)
+    assert (trial["stop_reason"], trial["epochs"]) == ("interrupted", 1)
+    assert trial["reason"] == "out of time (1m) after epoch 1"
+    assert len(trial["reports"]) == 1
+
+    watcher = recorder()
+    reader = workplace.start(study, watcher)
+    assert (reader.status()["done"], reader.status()["complete"]) == (3, 3)
+    assert column(reader, "retry_of") == [None, None, 1, None]
+    assert [trial.label for trial in watcher.began] == ["b", None]
+    assert "trial 1 is tried again as trial 2" in watcher.said
+    assert reader.show(2)["config"] == reader.show(1)["config"]
+    assert reader.show(2)["config"]["seed"] == 7
+
+
+def test_a_timeout_binds_the_start_that_it_was_given_to(workplace, recorder, clock):
+    def at_epoch(number, report):
+        clock[0] += 61
+
+    workplace.start(workplace.write_study(), recorder(at_epoch), timeout="1m")
+    # Carried on with by its name: the storage's own study is taken.
+    assert workplace.start("small", recorder(at_epoch)).status()["complete"] == 2
+
+
+def test_a_trial_that_is_through_when_time_is_out_counts(workplace, recorder, clock):
+    def at_epoch(number, report):
+        if report.epoch == 2:
+            clock[0] += 61
+
+    reader = workplace.start(workplace.write_study(), recorder(at_epoch), timeout="1m")
+    assert column(reader, "state") == ["complete"]
+
+
+@pytest.mark.parametrize(
+    ("number", "left_with"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_a_signal_ends_the_trial_after_its_epoch_and_it_is_queued(
+    workplace, interrupt, number, left_with
+):
+    study = workplace.write_study()
+    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(left_with) as caught:
+        workplace.start(study, interrupt(number))
+    assert caught.value.args == (() if left_with is KeyboardInterrupt else (143,))
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
+    (trial,) = workplace.read().trials()
+    assert trial["stop_reason"] == "interrupted"
+    assert trial["reason"] == f"{number.name} after epoch 1"
+    assert workplace.read().status()["waiting"] == 1
+
+    reader = workplace.start(study)
+    assert column(reader, "retry_of") == [None, 0, None]
+    assert reader.status()["done"] == reader.status()["complete"] == 2
+
+
+def test_a_second_signal_leaves_at_once_and_the_trial_is_queued(workplace, interrupt):
+    watcher = interrupt(signal.SIGINT, signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        workplace.start(workplace.write_study(), watcher)
+    assert watcher.said == ["SIGINT: ending after this epoch; once more to leave at once"]
+    (trial,) = workplace.read().trials()
+    assert (trial["stop_reason"], trial["reason"]) == (
+        "interrupted",
+        "stopped in the middle of an epoch",
+    )
+    assert workplace.read().status()["waiting"] == 1
+
+
+def test_ctrl_c_ends_the_command_with_130_and_no_traceback(workplace, start_slowly):
+    study = workplace.write_study(base={**workplace.base, "max_epochs": 3})
+    process = start_slowly(study, second_epoch_s=0.5)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in told
+    assert told.splitlines()[-1] == "interrupted"
+    (trial,) = workplace.read().trials()
+    assert trial["stop_reason"] == "interrupted"
+    assert trial["reason"] == "SIGINT after epoch 2"
+    assert workplace.read().status()["waiting"] == 1
+
+
+def test_ctrl_c_twice_does_not_wait_for_the_epoch(workplace, start_slowly):
+    process = start_slowly(workplace.write_study(), second_epoch_s=200)
+    process.send_signal(signal.SIGINT)
+    while "once more to leave at once" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in told
+    (trial,) = workplace.read().trials()
+    assert trial["reason"] == "stopped in the middle of an epoch"
+    assert workplace.read().status()["waiting"] == 1
+
+
+def test_a_killed_trial_is_made_up_for(workplace, start_slowly):
+    study = workplace.write_study(known=[{"name": "a", "seed": 7}])
+    process = start_slowly(study, second_epoch_s=200)
+    process.kill()
+    process.communicate()
+    status = workplace.read().status()
+    assert (status["running"], status["interrupted"]) == (0, 1)  # not what the storage says
+
+    reader = workplace.start(study)
+    first, second, _ = reader.trials()
+    assert (first["stop_reason"], first["epochs"]) == ("interrupted", 1)
+    assert first["reason"] == ("its process ended without a word: killed, or the machine went down")
+    assert (second["retry_of"], second["known_config"]) == (0, "a")
+    assert reader.show(1)["config"] == reader.show(0)["config"]
+    status = reader.status()
+    assert (status["done"], status["complete"], status["running"]) == (2, 2, 0)
+
+
+# What does not belong together.
+
+
+def test_a_study_file_that_changed_is_refused(workplace):
+    workplace.start(workplace.write_study())
+    changed = workplace.write_study(space={"learning_rate": {"float": [1e-4, 1e-1], "log": True}})
+    with pytest.raises(StudyError) as caught:
+        workplace.start(changed)
+    assert str(caught.value) == (
+        f"study small in {workplace.storage} was begun with another space learning_rate float: "
+        "[0.0001, 0.01], not [0.0001, 0.1]; "
+        "go on with recsys-search start --study small, or give the file another name"
+    )
+    assert len(workplace.read().trials()) == 2
+
+
+def test_trials_timeout_and_target_may_change(workplace):
+    workplace.start(workplace.write_study(trials=1))
+    target = {"metric": "val_rmse", "below": 0.1}
+    changed = workplace.write_study(trials=2, timeout="1h", objective={"target": target})
+    assert workplace.start(changed).status()["done"] == 2
+
+
+def test_changed_ratings_are_refused(workplace):
+    study = workplace.write_study()
+    begun_on = workplace.start(study, trials=1).experiment().fingerprint
+    workplace.write_ratings(seed=1)
+    with pytest.raises(StudyError) as caught:
+        workplace.start(study)
+    assert str(caught.value).startswith(
+        f"study small was begun on ratings with the fingerprint {begun_on}, and "
+    )
+    assert str(caught.value).endswith("; restore them, or begin a new study")
+    assert len(workplace.read().trials()) == 1
+
+
+def test_another_dataset_is_refused(workplace):
+    study = workplace.write_study()
+    workplace.start(study, trials=1)
+    with pytest.raises(
+        StudyError, match=r"was begun on ratings with the fingerprint \w+, and demo"
+    ):
+        workplace.start(study, dataset="demo")
+
+
+def test_a_dataset_may_move(workplace):
+    study = workplace.write_study()
+    workplace.start(study, trials=1)
+    (workplace.folder / "ratings").rename(workplace.folder / "moved")
+    reader = workplace.start("small", trials=2, dataset=str(workplace.folder / "moved"))
+    assert reader.status()["complete"] == 2
+    assert reader.experiment().dataset == str(workplace.folder / "moved")
+
+
+def test_a_study_is_run_by_one_process_at_a_time(workplace, start_slowly):
+    study = workplace.write_study()
+    start_slowly(study, second_epoch_s=200)
+    with pytest.raises(StudyError, match="small is being run by another process"):
+        workplace.start(study)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "error", "message"),
+    [
+        ({"dataset": "ml-3m"}, DataError, "no dataset named 'ml-3m'; choose from ml-"),
+        ({"timeout": "soon"}, ConfigError, "'soon' is no duration; write 2h"),
+        ({"target_rmse": -1.0}, ConfigError, "below must be greater than 0, got -1.0"),
+    ],
+)
+def test_an_override_that_does_not_hold_is_refused(workplace, overrides, error, message):
+    with pytest.raises(error, match=message):
+        workplace.start(workplace.write_study(), **overrides)
+
+
+def test_a_study_that_cannot_begin_leaves_no_storage_behind(workplace):
+    with pytest.raises(StudyError, match="no built-in study and no file named 'smal'"):
+        start("smal", workplace.storage)
+    with pytest.raises(ConfigError, match="cuda:99"):
+        start(workplace.write_study(), workplace.storage, device="cuda:99")
+    assert not (workplace.folder / "studies.db").exists()
+
+
+def test_someone_elses_study_in_the_storage_is_passed_over(workplace):
+    with writable_storage(workplace.storage) as storage:
+        optuna.create_study(study_name="theirs", storage=storage).add_trial(
+            optuna.trial.create_trial(value=0.0)
+        )
+    reader = workplace.start(workplace.write_study())
+    assert (reader.spec.name, workplace.read().spec.name) == ("small", "small")
+    assert reader.best()[0]["val_rmse"] > 0
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_someone_elses_study_of_the_same_name_is_not_taken_over(workplace, direction):
+    with writable_storage(workplace.storage) as storage:
+        theirs = optuna.create_study(study_name="small", storage=storage, direction=direction)
+        theirs.add_trial(optuna.trial.create_trial(value=0.0))
+        with pytest.raises(StudyError, match="small"):
+            start(workplace.write_study(), workplace.storage, device="cpu")
+        assert (theirs.user_attrs, len(theirs.get_trials())) == ({}, 1)
+
+
+# Setting right what a crash left.
+
+
+def queue(study):
+    return study.get_trials(states=[optuna.trial.TrialState.WAITING])
+
+
+def test_reconciling_twice_queues_once():
+    study = optuna.create_study()
+    study.enqueue_trial({"x": 0.25})
+    trial = study.ask()
+    trial.suggest_float("x", 0, 1)
+    study.tell(trial, state=optuna.trial.TrialState.FAIL)
+    for _ in range(3):
+        reconcile(study, study._storage, load_study("demo"))
+    (retry,) = queue(study)
+    assert retry.user_attrs == {"retry_of": 0}
+    assert study.ask().suggest_float("x", 0, 1) == 0.25
+
+
+def test_a_trial_killed_before_all_its_values_were_drawn_keeps_the_others():
+    study = optuna.create_study()
+    study.enqueue_trial({"x": 0.25, "y": 0.75})
+    trial = study.ask()
+    trial.suggest_float("x", 0, 1)
+    study.tell(trial, state=optuna.trial.TrialState.FAIL)
+    reconcile(study, study._storage, load_study("demo"))
+    retry = study.ask()
+    assert (retry.suggest_float("x", 0, 1), retry.suggest_float("y", 0, 1)) == (0.25, 0.75)
+
+
+def test_a_finished_trial_is_not_queued_again(workplace):
+    workplace.start(workplace.write_study())
+    with writable_storage(workplace.storage) as storage:
+        study = optuna.load_study(study_name="small", storage=storage)
+        reconcile(study, storage, load_study("demo"))
+        assert queue(study) == []
+
+
+def test_what_a_split_leaves_out_is_told(workplace, recorder):
+    watcher = recorder()
+    workplace.start(workplace.write_study(split={"method": "leave-last-k", "k": 16}), watcher)
+    assert "have too few ratings for a leave-last-16 split" in watcher.said[0]

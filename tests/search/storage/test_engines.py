@@ -1,0 +1,242 @@
+"""The database behind the studies."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from time import monotonic
+
+import optuna
+import pytest
+from optuna.study import StudyDirection
+from recsys_search.errors import StudyError
+from recsys_search.search.results.reading import StudyReader, list_studies
+from recsys_search.search.running.run_study import start
+from recsys_search.search.storage.artifacts import artifact_store
+from recsys_search.search.storage.engines import readable_storage, writable_storage
+
+TAKE_TRIALS = """
+import json, sys
+import optuna
+from recsys_search.search.storage.engines import writable_storage
+
+with writable_storage(sys.argv[1]) as storage:
+    study = optuna.load_study(study_name="queue", storage=storage)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(json.dumps([study.ask().number for _ in range(int(sys.argv[2]))]))
+"""
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path}/studies.db"
+
+
+@pytest.fixture
+def refusal(workplace):
+    """What a writer and a reader say to a storage URL: one line each, of our own."""
+
+    def refusal(url):
+        said = []
+        for use in (
+            lambda: start(workplace.write_study(), url, device="cpu"),
+            lambda: list_studies(url),
+        ):
+            with pytest.raises(StudyError) as caught:
+                use()
+            assert "\n" not in str(caught.value)
+            said.append(str(caught.value))
+        return said
+
+    return refusal
+
+
+def pragma(storage, name):
+    with storage.engine.connect() as connection:
+        return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+
+
+def test_sqlite_writes_ahead_and_waits_for_the_disk(url):
+    with writable_storage(url) as storage:
+        assert pragma(storage, "journal_mode") == "wal"
+        assert pragma(storage, "synchronous") == 2  # FULL
+
+
+def test_a_writer_holds_the_lock_from_its_first_read_on(url, tmp_path):
+    with (
+        writable_storage(url) as storage,
+        storage.engine.begin(),
+        closing(sqlite3.connect(tmp_path / "studies.db", timeout=0)) as other,
+        pytest.raises(sqlite3.OperationalError, match="locked"),
+    ):
+        other.execute("BEGIN IMMEDIATE")
+
+
+def test_a_reader_cannot_write(url, tmp_path):
+    with writable_storage(url):
+        pass
+    with pytest.raises(Exception) as caught:
+        readable_storage(url).create_new_study([StudyDirection.MINIMIZE], "mine")
+    assert "readonly" in f"{caught.value} {caught.value.__cause__}"
+
+
+def test_one_look_at_a_storage_that_nobody_writes_to_leaves_no_side_files(url, tmp_path):
+    with writable_storage(url) as storage:
+        optuna.create_study(study_name="there", storage=storage)
+    (there,) = readable_storage(url, once=True).get_all_studies()
+    assert there.study_name == "there"
+    assert [path.name for path in tmp_path.iterdir()] == ["studies.db"]
+
+
+def test_one_look_sees_what_a_writer_has_not_moved_to_the_file_yet(url):
+    with writable_storage(url) as storage:
+        optuna.create_study(study_name="there", storage=storage)
+        assert len(readable_storage(url, once=True).get_all_studies()) == 1
+
+
+def test_a_reader_does_not_wait_for_a_writer(url, tmp_path):
+    with writable_storage(url) as storage:
+        optuna.create_study(study_name="there", storage=storage)
+    with closing(sqlite3.connect(tmp_path / "studies.db")) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        asked_at = monotonic()
+        studies = readable_storage(url).get_all_studies()
+        assert monotonic() - asked_at < 10  # one that waits gives up after 60 s
+    assert [study.study_name for study in studies] == ["there"]
+
+
+def test_after_a_study_the_database_file_alone_holds_everything(workplace):
+    start(workplace.write_study(trials=1), workplace.storage, device="cpu")
+    log = workplace.folder / "studies.db-wal"
+    assert not log.exists() or log.stat().st_size == 0
+    shutil.copy(workplace.folder / "studies.db", workplace.folder / "copy.db")
+    (trial,) = StudyReader(f"sqlite:///{workplace.folder}/copy.db").trials()
+    assert (trial["state"], trial["epochs"]) == ("complete", 2)
+
+
+def test_workers_that_take_queued_trials_at_once_never_take_the_same(url):
+    with writable_storage(url) as storage:
+        study = optuna.create_study(study_name="queue", storage=storage)
+        for x in range(60):
+            study.enqueue_trial({"x": x})
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", TAKE_TRIALS, url, "20"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for worker in workers:
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    taken = [number for worker in workers for number in json.loads(worker.communicate()[0])]
+    assert sorted(taken) == list(range(60))
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("studies.db", "storage 'studies.db' is no database URL; write sqlite:///studies.db"),
+        ("", "storage '' is no database URL; write sqlite:///studies.db"),
+        (
+            "sqlite://",
+            "storage sqlite:// is lost when the command ends; write sqlite:///studies.db",
+        ),
+        (
+            "sqlite:///:memory:",
+            "storage sqlite:///:memory: is lost when the command ends; write sqlite:///studies.db",
+        ),
+        ("postgresql://localhost:port/db", "storage 'postgresql://localhost:port/db' is no "),
+        ("oracel://localhost/db", "storage oracel://localhost/db cannot be opened: "),
+    ],
+)
+def test_what_is_no_storage_is_refused_in_one_line(refusal, url, message):
+    for said in refusal(url):
+        assert said.startswith(message)
+
+
+def test_a_missing_storage_is_told_with_the_way_to_one(url, tmp_path):
+    with pytest.raises(StudyError) as caught:
+        list_studies(url)
+    assert str(caught.value) == (
+        f"no studies at {url}; begin one with: recsys-search start --study demo"
+    )
+    assert not (tmp_path / "studies.db").exists()
+
+
+def test_a_missing_folder_is_told_with_its_name(workplace, tmp_path):
+    with pytest.raises(StudyError) as caught:
+        start(workplace.write_study(), f"sqlite:///{tmp_path}/none/studies.db")
+    assert str(caught.value) == (
+        f"storage sqlite:///{tmp_path}/none/studies.db: there is no folder {tmp_path}/none; "
+        "make it first"
+    )
+
+
+@pytest.mark.parametrize("content", [b"no database at all" * 100, b""])
+def test_a_file_that_holds_no_studies_is_refused_in_one_line(tmp_path, url, content):
+    (tmp_path / "studies.db").write_bytes(content)
+    with pytest.raises(StudyError) as caught:
+        list_studies(url)
+    assert str(caught.value).startswith(f"storage {url} cannot be opened: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_not_written_over(workplace, tmp_path, url):
+    (tmp_path / "studies.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(StudyError, match=r"cannot be opened: file is not a database$"):
+        start(workplace.write_study(), url)
+    assert (tmp_path / "studies.db").read_bytes() == b"no database at all" * 100
+
+
+@pytest.mark.parametrize("name", ["my studies", "50% off", "a#b", "über"])
+def test_a_folder_may_have_any_name(tmp_path, name):
+    (tmp_path / name).mkdir()
+    url = f"sqlite:///{tmp_path}/{name}/studies.db"
+    with writable_storage(url) as storage:
+        optuna.create_study(study_name="there", storage=storage)
+    assert [study.study_name for study in readable_storage(url).get_all_studies()] == ["there"]
+    assert (tmp_path / name / "studies.db").is_file()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://me:sesame@127.0.0.1:1/db",  # nobody listens
+        "oracel://me:sesame@localhost/db",
+        "postgresql://me:sesame@localhost:port/db",
+        "postgresql//me:sesame@localhost/db",
+    ],
+)
+def test_a_password_is_never_shown(refusal, url):
+    for said in refusal(url):
+        assert "sesame" not in said
+
+
+def test_the_epoch_reports_lie_beside_the_database(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    artifact_store("sqlite:///mine.db", make=True)
+    artifact_store("postgresql://localhost/db", make=True)
+    assert (tmp_path / "mine.artifacts").is_dir()
+    assert (tmp_path / "studies.artifacts").is_dir()
+
+
+def test_a_study_runs_in_postgresql(postgres, workplace, monkeypatch):
+    monkeypatch.chdir(workplace.folder)
+    workplace.storage = postgres
+    study = workplace.write_study()
+    reader = workplace.start(study)
+    assert [trial["state"] for trial in reader.trials()] == ["complete", "complete"]
+    assert [report.epoch for report in reader.reports(1)] == [1, 2]
+    assert reader.best()[0]["val_rmse"] == min(t["val_rmse"] for t in reader.trials())
+    assert workplace.start(study, trials=3).status()["complete"] == 3
+    assert list_studies(postgres)[0]["study"] == "small"
