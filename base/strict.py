@@ -31,6 +31,9 @@ Count = Annotated[Whole, Field(ge=1)]
 Seed = Annotated[Whole, Field(ge=0, lt=2**31)]
 # What single precision holds, in which models are trained.
 Number = Annotated[float, Field(ge=-1e38, le=1e38, allow_inf_nan=False), _no_truth("float_type")]
+Positive = Annotated[Number, Field(gt=0)]
+NonNegative = Annotated[Number, Field(ge=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
 Chance = Annotated[Number, Field(gt=0, lt=1)]
 
 

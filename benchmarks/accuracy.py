@@ -21,13 +21,9 @@ from keep import add_out, keep
 from machine import machine
 from recsys_search.data.sets.datasets import dataset_reference
 from recsys_search.data.splits.spec import SplitSpec
-from recsys_search.model.config import (
-    CONFIGS,
-    TrainingConfig,
-    build_config,
-    config_fields,
-    config_to_mapping,
-)
+from recsys_search.model.architectures.configs import build_config, config_fields
+from recsys_search.model.architectures.table import architecture_names
+from recsys_search.model.config import TrainingConfig, config_to_mapping
 from recsys_search.model.runs.experiment import Experiment
 from recsys_search.model.runs.run import Run
 from recsys_search.model.runs.train_run import train_run
@@ -72,7 +68,9 @@ def rows_of_others(path: Path, about: dict[str, Any], measured: list[str]) -> li
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset")
-    parser.add_argument("--architectures", nargs="+", default=list(CONFIGS), choices=list(CONFIGS))
+    parser.add_argument(
+        "--architectures", nargs="+", default=architecture_names(), choices=architecture_names()
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[42, 43, 44])
     parser.add_argument("--split-seed", type=int, default=42)
     add_out(parser)
@@ -99,7 +97,7 @@ def main() -> None:
         file = f"accuracy-{Path(args.dataset).name}"
         about = {"dataset": Path(args.dataset).name, "split": asdict(split), "machine": machine()}
         rows += rows_of_others(args.out / f"{file}.json", about, args.architectures)
-        rows.sort(key=lambda row: list(CONFIGS).index(row["architecture"]))
+        rows.sort(key=lambda row: architecture_names().index(row["architecture"]))
         keep(args.out, file, {**about, "rows": rows})
 
 

@@ -31,12 +31,9 @@ from numpy.typing import NDArray
 from optuna.pruners import BasePruner
 from optuna.samplers import RandomSampler
 from optuna.trial import Trial, TrialState
-from recsys_search.model.config import (
-    CONFIGS,
-    TrainingConfig,
-    config_from_mapping,
-    config_to_mapping,
-)
+from recsys_search.model.architectures.configs import config_from_mapping
+from recsys_search.model.architectures.table import architecture_names
+from recsys_search.model.config import TrainingConfig, config_to_mapping
 from recsys_search.model.training.reports import EpochReport, report_of
 from recsys_search.search.definition.study_file import load_study
 from recsys_search.search.pruners import plateau
@@ -302,7 +299,9 @@ def table(figures: dict[str, dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--curves", type=Path, default=FOLDER, help="the folder of the curves")
-    parser.add_argument("--architectures", nargs="+", default=RECORDED, choices=list(CONFIGS))
+    parser.add_argument(
+        "--architectures", nargs="+", default=RECORDED, choices=architecture_names()
+    )
     parser.add_argument("--study", default="breakthrough", help="whose pruners are replayed")
     parser.add_argument("--half", default="all", choices=list(HALVES))
     parser.add_argument("--orders", type=int, default=200)

@@ -4,18 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from pydantic import Field, StrictBool
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from ...base.strict import NonNegative, Positive
 from ..components.bias_head import BiasHead
 from ..components.dropout import Dropout
 from ..components.output import Posterior
 from ..components.vae import RatingVAE
-from ..config import HybridConfig
+from ..config import STRICT, DropoutRate, VaeConfig, Width
 from ..store.train_store import Pairs, TrainStore
+from .table import Architecture
 
 N_DRAWS = 8  # of z for an expected rating: in mirrored pairs, within 0.002 RMSE of very many
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class HybridConfig(VaeConfig):
+    """User and film embeddings, an MLP encoder to the latent, and the mirrored decoder."""
+
+    seed_noise: ClassVar[float] = 0.006
+
+    architecture: Literal["hybrid"] = "hybrid"
+    learning_rate: Positive = 3e-4
+    lr_warmup_epochs: NonNegative = 1.0
+    weight_decay: NonNegative = 1e-4
+    kl_weight: NonNegative = 0.008
+    kl_warmup_epochs: NonNegative = 20.0
+    free_bits: NonNegative = 2.0
+    n_factors: Width = 200  # columns of each embedding
+    hidden_dims: Annotated[tuple[Width, ...], Field(min_length=1)] = (1024, 512, 256, 128)
+    latent_dim: Width = 128
+    dropout: DropoutRate = 0.4  # of the encoder; the decoder has half of it
+    skip: StrictBool = False  # feed the embeddings to the decoder too, past the latent
+    bias: StrictBool = False  # predict the biases plus the decoder's output, not the output alone
 
 
 class HybridVAE(RatingVAE):
@@ -82,3 +108,29 @@ def _mlp(widths: Sequence[int], dropout: float, *, batch_norm: bool) -> nn.Seque
             layers.append(nn.BatchNorm1d(n_out))
         layers += [nn.LayerNorm(n_out), nn.GELU(), Dropout(dropout)]
     return nn.Sequential(*layers)
+
+
+ARCHITECTURE = Architecture(
+    config=HybridConfig,
+    model=HybridVAE,
+    default_space={
+        "kl_weight": {"float": [1e-3, 0.03], "log": True},
+        "learning_rate": {"float": [1e-4, 2e-3], "log": True},
+        "batch_size": {"choice": [1024, 1536, 2048, 3072]},  # RMSE is known to suffer far from 2048
+        "n_factors": {"int": [50, 250], "step": 50},
+        "latent_dim": {"int": [32, 160], "step": 32},
+        "hidden_dims": {
+            "choice": [
+                [2048, 1024, 512, 256],
+                [256, 128],
+                [512, 256, 128],
+                [1024, 512, 256],
+                [1024, 512, 256, 128],
+            ]
+        },
+        "dropout": {"float": [0.2, 0.5]},
+        "bias": {"choice": [False, True]},
+        "free_bits": {"float": [0, 4]},
+        "kl_warmup_epochs": {"int": [0, 40]},
+    },
+)

@@ -1,39 +1,80 @@
-"""From a config to its model."""
+"""The architectures by name. Knows no torch until one of them is looked up.
+
+To add an architecture, write a module in this folder that defines its config, its model and
+`ARCHITECTURE`, and add its name to `BUILT_IN`. From outside of the package:
+
+    register_architecture(Architecture(config=MyConfig, model=MyModel))
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
-from ..components.rating_model import RatingModel
+from ...base.messages import quoted
+from ...errors import ConfigError
 from ..config import TrainingConfig
-from ..store.train_store import TrainStore
-from .baselines import BiasModel, MatrixFactorisation
-from .hybrid import HybridVAE
-from .two_tower import TwoTowerVAE
 
-MODELS: dict[str, Callable[[Any, TrainStore], RatingModel]] = {
-    "two_tower": TwoTowerVAE,
-    "hybrid": HybridVAE,
-    "mf": MatrixFactorisation,
-    "biases": BiasModel,
-}
+if TYPE_CHECKING:
+    from ..components.rating_model import RatingModel
+    from ..store.train_store import TrainStore
+
+# Each is also the name of its module in this folder. Messages list them in this order.
+BUILT_IN = ("two_tower", "hybrid", "mf", "biases")
+REGISTERED: dict[str, Architecture] = {}
 
 
-def build_model(config: TrainingConfig, store: TrainStore) -> RatingModel:
-    """A model with fresh weights, drawn from torch's global generator, on the store's device."""
-    return MODELS[config.architecture](config, store).to(store.device)
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """What training and search need to know about an architecture.
+
+    Attributes:
+        config: its `architecture` field has a default, which names the architecture.
+        model: called with a config and a train store.
+        default_space: field -> axis as a study file writes it, searched by a study without a
+            space.
+    """
+
+    config: type[TrainingConfig]
+    model: Callable[[Any, TrainStore], RatingModel]
+    default_space: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.config.architecture
 
 
-def count_net_parameters(model: RatingModel) -> int:
-    """Trained numbers besides the embeddings', whose number goes with the users and films."""
-    tables = [module for module in model.modules() if isinstance(module, nn.Embedding)]
-    embedded = sum(parameter.numel() for table in tables for parameter in table.parameters())
-    return count_parameters(model) - embedded
+def register_architecture(architecture: Architecture) -> None:
+    """Make an architecture available in this process; a second one of the same name replaces it.
+
+    Raises:
+        ValueError: the name is that of a built-in architecture.
+    """
+    if architecture.name in BUILT_IN:
+        raise ValueError(f"{architecture.name} is a built-in architecture; choose another name")
+    REGISTERED[architecture.name] = architecture
 
 
-def count_parameters(model: RatingModel) -> int:
-    """Trained or fitted numbers, embeddings included."""
-    return sum(parameter.numel() for parameter in model.parameters())
+def architecture_names() -> tuple[str, ...]:
+    """The built-in architectures, then the registered ones."""
+    return (*BUILT_IN, *REGISTERED)
+
+
+def find_architecture(name: str) -> Architecture:
+    """The architecture of this name. The first look-up of a built-in one imports torch.
+
+    Raises:
+        ConfigError: no such architecture.
+    """
+    names = architecture_names()
+    if name not in names:
+        raise ConfigError(
+            f"no architecture named {quoted(name)}; choose from {', '.join(names)}",
+            at=("architecture",),
+        )
+    if name in REGISTERED:
+        return REGISTERED[name]
+    architecture: Architecture = import_module(f".{name}", __package__).ARCHITECTURE
+    return architecture

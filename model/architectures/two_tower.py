@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field, StrictBool
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from ...base.strict import Count, NonNegative, Number, Positive
 from ..components.bias_head import BiasHead, product_scores
 from ..components.output import Posterior
 from ..components.vae import RatingVAE
-from ..config import TwoTowerConfig
+from ..config import STRICT, BatchSize, DropoutRate, VaeConfig, Width
 from ..store.side_features import side_features
 from ..store.sparse import RowWeights
 from ..store.train_store import Pairs, TrainStore
+from .table import Architecture
 
 INITIAL_LOGVAR = -4.0  # small noise at first, so that early gradients see the signal
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class TwoTowerConfig(VaeConfig):
+    """A user is the sum over the films they rated, a film the sum over its raters."""
+
+    seed_noise: ClassVar[float] = 0.002
+
+    architecture: Literal["two_tower"] = "two_tower"
+    max_epochs: Count = 60
+    batch_size: BatchSize = 16384
+    learning_rate: Positive = 3e-3
+    weight_decay: NonNegative = 0.1
+    kl_weight: NonNegative = 1e-3
+    latent_dim: Width = 64
+    norm_power: Annotated[Number, Field(ge=0, le=1)] = 0.6  # a sum over n ratings is scaled by n^-p
+    rating_dropout: DropoutRate = 0.3  # share of the train ratings left out of an epoch's sums
+    init_std: Positive = 0.02
+    side: StrictBool = True  # use genres and years, where the dataset has any
 
 
 class KeptRatings:
@@ -184,3 +207,20 @@ class TwoTowerVAE(RatingVAE):
         power = self.config.norm_power
         others = (counts.unsqueeze(1) - own_kept).clamp(min=1.0)
         return others.pow(-power) * (1.0 - over.dropped) ** (power - 1.0)
+
+
+ARCHITECTURE = Architecture(
+    config=TwoTowerConfig,
+    model=TwoTowerVAE,
+    default_space={
+        "kl_weight": {"float": [1e-4, 3e-3], "log": True},
+        "learning_rate": {"float": [1e-3, 1e-2], "log": True},
+        "batch_size": {"choice": [4096, 8192, 16384, 32768, 65536]},
+        "latent_dim": {"int": [16, 128], "step": 16},
+        "rating_dropout": {"float": [0.15, 0.5]},
+        "norm_power": {"float": [0.3, 0.7]},
+        "weight_decay": {"float": [0.01, 1], "log": True},
+        "free_bits": {"float": [0, 4]},
+        "kl_warmup_epochs": {"int": [0, 20]},
+    },
+)

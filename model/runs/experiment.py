@@ -22,7 +22,8 @@ from ...base.messages import plain
 from ...base.files import write_whole
 from ...base.strict import Strict
 from ...base.yaml_file import YamlFile, dump_yaml
-from ..config import TrainingConfig, config_from_mapping, config_to_mapping
+from ..config import (TrainingConfig, config_to_mapping)
+from ..architectures.configs import (config_from_mapping)
 
 PACKAGES = ("recsys-search", "torch", "numpy", "optuna")
 

@@ -26,7 +26,7 @@ from ...data.splits.split import (Split, open_test, split_ratings)
 from ...errors import RunError
 from ...base.files import is_file
 from ...base.interrupts import Interrupts
-from ..architectures.table import build_model
+from ..architectures.models import (build_model)
 from ..config import config_to_mapping
 from ..training.device import resolve_device
 from .experiment import Experiment, environment, read_experiment, write_experiment

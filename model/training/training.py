@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ...data.splits.split import Split
-from ..architectures.table import build_model, count_net_parameters, count_parameters
+from ..architectures.models import (build_model, count_net_parameters, count_parameters)
 from ..config import TrainingConfig
 from ..store.train_store import Pairs, TrainStore
 from .device import Precision, gpu_memory_share, gpu_utilisation, peak_memory_mib, resolve_device

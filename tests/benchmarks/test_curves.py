@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from recsys_search.model.config import build_config
+from recsys_search.model.architectures.configs import (build_config)
 from recsys_search.search.definition.limits import Limits
 from recsys_search.search.definition.study_file import load_study
 

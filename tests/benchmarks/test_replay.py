@@ -6,7 +6,8 @@ from pathlib import Path
 import optuna
 import pytest
 from pytest import approx
-from recsys_search.model.config import build_config, config_to_mapping
+from recsys_search.model.architectures.configs import (build_config)
+from recsys_search.model.config import (config_to_mapping)
 from recsys_search.search.definition.study_file import load_study
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"

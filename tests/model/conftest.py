@@ -11,8 +11,8 @@ from recsys_search.data.demo.generator import demo_ratings
 from recsys_search.data.ratings import Films, Ratings, Scale
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import split_ratings
-from recsys_search.model.architectures.table import MODELS
-from recsys_search.model.config import build_config
+from recsys_search.model.architectures.configs import build_config
+from recsys_search.model.architectures.table import find_architecture
 from recsys_search.model.store.train_store import TrainStore
 
 CPU = torch.device("cpu")
@@ -109,7 +109,7 @@ def lively():
     def build(config, store, *, std=0.3, model_class=None):
         with torch.random.fork_rng([]), torch.no_grad():
             torch.manual_seed(1)
-            model = (model_class or MODELS[config.architecture])(config, store)
+            model = (model_class or find_architecture(config.architecture).model)(config, store)
             for parameter in model.parameters():
                 parameter.add_(std * torch.randn_like(parameter))
         return model.eval()

@@ -8,15 +8,15 @@ import pytest
 import yaml
 from pydantic import ValidationError
 from recsys_search.errors import ConfigError
-from recsys_search.model.config import (
-    CONFIGS,
-    HybridConfig,
-    TwoTowerConfig,
+from recsys_search.model.architectures.configs import (
     build_config,
     config_fields,
     config_from_mapping,
-    config_to_mapping,
 )
+from recsys_search.model.architectures.hybrid import HybridConfig
+from recsys_search.model.architectures.table import architecture_names
+from recsys_search.model.architectures.two_tower import TwoTowerConfig
+from recsys_search.model.config import config_to_mapping
 
 
 def test_the_defaults_of_the_two_tower_model():
@@ -44,14 +44,14 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("architecture", CONFIGS)
+@pytest.mark.parametrize("architecture", architecture_names())
 def test_a_config_survives_the_way_through_yaml(architecture):
     config = build_config(architecture, **CHANGES[architecture])
     text = yaml.safe_dump(config_to_mapping(config))
     assert config_from_mapping(yaml.safe_load(text)) == config
 
 
-@pytest.mark.parametrize("architecture", CONFIGS)
+@pytest.mark.parametrize("architecture", architecture_names())
 def test_every_field_is_spelled_out_in_plain_values(architecture):
     mapping = config_to_mapping(build_config(architecture))
     assert mapping.keys() == config_fields(architecture)

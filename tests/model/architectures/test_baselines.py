@@ -13,8 +13,8 @@ from recsys_search.commands.terminal.trials import epoch_line
 from recsys_search.data.formats.pairs import AskedPairs
 from recsys_search.data.sets.datasets import DATASETS
 from recsys_search.data.splits.spec import SplitSpec
-from recsys_search.model.architectures.table import build_model, count_parameters
-from recsys_search.model.config import build_config
+from recsys_search.model.architectures.configs import build_config
+from recsys_search.model.architectures.models import build_model, count_parameters
 from recsys_search.model.runs.experiment import Experiment, read_experiment, write_experiment
 from recsys_search.model.runs.run import Run
 from recsys_search.model.runs.train_run import train_run

@@ -14,7 +14,8 @@ import pytest
 import torch
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import open_test, split_ratings
-from recsys_search.model.architectures.table import MODELS, build_model
+from recsys_search.model.architectures.models import build_model
+from recsys_search.model.architectures.table import architecture_names
 from recsys_search.model.architectures.two_tower import TwoTowerVAE
 from recsys_search.model.store.train_store import TrainStore
 from recsys_search.model.training.training import Training
@@ -144,7 +145,7 @@ def _keys(ratings):
     return ratings.user * ratings.n_films + ratings.film
 
 
-@pytest.mark.parametrize("architecture", MODELS)
+@pytest.mark.parametrize("architecture", architecture_names())
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_held_out_ratings_that_change_hands_change_no_prediction(
     demo, small_config, architecture, part

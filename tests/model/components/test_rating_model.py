@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 from pytest import approx
-from recsys_search.model.architectures.table import MODELS, build_model, count_parameters
+from recsys_search.model.architectures.models import build_model, count_parameters
+from recsys_search.model.architectures.table import architecture_names
 from recsys_search.model.components.rating_model import EVAL_BATCH
 from recsys_search.model.store.bias_fit import Biases
 from recsys_search.model.store.train_store import Pairs
 
-ARCHITECTURES = list(MODELS)
+ARCHITECTURES = architecture_names()
 BEYOND_BIASES = [name for name in ARCHITECTURES if name != "biases"]
 """The biases know what they predict for the unknown: see test_baselines.py."""
 

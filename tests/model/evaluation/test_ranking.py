@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest import approx
 from recsys_search.data.ratings import Scale
-from recsys_search.model.architectures.table import MODELS
+from recsys_search.model.architectures.table import architecture_names, find_architecture
 from recsys_search.model.architectures.two_tower import TwoTowerVAE
 from recsys_search.model.components.output import Output
 from recsys_search.model.components.rating_model import RatingModel
@@ -343,7 +343,7 @@ EVERYONE = torch.tensor([3, 0, 1, -1, 2])
 """User 1 has no train ratings, -1 is not in the dataset; film 2 has none either."""
 
 
-@pytest.mark.parametrize("architecture", MODELS)
+@pytest.mark.parametrize("architecture", architecture_names())
 @pytest.mark.parametrize("cells", [1, 10, 2**23])
 def test_the_catalogue_has_the_scores_of_its_pairs(few, small_config, lively, architecture, cells):
     """But for train ratings, which `score` is told to leave out by their row."""
@@ -390,4 +390,8 @@ def test_batches_of_users_do_not_change_a_figure(split, small_config, lively, mo
 
 
 def test_only_a_net_is_run_on_each_pair():
-    assert [name for name, model in MODELS.items() if not model.scores_by_product] == ["hybrid"]
+    assert ["hybrid"] == [
+        name
+        for name in architecture_names()
+        if not find_architecture(name).model.scores_by_product
+    ]

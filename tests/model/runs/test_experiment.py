@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from recsys_search.data.sets.datasets import DATASETS
 from recsys_search.data.splits.spec import (SplitSpec)
 from recsys_search.errors import ConfigError, DataError, OutputError
-from recsys_search.model.config import CONFIGS, build_config, config_fields
+from recsys_search.model.architectures.table import architecture_names
+from recsys_search.model.architectures.configs import (build_config, config_fields)
 from recsys_search.model.runs.experiment import (Experiment, environment, read_experiment, write_experiment)
 
 
@@ -103,7 +104,7 @@ TABLES = st.dictionaries(TEXT, PLAIN | st.lists(PLAIN, max_size=3), max_size=4)
 @st.composite
 def experiments(draw):
     """Any valid ones, every field of the config drawn."""
-    architecture = draw(st.sampled_from(sorted(CONFIGS)))
+    architecture = draw(st.sampled_from(sorted(architecture_names())))
     names = sorted(config_fields(architecture) - {"architecture"})
     return Experiment(
         config=build_config(architecture, **{name: draw(VALUES[name]) for name in names}),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 from pytest import approx
-from recsys_search.model.architectures.table import build_model
+from recsys_search.model.architectures.models import build_model
 from recsys_search.model.store.side_features import side_features
 from recsys_search.model.store.train_store import TrainStore
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 from pytest import approx
-from recsys_search.model.config import build_config
+from recsys_search.model.architectures.configs import (build_config)
 from recsys_search.model.training.elbo import KlCost
 from recsys_search.model.training.kl_schedules import Controlled, build_schedule
 from recsys_search.model.training.training import Training

@@ -13,7 +13,7 @@ import pytest
 import torch
 from pytest import approx
 from recsys_search.errors import ConfigError
-from recsys_search.model.architectures.table import build_model
+from recsys_search.model.architectures.models import (build_model)
 from recsys_search.model.store.train_store import TrainStore
 from recsys_search.model.training import fitting
 from recsys_search.model.training import training as training_module
