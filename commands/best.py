@@ -34,13 +34,14 @@ def best(
 ) -> None:
     """Show a study's best trial, and export its config."""
     from ..model.runs.experiment import write_experiment
-    from ..search.results.reading import StudyReader
+    from ..search.results.reader import StudyReader
     from .terminal.examples import example
 
     reader = StudyReader(storage, study)
-    records = reader.best(top)
+    ranking = reader.ranking()
+    records = ranking.records(top)
     if export:
-        write_experiment(export, reader.experiment())
+        write_experiment(export, reader.experiment(records[0]["number"]))
         notify(f"wrote {export}; train it with: {example('train', '--config', export)}")
     if as_json:
         print_json(records if top > 1 else records[0])
@@ -57,7 +58,7 @@ def best(
     out.print(f"\n[bold]config of trial {winner['number']}[/bold]")
     out.print(key_values(winner["config"]))
     out.print(f"\n{compare_to_baseline(winner['val_rmse'], reader.bias_val_rmse)}")
-    out.print(format_best(winner, reader.unconfirmed_below(), *study_options), soft_wrap=True)
+    out.print(format_best(winner, ranking.better_unconfirmed(), *study_options), soft_wrap=True)
 
 
 @app.command(epilog="recsys-search confirm --study demo --top 3 --seeds 5")
@@ -90,7 +91,7 @@ def confirm(
                 seeds=seeds,
                 dataset=dataset,
                 device=device,
-                watcher=view,
+                listener=view,
             )
     except KeyboardInterrupt:
         moved = ["--dataset", dataset] if dataset else []

@@ -43,9 +43,9 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Run a study, or carry on with it."""
-    from ..search.results.reading import StudyReader
+    from ..search.results.reader import StudyReader
     from ..search.running.opening import Overrides
-    from ..search.running.run_study import start as run
+    from ..search.running.run_study import run_study as run
     from .terminal.examples import example, storage_option
     from .terminal.live import study_view
     from .terminal.outcome import print_outcome
@@ -66,7 +66,7 @@ def start(
                 overrides=overrides,
                 timeout=timeout,
                 device=device,
-                watcher=view,
+                listener=view,
             )
     except KeyboardInterrupt:
         notify(f"continue with: {example('start', '--study', study, *storage_option(storage))}")

@@ -29,8 +29,8 @@ class State(StrEnum):
 @app.command(epilog="recsys-search studies")
 def studies(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) -> None:
     """List the studies of a storage."""
-    from ..search.results.reading import list_studies
-    from ..search.storage.urls import redacted
+    from ..search.results.reader import list_studies
+    from ..search.storage.urls import redact
 
     rows = list_studies(storage)
     if as_json:
@@ -42,7 +42,7 @@ def studies(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) -> None
         out.print(rows_table(rows))
     else:
         raise NothingYet(
-            f"no studies in {redacted(storage)}; run one with: recsys-search start --study demo"
+            f"no studies in {redact(storage)}; run one with: recsys-search start --study demo"
         )
 
 
@@ -51,7 +51,7 @@ def status(
     study: StudyName = None, storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False
 ) -> None:
     """Show how far a study has come."""
-    from ..search.results.reading import StudyReader
+    from ..search.results.reader import StudyReader
 
     values = StudyReader(storage, study).status()
     if as_json:
@@ -76,7 +76,7 @@ def trials(
     as_json: AsJson = False,
 ) -> None:
     """List a study's trials, and why each one ended."""
-    from ..search.results.reading import StudyReader
+    from ..search.results.reader import StudyReader
 
     reader = StudyReader(storage, study)
     records = reader.trials(state and state.value)
@@ -107,7 +107,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one trial: its config, its epochs, and why it ended."""
-    from ..search.results.reading import StudyReader
+    from ..search.results.reader import StudyReader
 
     values = StudyReader(storage, study).show(trial)
     reports = values.pop("reports")

@@ -1,11 +1,11 @@
-"""A running study as a person watches it: live on a terminal, one line a trial elsewhere."""
+"""A running study on the terminal: live where stderr is one, a line per trial elsewhere."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.live import Live
@@ -16,14 +16,12 @@ from rich.text import Text
 from .consoles import err
 
 if TYPE_CHECKING:
-    from ...model.config import TrainingConfig
-    from ...model.training.reports import EpochReport
-    from ...search.definition.study_file import StudySpec
+    from ...search.running.events import EpochEnded, Event, StudyStarted, TrialEnded, TrialStarted
 
 
 @contextmanager
 def study_view(*, quiet: bool = False) -> Iterator[StudyView]:
-    """Watches a study: live on a terminal, one line a trial elsewhere."""
+    """A listener that shows a study's events until the block is left."""
     live = None
     if not quiet and sys.stderr.isatty():
         live = Live(console=err, auto_refresh=False, transient=True)
@@ -35,43 +33,68 @@ def study_view(*, quiet: bool = False) -> Iterator[StudyView]:
 
 
 class StudyView:
-    """A `search.watcher.Watcher` that shows what it is told of."""
+    """Shows events as a live view, or as lines without one."""
 
     def __init__(self, live: Live | None, *, quiet: bool = False) -> None:
         self._live = live
         self._quiet = quiet
-        self._head = ""
-        self._best: dict[str, Any] | None = None
+        self._title = ""
+        self._best = ""
 
-    def study_begins(self, spec: StudySpec, done: int) -> None:
-        if self._live:  # not before: a download has a progress bar of its own
+    def __call__(self, event: Event) -> None:
+        from ...search.running import events
+
+        match event:
+            case events.StudyStarted():
+                self._show_study(event)
+            case events.TrialStarted():
+                self._show_trial(event)
+            case events.EpochEnded():
+                self._show_epoch(event)
+            case events.TrialEnded():
+                self._show_ending(event)
+            case events.Notice(message):
+                self._print(message)
+
+    def _show_study(self, event: StudyStarted) -> None:
+        if self._live:  # not earlier: a download shows its own progress bar
             self._live.start()
-        self._say(f"study {spec.name} on {spec.dataset}: {done} of {spec.trials} trials are done")
+        spec = event.spec
+        self._print(
+            f"study {spec.name} on {spec.dataset}: {event.n_done} of {spec.trials} trials are done"
+        )
 
-    def trial_begins(self, number: int, config: TrainingConfig, label: str | None) -> None:
-        named = f" ({label})" if label else ""
-        self._head = f"trial {number}{named}: {config.architecture}"
+    def _show_trial(self, event: TrialStarted) -> None:
+        label = f" ({event.label})" if event.label else ""
+        self._title = f"trial {event.number}{label}: {event.config.architecture}"
         if not self._live:
-            self._say(self._head)
-        self._draw(Text(f"{self._head}  preparing"))
+            self._print(self._title)
+        self._draw(Text(f"{self._title}  preparing"))
 
-    def epoch_ends(self, number: int, config: TrainingConfig, report: EpochReport) -> None:
-        bar = ProgressBar(total=config.max_epochs, completed=report.epoch, width=20)
+    def _show_epoch(self, event: EpochEnded) -> None:
+        report, metric, max_epochs = event.report, event.metric, event.config.max_epochs
+        bar = ProgressBar(total=max_epochs, completed=report.epoch, width=20)
+        value = f"{metric.name} {metric.format(metric.of(report))}"
         row = Table.grid(padding=(0, 2))
-        figures = f"{report.epoch}/{config.max_epochs}  val_rmse {report.val_rmse:.4f}"
-        row.add_row(self._head, bar, f"{figures}  {report.epoch_s:.1f} s/epoch")
+        row.add_row(
+            self._title,
+            bar,
+            f"{report.epoch}/{max_epochs}  {value}  {report.epoch_s:.1f} s/epoch",
+        )
         self._draw(row)
 
-    def trial_ends(self, record: dict[str, Any], best: dict[str, Any] | None) -> None:
-        self._best = best
-        why = f"{record['stop_reason']}: " if record["stop_reason"] else ""
-        value = f" {record['val_rmse']:.4f}" if record["val_rmse"] is not None else ""
-        self._say(f"trial {record['number']} {record['state']}{value}  {why}{record['reason']}")
+    def _show_ending(self, event: TrialEnded) -> None:
+        record, metric = event.record, event.metric
+        if event.best:
+            value = metric.format(event.best["value"])
+            self._best = f"best so far: {value} (trial {event.best['number']})"
+        value = f" {metric.format(record['value'])}" if record["value"] is not None else ""
+        stop_reason = f"{record['stop_reason']}: " if record["stop_reason"] else ""
+        self._print(
+            f"trial {record['number']} {record['state']}{value}  {stop_reason}{record['reason']}"
+        )
 
-    def tell(self, sentence: str) -> None:
-        self._say(sentence)
-
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         if self._live:
             self._live.console.print(Text(line))
         elif not self._quiet:
@@ -79,7 +102,4 @@ class StudyView:
 
     def _draw(self, what: Text | Table) -> None:
         if self._live:
-            ahead = ""
-            if self._best:
-                ahead = f"best so far: {self._best['val_rmse']:.4f} (trial {self._best['number']})"
-            self._live.update(Group(what, Text(ahead, "dim")), refresh=True)
+            self._live.update(Group(what, Text(self._best, "dim")), refresh=True)

@@ -30,7 +30,7 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
         out.print(Text(f"trial {confirmed['number']} leads, {format_confirmed(confirmed)}"))
     if target:
         reached = "reached" if target["reached"] else "not reached"
-        aim = f"target {target['metric']} < {target['value']:g}: {reached}. {target['note']}"
+        aim = f"target {target['condition']}: {reached}. {target['note']}"
         out.print(Text(aim.strip()), soft_wrap=True)
     if status["cost_usd"] is not None:
         cost, hours = status["cost_usd"], status["elapsed_s"] / 3600

@@ -8,7 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator
+
+from ...base.messages import quoted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -99,3 +103,13 @@ METRICS: dict[str, Metric] = {
 }
 
 VAL_RMSE = METRICS["val_rmse"]
+
+
+def _known_metric(name: str) -> str:
+    if name not in METRICS:
+        raise ValueError(f"no metric named {quoted(name)}; choose from {', '.join(METRICS)}")
+    return name
+
+
+MetricName = Annotated[str, AfterValidator(_known_metric)]
+"""A name in `METRICS`, for pydantic."""

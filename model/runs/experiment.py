@@ -14,16 +14,17 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from ...data.sets.datasets import dataset_reference, load_ratings
-from ...data.ratings import Ratings
-from ...data.splits.spec import (SplitSpec)
-from ...errors import ConfigError, DataError
-from ...base.messages import plain
 from ...base.files import write_whole
+from ...base.messages import plain
 from ...base.strict import Strict
 from ...base.yaml_file import YamlFile, dump_yaml
-from ..config import (TrainingConfig, config_to_mapping)
-from ..architectures.configs import (config_from_mapping)
+from ...data.ratings import Ratings
+from ...data.sets.datasets import dataset_reference, load_ratings
+from ...data.splits.spec import SplitSpec
+from ...errors import ConfigError, DataError
+from ..architectures.configs import config_from_mapping
+from ..config import TrainingConfig, config_to_mapping
+from ..evaluation.metrics import VAL_RMSE, MetricName
 
 PACKAGES = ("recsys-search", "torch", "numpy", "optuna")
 
@@ -34,6 +35,7 @@ class Experiment:
 
     Attributes:
         dataset: a dataset's name or the absolute path of its folder.
+        metric: name of the metric that decides which epoch is best.
         fingerprint: of its ratings; None for those found when it is trained.
         origin: study and trial that the config came from, empty for one written by hand.
         metrics: what it reached there, by name.
@@ -43,6 +45,7 @@ class Experiment:
     config: TrainingConfig
     dataset: str
     split: SplitSpec
+    metric: str = VAL_RMSE.name
     fingerprint: str | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -83,6 +86,7 @@ class _Data(Strict):
 class _Document(Strict):
     config: dict[str, Any]
     data: _Data
+    metric: MetricName = VAL_RMSE.name
     origin: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, Any] = Field(default_factory=dict)
     environment: dict[str, Any] = Field(default_factory=dict)
@@ -112,6 +116,7 @@ def read_experiment(path: Path) -> Experiment:
         dataset=document.data.dataset,
         fingerprint=document.data.fingerprint,
         split=document.data.split,
+        metric=document.metric,
         origin=document.origin,
         metrics=document.metrics,
         environment=document.environment,
@@ -131,6 +136,7 @@ def write_experiment(path: Path, experiment: Experiment) -> None:
             "fingerprint": experiment.fingerprint,
             "split": experiment.split.to_mapping(),
         },
+        **({} if experiment.metric == VAL_RMSE.name else {"metric": experiment.metric}),
         "origin": dict(experiment.origin),
         "metrics": dict(experiment.metrics),
         "environment": dict(experiment.environment),

@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ...data.sets.datasets import dataset_reference
-from ...data.splits.spec import (SplitSpec)
-from ...errors import ConfigError, OptionError
 from ...base.messages import one_line
-from ..architectures.configs import (build_config, config_from_mapping)
-from ..config import (config_to_mapping)
+from ...data.sets.datasets import dataset_reference
+from ...data.splits.spec import SplitSpec
+from ...errors import ConfigError, OptionError
+from ..architectures.configs import build_config, config_from_mapping
+from ..config import config_to_mapping
 from .experiment import Experiment, read_experiment
 
 

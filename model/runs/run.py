@@ -7,39 +7,32 @@ RUN/weights.safetensors  of the best epoch
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from ...data.splits.ledger import Ledger
+from ...base.files import is_file
 from ...data.formats.pairs import AskedPairs
 from ...data.ratings import Ratings
-from ...data.splits.split import (Split, open_test, split_ratings)
+from ...data.splits.ledger import Ledger
+from ...data.splits.split import Split, open_test, split_ratings
 from ...errors import RunError
-from ...base.files import is_file
-from ...base.interrupts import Interrupts
-from ..architectures.models import (build_model)
+from ..architectures.models import build_model
+from ..components.rating_model import RatingModel
 from ..config import config_to_mapping
-from ..training.device import resolve_device
-from .experiment import Experiment, environment, read_experiment, write_experiment
 from ..evaluation.prediction_errors import beside_noise, prediction_errors
 from ..evaluation.ranking import full_catalogue, held_out_rated
-from ..components.rating_model import RatingModel
-from ..training.reports import EpochReport, write_reports
 from ..store.train_store import Pairs, TrainStore
-from ..training.training import Training, bias_rmse
+from ..training.device import resolve_device
+from ..training.training import bias_rmse
+from .experiment import Experiment, read_experiment
 
 CONFIG, REPORTS, WEIGHTS = "config.yaml", "reports.jsonl", "weights.safetensors"
-
-
 
 
 @dataclass(frozen=True)
@@ -136,9 +129,3 @@ class Run:
         pairs = Pairs(user, film, timestamp, torch.full_like(user, -1)).to(store.device)
         pairs = replace(pairs, row=store.rows_of(pairs.user, pairs.film))
         return self.model.predict(pairs).cpu().numpy(), store.knows(pairs).cpu().numpy()
-
-
-
-
-
-

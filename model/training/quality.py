@@ -18,16 +18,24 @@ class Quality(NamedTuple):
 
     Attributes:
         mse, rmse: of the expected ratings.
+        predicted: (n,) expected stars, where they were asked for.
         loss: mse + beta * KL + the model's own penalty.
     """
 
     mse: float
     rmse: float
     loss: float
+    predicted: Tensor | None = None
 
 
 def evaluate(
-    model: RatingModel, pairs: Pairs, rating: Tensor, shared: object, kl_cost: KlCost
+    model: RatingModel,
+    pairs: Pairs,
+    rating: Tensor,
+    shared: object,
+    kl_cost: KlCost,
+    *,
+    keep_predictions: bool = False,
 ) -> Quality:
     """In eval mode; a pair that is a train row is left out of its own sums.
 
@@ -37,13 +45,18 @@ def evaluate(
     """
     squared_error = torch.zeros((), dtype=torch.float64, device=rating.device)
     beyond_error = torch.zeros_like(squared_error)
+    kept: list[Tensor] = []
     start = 0
     for batch, output in model.outputs(pairs, shared):
         target = rating[start : start + len(batch)]
         start += len(batch)
-        error = model.expected(batch, output) - target
+        expected = model.expected(batch, output)
+        if keep_predictions:
+            kept.append(expected)
+        error = expected - target
         squared_error += error.double().square().sum()
         parts = elbo(model.likelihood, output, target, kl_cost)
         beyond_error += (kl_cost.beta * parts.kl_clamped + output.penalty) * len(batch)
     mse = float(squared_error) / len(pairs)
-    return Quality(mse, rmse(mse), mse + float(beyond_error) / len(pairs))
+    predicted = torch.cat(kept) if keep_predictions else None
+    return Quality(mse, rmse(mse), mse + float(beyond_error) / len(pairs), predicted)

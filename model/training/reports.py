@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from ..evaluation.metrics import VAL_RMSE, Metric
+
 
 @dataclass(frozen=True, kw_only=True)
 class EpochReport:
@@ -69,16 +71,19 @@ class EpochReport:
         return math.isfinite(self.train_loss) and math.isfinite(self.val_rmse)
 
 
+REPORTED = frozenset(each.name for each in fields(EpochReport))
+"""Metrics of these names are fields of a report; any other is in its `metrics`."""
+
 MAY_BE_NONE = {"gpu_utilisation", "gpu_memory_share"}
 MEASURED = {"ratings_per_s", "train_s", "epoch_s", "peak_memory_mib", *MAY_BE_NONE}
 """Fields that differ from run to run; all others repeat to the bit on a CPU."""
 
 
-def best_report(reports: Iterable[EpochReport]) -> EpochReport | None:
-    """The first epoch of the lowest finite validation RMSE."""
+def best_report(reports: Iterable[EpochReport], metric: Metric = VAL_RMSE) -> EpochReport | None:
+    """The first epoch with the best finite value of the metric."""
     return min(
-        (report for report in reports if math.isfinite(report.val_rmse)),
-        key=lambda report: report.val_rmse,
+        (report for report in reports if math.isfinite(metric.of(report))),
+        key=lambda report: metric.cost(metric.of(report)),
         default=None,
     )
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ...data.demo.generator import demo_ratings
 from ...data.splits.spec import SplitSpec
 from ...data.splits.split import Split, split_ratings
-from ..config import (Amp)
-from ..architectures.hybrid import (HybridConfig)
+from ..architectures.hybrid import HybridConfig
+from ..config import Amp
 from .training import Training
 
 # Of the loss, relative. bf16 stays within 0.001; in fp16 the first steps may be skipped while the

@@ -22,14 +22,15 @@ import torch
 from torch import Tensor
 
 from ...data.splits.split import Split
-from ..architectures.models import (build_model, count_net_parameters, count_parameters)
+from ..architectures.models import build_model, count_net_parameters, count_parameters
 from ..config import TrainingConfig
+from ..evaluation.metrics import VAL_RMSE, Metric, Predictions
 from ..store.train_store import Pairs, TrainStore
 from .device import Precision, gpu_memory_share, gpu_utilisation, peak_memory_mib, resolve_device
 from .fitting import Steps, build_fit
 from .health import HEALTH_ROWS, measure_health
 from .quality import evaluate
-from .reports import EpochReport
+from .reports import REPORTED, EpochReport
 
 # What a training holds on its device while its block is open.
 _ON_DEVICE = (
@@ -64,8 +65,16 @@ class Training:
         ended_by_patience: whether the last epochs brought nothing better.
     """
 
-    def __init__(self, config: TrainingConfig, split: Split, device: str = "auto") -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        split: Split,
+        device: str = "auto",
+        *,
+        metric: Metric = VAL_RMSE,
+    ) -> None:
         self.config = config
+        self.metric = metric
         self.reports: list[EpochReport] = []
         self.best: Best | None = None
         self.bias_val_rmse = math.nan
@@ -95,8 +104,9 @@ class Training:
         while len(self.reports) < self.config.max_epochs and not self.ended_by_patience:
             report = self._epoch(len(self.reports) + 1)
             self.reports.append(report)
-            if math.isfinite(report.val_rmse) and (
-                self.best is None or report.val_rmse < self.best.report.val_rmse
+            value = self.metric.of(report)
+            if math.isfinite(value) and (
+                self.best is None or self.metric.is_better(value, self.metric.of(self.best.report))
             ):
                 self.best = Best(report, self._weights())
             yield report
@@ -149,7 +159,14 @@ class Training:
         train_pairs = self._store.pairs(self._train_sample)
         train_rating = self._store.rating[self._train_sample]
         train = evaluate(self._model, train_pairs, train_rating, shared, steps.kl_cost)
-        val = evaluate(self._model, self._val_pairs, self._val_rating, shared, steps.kl_cost)
+        val = evaluate(
+            self._model,
+            self._val_pairs,
+            self._val_rating,
+            shared,
+            steps.kl_cost,
+            keep_predictions=self.metric.name not in REPORTED,
+        )
         rows = self._health_rows
         health = measure_health(self._model, self._val_pairs[rows], self._val_rating[rows], shared)
         return EpochReport(
@@ -174,7 +191,18 @@ class Training:
             peak_memory_mib=peak_memory_mib(self._device),
             gpu_utilisation=gpu_utilisation(self._device),
             gpu_memory_share=gpu_memory_share(self._device),
+            metrics=self._compute_metric(val.predicted),
         )
+
+    def _compute_metric(self, predicted: Tensor | None) -> dict[str, float]:
+        """The metric's value by its name; empty where the report has it as a field."""
+        if predicted is None:
+            return {}
+        pairs = self._val_pairs
+        predictions = Predictions(
+            predicted=predicted, rating=self._val_rating, user=pairs.user, film=pairs.film
+        )
+        return {self.metric.name: self.metric.compute(predictions)}
 
     def _train_epoch(self) -> Steps:
         with self._own_randomness():

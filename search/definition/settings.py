@@ -2,28 +2,67 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from ...base.strict import Natural, Number, Seed, Strict
+from ...base.strict import Natural, Positive, Seed, Strict
+from ...model.evaluation.metrics import METRICS, MetricName
 
 
 class Target(Strict):
-    """Reaching it ends the study."""
+    """Reaching it ends the study: a value below it, or above it for a metric to maximise."""
 
-    metric: Literal["val_rmse", "val_mse"]
-    below: Annotated[Number, Field(gt=0)]
-    note: str = ""  # one sentence, printed wherever the target is
+    metric: MetricName
+    below: Positive | None = None
+    above: Positive | None = None
+    note: str = ""  # one sentence, printed wherever the target is shown
+
+    @model_validator(mode="after")
+    def _matches_direction(self) -> Self:
+        wanted, other = ("below", "above")
+        if METRICS[self.metric].direction == "maximize":
+            wanted, other = other, wanted
+        if getattr(self, wanted) is None or getattr(self, other) is not None:
+            raise ValueError(f"a target on {self.metric} must have {wanted}, such as {wanted}: 0.5")
+        return self
+
+    @property
+    def value(self) -> float:
+        """The threshold."""
+        value = self.below if self.above is None else self.above
+        assert value is not None
+        return value
+
+    def is_reached(self, value: float | None) -> bool:
+        """Whether a value of the target's metric is better than the threshold."""
+        return value is not None and METRICS[self.metric].is_better(value, self.value)
+
+    @property
+    def condition(self) -> str:
+        """`val_mse < 0.55`."""
+        return f"{self.metric} {'<' if self.above is None else '>'} {self.value:g}"
 
     def __str__(self) -> str:
-        """`val_mse < 0.55`, followed by the study file's note."""
-        return f"{self.metric} < {self.below:g}" + (f". {self.note}" if self.note else "")
+        """The condition, followed by the study file's note."""
+        return f"{self.condition}. {self.note}" if self.note else self.condition
 
 
 class Objective(Strict):
-    metric: Literal["val_rmse"] = "val_rmse"
+    """What the study optimises, and when it has reached its goal."""
+
+    metric: MetricName = "val_rmse"
     target: Target | None = None
+
+    @model_validator(mode="after")
+    def _target_is_recorded(self) -> Self:
+        """Trials record RMSE and MSE, and the metric that is optimised."""
+        recorded = dict.fromkeys(("val_rmse", "val_mse", self.metric))
+        if self.target and self.target.metric not in recorded:
+            raise ValueError(
+                f"target metric must be one of {', '.join(recorded)}, got {self.target.metric}"
+            )
+        return self
 
 
 class TpeSettings(Strict):

@@ -11,16 +11,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import ConfigDict, PlainValidator, RootModel, SerializeAsAny, model_validator
+from pydantic import (
+    ConfigDict,
+    PlainValidator,
+    RootModel,
+    SerializeAsAny,
+    ValidationInfo,
+    model_validator,
+)
 
 from ...base.messages import near, quoted
 from ...base.strict import fault
 from ...errors import ConfigError
-from ...model.config import CONFIGS, build_config, config_fields
+from ...model.architectures.configs import build_config, config_fields
+from ...model.architectures.table import architecture_names, find_architecture
 from .axes import Axis, ChoiceAxis, FloatAxis, frozen, read_axis, shown
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
+
+# The validation context of a space that a storage holds. It was checked against the configs of its
+# architectures when the study was created; to check it again would import torch.
+STORED = "stored"
 
 # Where in the space a problem lies (an axis's name, then keys below it), and what it is.
 Problem = tuple[tuple[str, ...], str]
@@ -100,8 +112,15 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
         names = (field, f"{architecture}.{field}")
         return any(name in self.root and not self.root[name].when for name in names)
 
-    def problems(self, architectures: Sequence[str]) -> Iterator[Problem]:
-        """What does not hold together when these architectures are trained."""
+    def problems(
+        self, architectures: Sequence[str], *, any_of_them: bool = False
+    ) -> Iterator[Problem]:
+        """What is wrong when these architectures are trained.
+
+        Args:
+            any_of_them: the study trains one of them, not known yet: an axis is wrong if none of
+                them accepts it.
+        """
         setters: dict[tuple[str, str], str] = {}
         before: dict[str, Axis] = {}
         for name, axis in self.axes.items():
@@ -109,10 +128,12 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
                 field = field_of(name)
                 try:
                     trained = owners(name, architectures)
-                    for owner in trained:
-                        _check_taken(owner, field, axis)
                 except ConfigError as error:
                     yield (name,), str(error)
+                    continue
+                refusals = [why for owner in trained if (why := _refusal(owner, field, axis))]
+                if refusals and (len(refusals) == len(trained) or not any_of_them):
+                    yield (name,), refusals[0]
                     continue
                 for owner in trained:
                     first = setters.setdefault((owner, field), name)
@@ -124,15 +145,19 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
             before[name] = axis
 
     @model_validator(mode="after")
-    def _holds_together(self) -> Self:
+    def _is_consistent(self, info: ValidationInfo) -> Self:
         axis = self.root.get("architecture")
         if axis is not None and not isinstance(axis, ChoiceAxis):
             raise fault("must be a choice, such as {choice: [two_tower, hybrid]}", "architecture")
+        if info.context == STORED:
+            return self
+        known = architecture_names()
         for name in self.architectures or ():
-            if name not in CONFIGS:
-                message = f"no architecture named {quoted(name)}; choose from {', '.join(CONFIGS)}"
+            if name not in known:
+                message = f"no architecture named {quoted(name)}; choose from {', '.join(known)}"
                 raise fault(message, "architecture", "choice")
-        for at, message in self.problems(self.architectures or tuple(CONFIGS)):
+        chosen = self.architectures
+        for at, message in self.problems(chosen or known, any_of_them=chosen is None):
             raise fault(message, *at)
         return self
 
@@ -171,10 +196,8 @@ def owners(name: str, architectures: Sequence[str]) -> list[str]:
         ConfigError: there is none.
     """
     owner, _, field = name.rpartition(".")
-    if owner and owner not in CONFIGS:
-        raise ConfigError(
-            f"no architecture named {quoted(owner)}; choose from {', '.join(CONFIGS)}"
-        )
+    if owner:
+        find_architecture(owner)
     if owner and owner not in architectures:
         raise ConfigError(f"{owner} is not trained here; choose from {', '.join(architectures)}")
     candidates = [owner] if owner else list(architectures)
@@ -187,13 +210,16 @@ def owners(name: str, architectures: Sequence[str]) -> list[str]:
     return found
 
 
-def _check_taken(architecture: str, field: str, axis: Axis) -> None:
-    """Raises ConfigError unless the config takes the axis's values, and as they are."""
+def _refusal(architecture: str, field: str, axis: Axis) -> str | None:
+    """Why the config does not accept the axis's values unchanged; None if it does."""
     for value in axis.probes():
-        taken = getattr(build_config(architecture, **{field: value}), field)
-        if taken != value:
-            message = f"{field} takes {quoted(value)} as {shown(taken)}; write {shown(taken)}"
-            raise ConfigError(message)
+        try:
+            accepted = getattr(build_config(architecture, **{field: value}), field)
+        except ConfigError as error:
+            return str(error)
+        if accepted != value:
+            return f"{field} takes {quoted(value)} as {shown(accepted)}; write {shown(accepted)}"
+    return None
 
 
 def _is_of(name: str, architecture: str) -> bool:

@@ -14,21 +14,30 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from ...base.files import is_file
 from ...base.messages import plain, quoted, told
-from ...base.strict import Count, Strict, fault
+from ...base.strict import Count, Strict, fault, refuse_unknown
 from ...base.yaml_file import YamlFile
 from ...data.splits.spec import SplitSpec
 from ...errors import ConfigError, OptionError, StudyError
-from ...model.config import CONFIGS, TrainingConfig, build_config, config_fields, config_to_mapping
+from ...model.architectures.configs import build_config, config_fields
+from ...model.architectures.table import architecture_names, find_architecture
+from ...model.config import TrainingConfig, config_to_mapping
 from ..pruners.table import Pruner
 from .budget import Budget
 from .contingency import Contingency
 from .limits import Limits
 from .settings import Objective, Sampler, TpeSettings
-from .space import Problem, Space, field_of, owners
+from .space import STORED, Problem, Space, field_of, owners
 
 
 def _printable(text: str) -> str:
@@ -122,24 +131,43 @@ class StudySpec(Strict):
         """The known configs in their order, each field on its axis or fixed."""
         return [self._known_trial(entry) for entry in self.known]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _default_space(cls, data: Any) -> Any:
+        """A study without a space searches the default axes of its architecture."""
+        if not isinstance(data, Mapping) or "space" in data:
+            return data
+        refuse_unknown(data, cls.model_fields)
+        base = data.get("base", {})
+        if not isinstance(base, Mapping) or "architecture" not in base:
+            raise fault("space is missing; add it, or name the architecture in base")
+        try:
+            axes = find_architecture(base["architecture"]).default_space
+        except ConfigError as error:
+            raise fault(str(error), "base", "architecture") from None
+        set_in_base = {field_of(str(name)) for name in base}
+        return {**data, "space": {f: axis for f, axis in axes.items() if f not in set_in_base}}
+
     @model_validator(mode="after")
-    def _holds_together(self) -> Self:
+    def _is_consistent(self, info: ValidationInfo) -> Self:
+        if info.context == STORED:
+            return self
         for at, message in self._problems():
             raise fault(message, *at)
         return self
 
     def _problems(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        architecture = self.base.get("architecture")
+        architecture, known = self.base.get("architecture"), architecture_names()
         if self.space.architectures is None:
             if architecture is None:
                 yield (
                     ("base",),
-                    f"architecture is missing; name one here ({', '.join(CONFIGS)}), "
+                    f"architecture is missing; name one here ({', '.join(known)}), "
                     "or make it an axis of the space",
                 )
-            elif architecture not in list(CONFIGS):
+            elif architecture not in known:
                 message = f"no architecture named {quoted(architecture)}; choose from"
-                yield ("base", "architecture"), f"{message} {', '.join(CONFIGS)}"
+                yield ("base", "architecture"), f"{message} {', '.join(known)}"
         elif architecture is not None:
             yield ("base", "architecture"), "the space has an axis for it; keep one of them"
         for at, message in self.space.problems(self.architectures):
@@ -246,12 +274,12 @@ def spec_to_json(spec: StudySpec) -> str:
 
 
 def spec_from_json(text: str) -> StudySpec:
-    """What `spec_to_json` wrote.
+    """The study that `spec_to_json` wrote, checked for its form only and not against its configs.
 
     Raises:
         ConfigError: it is no study of this version.
     """
     try:
-        return StudySpec.model_validate_json(text)
+        return StudySpec.model_validate_json(text, context=STORED)
     except ValidationError as error:
         raise ConfigError(f"the stored study: {told(error.errors()[0])}") from None

@@ -16,7 +16,7 @@ from ...base.files import check_writable, free_bytes, nearest_folder
 from ...errors import StudyError
 from ..storage.artifacts import artifact_folder
 from ..storage.engines import readable_storage
-from ..storage.urls import check_folder, database_file, reason, redacted
+from ..storage.urls import check_folder_exists, describe_database_error, redact, sqlite_file
 
 if TYPE_CHECKING:
     from .examination import Plan
@@ -59,8 +59,8 @@ _REMEDIES: dict[type[Exception], str] = {
 def check_storage(plan: Plan) -> str:
     """What is at the plan's URL, where a study could write."""
     url = plan.storage_url
-    check_folder(url)
-    path = database_file(url)
+    check_folder_exists(url)
+    path = sqlite_file(url)
     told = _check_server(url) if path is None else _check_file(url, path.absolute())
     artifacts = artifact_folder(url).absolute()
     check_writable(artifacts if artifacts.exists() else artifacts.parent)
@@ -69,7 +69,7 @@ def check_storage(plan: Plan) -> str:
 
 def check_file_system(plan: Plan) -> str:
     """The kind of file system that SQLite's file is on, or is to be on."""
-    path = database_file(plan.storage_url)
+    path = sqlite_file(plan.storage_url)
     if path is None:
         return "none needed: the studies are on a database server"
     if not MOUNTS.is_file():
@@ -143,12 +143,12 @@ def _check_server(url: str) -> str:
     except (SQLAlchemyError, ImportError) as error:
         remedy = next(text for kind, text in _REMEDIES.items() if isinstance(error, kind))
         raise StudyError(
-            f"storage {redacted(url)} cannot be used: {reason(error)}; {remedy}"
+            f"storage {redact(url)} cannot be used: {describe_database_error(error)}; {remedy}"
         ) from None
     if holds_studies:
         _check_schema(url)
-        return f"{redacted(url)} has tables for studies, and they can be written"
-    return f"{redacted(url)} answers, and holds no studies yet"
+        return f"{redact(url)} has tables for studies, and they can be written"
+    return f"{redact(url)} answers, and holds no studies yet"
 
 
 def _try_to_write(connection: sqlalchemy.Connection) -> bool:

@@ -18,9 +18,6 @@ from ...model.training.reports import EpochReport, best_report
 StopReason = Literal[
     "collapse", "plateau", "overfit-gap", "diverged", "gpu-memory", "hopeless", "budget"
 ]
-SEED_NOISE = {"two_tower": 0.002, "hybrid": 0.006, "mf": 0.002, "biases": 0.0}
-"""Stars by which the validation RMSE of one config varies anyway: twice its standard deviation over
-seeds on ml-latest-small."""
 
 SICK = {"collapse", "diverged", "gpu-memory"}
 """What ends a trial for good, be it the best one: its value is not to be trusted, or to be had."""
@@ -60,7 +57,7 @@ class Progress:
     @property
     def seed_noise(self) -> float:
         """Of the trial's architecture, in stars."""
-        return SEED_NOISE[self.config.architecture]
+        return self.config.seed_noise
 
     @property
     def last(self) -> EpochReport:

@@ -14,17 +14,20 @@ from optuna.trial import FrozenTrial
 from ...base.interrupts import Interrupts
 from ...data.sets.datasets import load_ratings
 from ...data.splits.split import Split, split_ratings
-from ...errors import NothingYet, OptionError
-from ...model.config import DescentConfig, TrainingConfig, config_from_mapping
+from ...errors import OptionError
+from ...model.architectures.configs import config_from_mapping
+from ...model.config import DescentConfig, TrainingConfig
+from ...model.evaluation.metrics import Metric
 from ...model.training.device import resolve_device
 from ...model.training.training import Training
-from ..running.events import Silent, Watcher
-from ..running.opening import check_fingerprint
+from ..running.events import EpochEnded, Listener, Notice, StudyStarted, TrialStarted, ignore
+from ..running.opening import check_same_ratings
 from ..storage.engines import writable_storage
 from ..storage.locks import sole_runner
-from ..storage.trials import CONFIG, best_trials, counts
-from .confirmations import SEEDS, Results, diverged_with, result_key, results_in
-from .reading import StudyReader
+from ..storage.trials import CONFIG, best_trials, count_trials
+from .confirmations import SEEDS, Results, diverged_with, read_results, result_key
+from .ranking import no_completed_trial
+from .reader import StudyReader
 
 FIRST_SEED = 1000
 
@@ -37,57 +40,56 @@ def confirm(
     seeds: int = 5,
     dataset: str | None = None,
     device: str = "auto",
-    watcher: Watcher | None = None,
+    listener: Listener = ignore,
 ) -> list[dict[str, Any]]:
-    """Retrains the best trials of different configs, each with the same fresh seeds.
+    """Retrain the best trials of different configs, each with the same fresh seeds.
 
-    With each seed train and validation are cut anew from the rows that the search had; the test
-    rows stay sealed. A split by time keeps its cut. Each result is kept as it comes: another call
-    trains what is missing. Ctrl-C and SIGTERM are heeded as by `start`.
+    Each seed cuts train and validation again from the rows that the search saw; the test rows
+    stay sealed. A split by time keeps its cut. Each result is stored at once, and another call
+    trains what is missing. Ctrl-C and SIGTERM work as in `run_study`.
 
     Args:
-        name: of the study; None where the storage holds one.
-        dataset: where the study's ratings are now, if they moved.
+        name: of the study; None if the storage holds one.
+        dataset: where the study's ratings are now, if they have moved.
 
     Returns:
-        What `StudyReader.confirmation` says then.
+        The rows of `StudyReader.confirmation`.
 
     Raises:
         OptionError: fewer than one trial or than two seeds.
-        StudyError: no such study, one that runs, or its ratings are others now.
-        NothingYet: no trial is completed.
-        KeyboardInterrupt, SystemExit: as `start`.
+        StudyError: no such study, it is running, or its ratings have changed.
+        NothingYet: no trial has completed.
+        KeyboardInterrupt, SystemExit: as in `run_study`.
     """
     if top < 1:
         raise OptionError(f"top must be at least 1, got {top}")
     if seeds < 2:
         raise OptionError(f"seeds must be at least 2, got {seeds}: one value has no interval")
-    watcher = watcher or Silent()
     resolve_device(device)
-    interrupts = Interrupts(watcher.tell)
+    interrupts = Interrupts(lambda message: listener(Notice(message)))
     reader = StudyReader(storage_url, name)
     spec = reader.spec.model_copy(update={"dataset": dataset or reader.spec.dataset})
     ratings = load_ratings(spec.dataset)
-    check_fingerprint(spec, reader.fingerprint, ratings.fingerprint)
+    check_same_ratings(spec, reader.fingerprint, ratings.fingerprint)
     split = split_ratings(ratings, spec.split)
     with sole_runner(storage_url, spec.name), writable_storage(storage_url) as storage:
         study = optuna.load_study(study_name=spec.name, storage=storage)
         trials = study.get_trials(deepcopy=False)
-        chosen = different_configs(best_trials(trials))[:top]
+        ranked = best_trials(trials, reader.metric)
+        chosen = distinct_configs(ranked)[:top]
         if not chosen:
-            raise NothingYet(
-                f"{spec.name} has no completed trial yet; go on with: "
-                f"recsys-search start --study {spec.name}"
-            )
-        used = {_config(trial).seed for trial in best_trials(trials)} | {spec.split.seed}
+            raise no_completed_trial(spec.name)
+        used = {_config(trial).seed for trial in ranked} | {spec.split.seed}
         fresh = fresh_seeds(seeds, used)
-        watcher.study_begins(spec, sum(map(counts, trials)))
-        results = results_in(storage.get_study_system_attrs(study._study_id))
+        listener(StudyStarted(spec, count_trials(trials)))
+        results = read_results(storage.get_study_system_attrs(study._study_id))
         if len(chosen) < top:
-            watcher.tell(f"{len(chosen)} of the {top} asked for: no other config is completed")
-        watcher.tell(_plan(chosen, fresh, results, split))
+            listener(Notice(f"only {len(chosen)} of {top} trials: no other config has completed"))
+        listener(Notice(_describe_plan(chosen, fresh, results, split)))
         with interrupts.caught():
-            retraining = _Retraining(study, storage, split, device, watcher, interrupts)
+            retraining = _Retraining(
+                study, storage, split, reader.metric, device, listener, interrupts
+            )
             retraining.run(chosen, fresh, results)
             storage.set_study_system_attr(study._study_id, SEEDS, fresh)
     interrupts.leave()
@@ -95,13 +97,13 @@ def confirm(
 
 
 def fresh_seeds(n: int, used: Iterable[int | None]) -> list[int]:
-    """The first `n` whole numbers from 1000 on that are not used, so that each call has them."""
+    """The first `n` integers from 1000 on that are not used: the same ones in every call."""
     taken = set(used)
     return list(islice((seed for seed in count(FIRST_SEED) if seed not in taken), n))
 
 
-def different_configs(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """The first trial of each config; with other seeds, two that differ in theirs are the same."""
+def distinct_configs(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """The first trial of each config, where configs that differ in their seed alone are equal."""
     first: dict[TrainingConfig, FrozenTrial] = {}
     for trial in trials:
         first.setdefault(_with_seed(_config(trial), FIRST_SEED), trial)
@@ -109,22 +111,24 @@ def different_configs(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
 
 
 class _Retraining:
-    """Seed by seed, so that what is done when it is cut off compares all trials."""
+    """Trains seed by seed, so that an interrupted confirmation compares all trials."""
 
     def __init__(
         self,
         study: optuna.Study,
         storage: RDBStorage,
         split: Split,
+        metric: Metric,
         device: str,
-        watcher: Watcher,
+        listener: Listener,
         interrupts: Interrupts,
     ) -> None:
         self._study_id = study._study_id
         self._storage = storage
         self._split = split
+        self._metric = metric
         self._device = device
-        self._watcher = watcher
+        self._listener = listener
         self._interrupts = interrupts
 
     def run(
@@ -133,7 +137,7 @@ class _Retraining:
         seeds: Sequence[int],
         results: dict[int, dict[int, float | None]],
     ) -> None:
-        """Trains what there is no result of yet, and adds it to them."""
+        """Train what has no result yet, and add it to the results."""
         for seed in seeds:
             missing = [
                 trial
@@ -149,32 +153,36 @@ class _Retraining:
                 results[trial.number][seed] = value
                 key = result_key(trial.number, seed)
                 self._storage.set_study_system_attr(self._study_id, key, value)
-                told = "diverged" if value is None else f"validation RMSE {value:.4f}"
-                self._watcher.tell(f"trial {trial.number} with seed {seed}: {told}")
+                outcome = (
+                    "diverged"
+                    if value is None
+                    else f"{self._metric.label} {self._metric.format(value)}"
+                )
+                self._listener(Notice(f"trial {trial.number} with seed {seed}: {outcome}"))
 
     def _retrain(self, trial: FrozenTrial, seed: int, split: Split) -> float | None:
-        """The best epoch's validation RMSE; None if the training diverged.
+        """The metric's value in the best epoch; None if the training diverged.
 
         Raises:
-            KeyboardInterrupt: a signal came in the middle.
+            KeyboardInterrupt: a signal arrived before the last epoch.
         """
         if self._interrupts.received:
             raise KeyboardInterrupt
         config = _with_seed(_config(trial), seed)
-        self._watcher.trial_begins(trial.number, config, f"seed {seed}")
-        with Training(config, split, self._device) as run:
+        self._listener(TrialStarted(trial.number, config, f"seed {seed}"))
+        with Training(config, split, self._device, metric=self._metric) as run:
             for report in run:
-                self._watcher.epoch_ends(trial.number, config, report)
+                self._listener(EpochEnded(trial.number, config, report, self._metric))
                 if not report.finite:
                     return None
-                over = report.epoch == config.max_epochs or run.ended_by_patience
-                if self._interrupts.received and not over:
+                done = report.epoch == config.max_epochs or run.ended_by_patience
+                if self._interrupts.received and not done:
                     raise KeyboardInterrupt
         assert run.best is not None
-        return run.best.report.val_rmse
+        return self._metric.of(run.best.report)
 
 
-def _plan(
+def _describe_plan(
     trials: Sequence[FrozenTrial], seeds: Sequence[int], results: Results, split: Split
 ) -> str:
     done = sum(seed in results.get(trial.number, {}) for trial in trials for seed in seeds)
@@ -182,7 +190,7 @@ def _plan(
     cuts = (
         "each with a fresh cut of train and validation"
         if split.spec.is_random
-        else f"all on the one cut that a {split.spec} split has"
+        else f"all on the one cut of a {split.spec} split"
     )
     return (
         f"retraining trials {numbers} with seeds {seeds[0]} to {seeds[-1]}, {cuts}: "
@@ -191,7 +199,7 @@ def _plan(
 
 
 def _with_seed(config: TrainingConfig, seed: int) -> TrainingConfig:
-    """Biases have none: only the cuts differ for them."""
+    """The config with another seed; biases have none, and only their cuts differ."""
     return replace(config, seed=seed) if isinstance(config, DescentConfig) else config
 
 

@@ -1,8 +1,8 @@
-"""What a study keeps of its winners' retrainings, and the ranking that follows from it.
+"""What a study keeps of its best trials' retrainings, and the standings that follow from it.
 
-Each result is a system attribute of the study, written as it comes: `recsys_search:confirm:7:1000`
-is the validation RMSE of trial 7 with seed 1000, or null where that training diverged. Once all
-that a call asked for are there, `recsys_search:confirmed` holds the seeds that it asked for.
+Each result is a system attribute of the study, written as soon as it is known:
+`recsys_search:confirm:7:1000` is the metric's value of trial 7 with seed 1000, or null if that
+training diverged. Once a call has all its results, `recsys_search:confirmed` holds its seeds.
 """
 
 from __future__ import annotations
@@ -12,45 +12,45 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from ...data.splits.spec import SplitSpec
+from ...model.evaluation.metrics import VAL_RMSE, Metric
 from .intervals import Interval, mean_interval, paired_interval
 
 RESULT = "recsys_search:confirm"
 SEEDS = "recsys_search:confirmed"
 
 Results = Mapping[int, Mapping[int, float | None]]
-"""trial -> seed -> validation RMSE in stars, None if the training diverged."""
+"""trial -> seed -> the metric's value, None if the training diverged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """A confirmed trial among the others.
+    """A confirmed trial's place among the others.
 
     Attributes:
-        values: seed -> validation RMSE in stars.
-        rmse: mean of these.
-        behind: mean of the differences to the leader's value with the same seed; None for the
-            leader itself.
+        values: seed -> the metric's value.
+        mean: of these values.
+        behind: mean of the differences to the leader's value with the same seed, positive where
+            the leader is better; None for the leader itself.
     """
 
     number: int
     values: dict[int, float]
-    rmse: Interval
+    mean: Interval
     behind: Interval | None
 
     @property
     def tie(self) -> bool:
-        """Whether the leader's lead over this trial may be chance."""
+        """Whether the leader's advantage over this trial may be chance."""
         return self.behind is not None and self.behind.low <= 0 <= self.behind.high
 
 
 @dataclass(frozen=True)
 class Confirmation:
-    """What a study's retrainings have come to.
+    """The outcome of a study's retrainings.
 
     Attributes:
-        standings: the ranking as the last finished call left it, leader first; empty before the
-            first.
-        recut: whether each seed had a cut of train and validation of its own.
+        standings: the ranking after the last finished call, leader first; empty before it.
+        recut: whether each seed had its own cut of train and validation.
     """
 
     results: Results
@@ -58,29 +58,29 @@ class Confirmation:
     recut: bool
 
     @classmethod
-    def of(cls, attrs: Mapping[str, Any], split: SplitSpec) -> Self:
+    def of(cls, attrs: Mapping[str, Any], split: SplitSpec, metric: Metric = VAL_RMSE) -> Self:
         """Args: attrs: the study's system attributes; split: the one that it searched on."""
-        results = results_in(attrs)
-        standings = ranking(results, attrs.get(SEEDS, ()), overlap_of(split))
+        results = read_results(attrs)
+        standings = rank(results, attrs.get(SEEDS, ()), cut_overlap(split), metric)
         return cls(results, standings, split.is_random)
 
     @property
     def figures(self) -> dict[int, dict[str, Any]]:
         """Trial -> its `confirmed` in JSON, leader first."""
-        told = {}
+        figures = {}
         for standing in self.standings:
             seeds = len(standing.values)
             cuts = seeds if self.recut else 1
-            told[standing.number] = {**standing.rmse._asdict(), "seeds": seeds, "cuts": cuts}
-        return told
+            figures[standing.number] = {**standing.mean._asdict(), "seeds": seeds, "cuts": cuts}
+        return figures
 
     def diverged_with(self, number: int) -> int | None:
         """The first seed with which the trial diverged."""
         return diverged_with(self.results, number)
 
 
-def overlap_of(split: SplitSpec) -> float:
-    """Validation rows over train rows of the seeds' cuts; 0 where all share the one cut."""
+def cut_overlap(split: SplitSpec) -> float:
+    """Validation rows over train rows of the seeds' cuts; 0 if all seeds share one cut."""
     if not split.is_random or split.validation is None:
         return 0.0
     return split.validation / (split.train or 1 - split.validation)
@@ -90,7 +90,7 @@ def result_key(number: int, seed: int) -> str:
     return f"{RESULT}:{number}:{seed}"
 
 
-def results_in(attrs: Mapping[str, Any]) -> dict[int, dict[int, float | None]]:
+def read_results(attrs: Mapping[str, Any]) -> dict[int, dict[int, float | None]]:
     """All results among a study's system attributes."""
     results: dict[int, dict[int, float | None]] = {}
     for key, value in attrs.items():
@@ -100,38 +100,41 @@ def results_in(attrs: Mapping[str, Any]) -> dict[int, dict[int, float | None]]:
     return results
 
 
-def ranking(results: Results, seeds: Iterable[int], overlap: float = 0.0) -> list[Standing]:
-    """The trials that have a value for each of the seeds, lowest mean first.
+def rank(
+    results: Results, seeds: Iterable[int], overlap: float = 0.0, metric: Metric = VAL_RMSE
+) -> list[Standing]:
+    """The trials that have a value for each of the seeds, best mean first.
 
-    They are compared over all seeds that they have in common, which may be more. A trial of which
-    any training diverged is not among them.
+    They are compared over all seeds that they share, which may be more than `seeds`. A trial that
+    diverged with any seed is left out.
 
     Args:
         overlap: of the seeds' cuts, as `mean_interval` takes it.
     """
     wanted = set(seeds)
-    whole: dict[int, dict[int, float]] = {}
+    complete: dict[int, dict[int, float]] = {}
     for number, values in results.items():
         finite = {seed: value for seed, value in values.items() if value is not None}
         if wanted and wanted <= finite.keys() and len(finite) == len(values):
-            whole[number] = finite
-    if not whole:
+            complete[number] = finite
+    if not complete:
         return []
-    common = sorted(set.intersection(*map(set, whole.values())))
-    columns = {number: [values[seed] for seed in common] for number, values in whole.items()}
-    rmse = {number: mean_interval(column, overlap) for number, column in columns.items()}
-    ahead = sorted(rmse, key=lambda number: (rmse[number].mean, number))
-    leader = ahead[0]
+    shared = sorted(set.intersection(*map(set, complete.values())))
+    columns = {number: [values[seed] for seed in shared] for number, values in complete.items()}
+    means = {number: mean_interval(column, overlap) for number, column in columns.items()}
+    ranked = sorted(means, key=lambda number: (metric.cost(means[number].mean), number))
+    costs = {number: [metric.cost(value) for value in columns[number]] for number in ranked}
+    leader = ranked[0]
     return [
         Standing(
             number=number,
-            values=dict(zip(common, columns[number], strict=True)),
-            rmse=rmse[number],
+            values=dict(zip(shared, columns[number], strict=True)),
+            mean=means[number],
             behind=None
             if number == leader
-            else paired_interval(columns[number], columns[leader], overlap),
+            else paired_interval(costs[number], costs[leader], overlap),
         )
-        for number in ahead
+        for number in ranked
     ]
 
 

@@ -1,4 +1,4 @@
-"""optuna-dashboard on a storage, to look at: its engine cannot write."""
+"""Serves optuna-dashboard on a storage, read-only: its database engine cannot write."""
 
 from __future__ import annotations
 
@@ -15,38 +15,40 @@ from ..storage.artifacts import artifact_store
 from ..storage.engines import readable_storage
 
 
-class _Threaded(ThreadingMixIn, WSGIServer):
-    """A slow page holds up neither the others nor Ctrl-C."""
+class _ThreadedServer(ThreadingMixIn, WSGIServer):
+    """A slow page blocks neither the other pages nor Ctrl-C."""
 
     daemon_threads = True
 
 
-class _Quiet(WSGIRequestHandler):
+class _QuietHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """Requests are nobody's news."""
+        """Requests are not logged."""
 
 
 def serve_dashboard(
     storage_url: str, host: str, port: int, *, ready: Callable[[str], None] = lambda url: None
 ) -> None:
-    """Serves until Ctrl-C.
+    """Serve until Ctrl-C.
 
     Args:
-        ready: called with the address once it can be opened.
+        ready: called with the address once the server accepts requests.
 
     Raises:
         StudyError: no storage, or the port is taken.
     """
-    # An architecture's trials lack the other's axes, and the importances say so at each look.
+    # Trials of one architecture lack the axes of the other; importances warn about it every time.
     warnings.filterwarnings("ignore", message="Some regimes for parameter")
     app = wsgi(readable_storage(storage_url), artifact_store=artifact_store(storage_url))
     try:
-        server = make_server(host, port, app, server_class=_Threaded, handler_class=_Quiet)
+        server = make_server(
+            host, port, app, server_class=_ThreadedServer, handler_class=_QuietHandler
+        )
     except OSError as error:
         raise StudyError(
             f"{host}:{port} cannot be served: {error.strerror}; choose another --port"
         ) from None
-    # Not in this thread: a handler there would take a Ctrl-C for an error of its page.
+    # Not in this thread: a request handler there would take Ctrl-C for an error of its page.
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         ready(f"http://{host}:{server.server_port}/dashboard/")

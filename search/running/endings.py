@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ...model.config import TrainingConfig, config_to_mapping
+from ...model.evaluation.metrics import VAL_RMSE, Metric
 from ...model.training.reports import EpochReport
 from ...model.training.training import Training
 from ..definition.limits import Limit
 from ..definition.space import Space
 from ..pruners.progress import AT_ITS_END, SPARES_CONTENDERS, Progress, Stop
-from ..storage.trials import CONFIG, OUT_OF_MEMORY, best_trials, is_trained_whole
+from ..storage.trials import CONFIG, OUT_OF_MEMORY, best_trials, is_trained_complete
 from .second_chances import smaller_batch
 
 KNOWN_LIMIT = "known-limit"
@@ -40,11 +41,11 @@ class Ending:
     reason: str
 
 
-def progress(trial: Trial, run: Training) -> Progress:
+def progress(trial: Trial, run: Training, metric: Metric = VAL_RMSE) -> Progress:
     """The trial so far beside the others of its study."""
     over = [TrialState.COMPLETE, TrialState.PRUNED]
     trials = trial.study.get_trials(deepcopy=False, states=over)
-    ahead = best_trials(trials)
+    ahead = best_trials(trials, metric)
     return Progress(
         config=run.config,
         reports=run.reports,
@@ -56,7 +57,7 @@ def progress(trial: Trial, run: Training) -> Progress:
 
 def is_at_its_end(trial: FrozenTrial) -> bool:
     """Whether nothing better was to come of a trial; be it pruned for being no contender."""
-    return is_trained_whole(trial) or (
+    return is_trained_complete(trial) or (
         trial.state == TrialState.PRUNED and trial.user_attrs.get("stop_reason") in AT_ITS_END
     )
 
@@ -131,7 +132,7 @@ def out_of_memory(trial: Trial, config: TrainingConfig, epoch: int, space: Space
     at = f"out of memory in epoch {epoch} with batch size {getattr(config, 'batch_size', None)}"
     again = "after_out_of_memory" in trial.user_attrs
     if not again and (chance := smaller_batch(config_to_mapping(config), space)):
-        return Ending(TrialState.FAIL, OUT_OF_MEMORY, f"{at}; {chance.what} is tried instead")
+        return Ending(TrialState.FAIL, OUT_OF_MEMORY, f"{at}; {chance.change} is tried instead")
     trial.set_constraint(OUT_OF_MEMORY, 1.0)
     why = "for the second time" if again else "and the space has no smaller one"
     return Ending(TrialState.PRUNED, OUT_OF_MEMORY, f"{at}, {why}")

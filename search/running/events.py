@@ -1,43 +1,83 @@
-"""What a running study tells whoever watches it."""
+"""What happens while a study runs, as frozen values that any listener can receive.
+
+    def listen(event: Event) -> None:
+        match event:
+            case TrialEnded(record=record):
+                print(record["number"], record["reason"])
+
+    run_study("demo", "sqlite:///studies.db", listener=listen)
+
+The live view is one listener; notifications and trackers are others: `broadcast(view, tracker)`.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from ...model.config import TrainingConfig
+from ...model.evaluation.metrics import Metric
 from ...model.training.reports import EpochReport
 from ..definition.study_file import StudySpec
 
 
-class Watcher(Protocol):
-    """Each method is told of one event; a record is what `trials --json` prints of a trial."""
+@dataclass(frozen=True)
+class StudyStarted:
+    """A study starts, or continues: `n_done` of its trials count towards the total already."""
 
-    def study_begins(self, spec: StudySpec, done: int) -> None: ...
-
-    def trial_begins(self, number: int, config: TrainingConfig, label: str | None) -> None: ...
-
-    def epoch_ends(self, number: int, config: TrainingConfig, report: EpochReport) -> None: ...
-
-    def trial_ends(self, record: dict[str, Any], best: dict[str, Any] | None) -> None: ...
-
-    def tell(self, sentence: str) -> None:
-        """Something about the study as a whole: what its split leaves out, why it ends."""
+    spec: StudySpec
+    n_done: int
 
 
-class Silent:
-    """Watches and says nothing."""
+@dataclass(frozen=True)
+class TrialStarted:
+    """Attributes: label: name of the known config, or the seed of a confirmation; None without."""
 
-    def study_begins(self, spec: StudySpec, done: int) -> None:
-        pass
+    number: int
+    config: TrainingConfig
+    label: str | None = None
 
-    def trial_begins(self, number: int, config: TrainingConfig, label: str | None) -> None:
-        pass
 
-    def epoch_ends(self, number: int, config: TrainingConfig, report: EpochReport) -> None:
-        pass
+@dataclass(frozen=True)
+class EpochEnded:
+    """Attributes: metric: what the study optimises."""
 
-    def trial_ends(self, record: dict[str, Any], best: dict[str, Any] | None) -> None:
-        pass
+    number: int
+    config: TrainingConfig
+    report: EpochReport
+    metric: Metric
 
-    def tell(self, sentence: str) -> None:
-        pass
+
+@dataclass(frozen=True)
+class TrialEnded:
+    """Attributes: record, best: the trial and the study's best one, as `trials --json` prints."""
+
+    record: dict[str, Any]
+    best: dict[str, Any] | None
+    metric: Metric
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something about the study as a whole: what its split leaves out, or why it ends."""
+
+    message: str
+
+
+Event = StudyStarted | TrialStarted | EpochEnded | TrialEnded | Notice
+Listener = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """A listener that does nothing."""
+
+
+def broadcast(*listeners: Listener) -> Listener:
+    """One listener that passes each event on to all of these, in order."""
+
+    def pass_on(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    return pass_on

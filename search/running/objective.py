@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import optuna
 import torch
-from optuna.artifacts import FileSystemArtifactStore, upload_artifact
+from optuna.artifacts import FileSystemArtifactStore
 from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
 from ...base.messages import in_a_line
 from ...data.splits.split import Split
 from ...model.config import TrainingConfig, config_to_mapping
+from ...model.evaluation.metrics import METRICS
 from ...model.runs.experiment import environment
 from ...model.training.device import is_out_of_memory
-from ...model.training.reports import EpochReport, best_report, write_reports
+from ...model.training.reports import EpochReport, best_report
 from ...model.training.training import Training
 from ..definition.study_file import StudySpec
 from ..pruners.divergence import Divergence
 from ..pruners.progress import SICK, Progress, Stop
 from ..pruners.trial_pruner import TrialPruner
+from ..storage.artifacts import upload_reports
 from ..storage.trials import CONFIG, ENVIRONMENT, EPOCH_AT, INTERRUPTED, WORKER
 from ..storage.worker import this_worker
 from .endings import (
@@ -36,18 +36,16 @@ from .endings import (
     progress,
     same_config,
 )
-from .events import Watcher
-from .repeats import take_over, trained_before
+from .events import EpochEnded, Listener, TrialStarted
+from .repeats import find_same_config, reuse_result
 from .study_progress import spending
-
-REPORTS_FILE = "reports.jsonl"
 
 
 class Objective:
-    """What `study.optimize` calls: trains, reports each epoch, and writes down how it ended.
+    """What `study.optimize` calls: trains a trial, reports each epoch, and records how it ended.
 
-    Args:
-        stop: asked after each epoch; a sentence if the trial must end here, else None.
+    Attributes:
+        error: of the last trial, if it failed.
     """
 
     def __init__(
@@ -58,31 +56,33 @@ class Objective:
         artifacts: FileSystemArtifactStore,
         *,
         device: str,
-        watcher: Watcher,
-        stop: Callable[[], str | None],
+        listener: Listener,
+        should_stop: Callable[[], str | None],
     ) -> None:
+        """Args: should_stop: called after each epoch; the reason if the trial must end here."""
+        self.error: str | None = None
         self._spec = spec
+        self._metric = METRICS[spec.objective.metric]
         self._split = split
         self._storage = storage
         self._artifacts = artifacts
         self._device = device
-        self._watcher = watcher
-        self._stop = stop
-        self.error: str | None = None  # the last trial's, if it failed
+        self._listener = listener
+        self._should_stop = should_stop
 
     def __call__(self, trial: Trial) -> float:
-        """The best epoch's validation RMSE.
+        """The metric's value in the best epoch.
 
         Raises:
-            optuna.TrialPruned: the trial ended as PRUNED; its reason is written already.
-            InterruptedTrial: it is to be queued again.
+            optuna.TrialPruned: the trial ends as PRUNED; its reason is already recorded.
+            InterruptedTrial: the trial is to be queued again.
         """
         self.error = None
         try:
             return self._run(trial)
         except (optuna.TrialPruned, InterruptedTrial):
             raise
-        except Exception as error:  # also one of the storage, when it can keep no reason
+        except Exception as error:  # the storage's own errors too, when no reason can be recorded
             self.error = in_a_line(error)
             raise
 
@@ -91,16 +91,15 @@ class Objective:
         training = None
         ending = Ending(TrialState.FAIL, INTERRUPTED, "stopped in the middle of an epoch")
         try:
-            config = self._spec.config(
-                self._spec.space.suggest(trial), trial.user_attrs.get("fixed")
-            )
-            self._begin(trial, config)
-            if earlier := trained_before(trial.study, config):
-                take_over(trial, earlier, self._storage)
+            values = self._spec.space.suggest(trial)
+            config = self._spec.config(values, trial.user_attrs.get("fixed"))
+            self._start(trial, config)
+            if earlier := find_same_config(trial.study, config):
+                reuse_result(trial, earlier, self._storage, self._metric)
                 ending = same_config(earlier)
                 assert earlier.value is not None
                 return earlier.value
-            training = Training(config, self._split, self._device)
+            training = Training(config, self._split, self._device, metric=self._metric)
             ending = self._train(trial, training)
         except Exception as error:
             if training is None or not is_out_of_memory(error):
@@ -108,117 +107,112 @@ class Objective:
                 raise
             epoch = len(training.reports) + 1
             ending = out_of_memory(trial, training.config, epoch, self._spec.space)
-        finally:  # also on a second Ctrl-C, which waits for no epoch
-            self._write(trial, training.reports if training else [], ending)
+        finally:  # also after a second Ctrl-C, which does not wait for the epoch
+            self._record(trial, training.reports if training else [], ending)
         if ending.state == TrialState.FAIL:
             raise InterruptedTrial(ending.reason)
         if ending.state == TrialState.PRUNED:
             raise optuna.TrialPruned(ending.reason)
         assert training is not None and training.best is not None
-        return training.best.report.val_rmse
+        return self._metric.of(training.best.report)
 
-    def _begin(self, trial: Trial, config: TrainingConfig) -> None:
+    def _start(self, trial: Trial, config: TrainingConfig) -> None:
         self._storage.set_trial_system_attr(trial._trial_id, CONFIG, config_to_mapping(config))
         trial.set_user_attr("architecture", config.architecture)
-        self._watcher.trial_begins(trial.number, config, trial.user_attrs.get("known_config"))
+        label = trial.user_attrs.get("known_config")
+        self._listener(TrialStarted(trial.number, config, label))
 
     def _train(self, trial: Trial, training: Training) -> Ending:
         with training as run:
-            trial.set_user_attr("params", run.n_parameters)
-            self._storage.set_trial_system_attr(
-                trial._trial_id,
-                ENVIRONMENT,
-                environment(device=str(run.device), amp=run.amp, threads=torch.get_num_threads()),
-            )
-            if "bias_val_rmse" not in trial.study.user_attrs:
-                trial.study.set_user_attr("bias_val_rmse", run.bias_val_rmse)
-            if ending := self._beyond_limits(trial, run):
+            self._record_run(trial, run)
+            if ending := self._check_limits(trial, run):
                 return ending
             for report in run:
-                trial.report(report.val_rmse, report.epoch)
+                trial.report(self._metric.of(report), report.epoch)
                 self._storage.set_trial_system_attr(
                     trial._trial_id, EPOCH_AT, datetime.now().isoformat()
                 )
-                self._watcher.epoch_ends(trial.number, run.config, report)
+                self._listener(EpochEnded(trial.number, run.config, report, self._metric))
                 if ending := self._judge(trial, run, report):
                     return ending
-        raise AssertionError("a training that ends by itself has an ending")
+        raise AssertionError("the last epoch has an ending")
 
-    def _beyond_limits(self, trial: Trial, run: Training) -> Ending | None:
-        """Tells the sampler where the trial lies; an ending if that is where none shall be."""
+    def _record_run(self, trial: Trial, run: Training) -> None:
+        trial.set_user_attr("params", run.n_parameters)
+        self._storage.set_trial_system_attr(
+            trial._trial_id,
+            ENVIRONMENT,
+            environment(device=str(run.device), amp=run.amp, threads=torch.get_num_threads()),
+        )
+        if "bias_val_rmse" not in trial.study.user_attrs:
+            trial.study.set_user_attr("bias_val_rmse", run.bias_val_rmse)
+
+    def _check_limits(self, trial: Trial, run: Training) -> Ending | None:
+        """Report the config's distance from each limit to the sampler; an ending if beyond one."""
         limits = self._spec.limits
         found = limits.of(run.config, run.n_net_parameters) if limits else []
         for limit in found:
             trial.set_constraint(limit.name, limit.violation)
-        beyond = [limit for limit in found if limit.violation > 0]
-        return beyond_limits(beyond) if beyond else None
+        exceeded = [limit for limit in found if limit.violation > 0]
+        return beyond_limits(exceeded) if exceeded else None
 
     def _judge(self, trial: Trial, run: Training, report: EpochReport) -> Ending | None:
-        """An ending if the trial shall not go on, or has come to its end."""
-        seen = progress(trial, run)
+        """How the trial ends after this epoch, or None if it continues."""
+        so_far = progress(trial, run, self._metric)
         if not report.finite:
-            stop = Divergence().judge(seen)  # whatever the study's pruners are
+            stop = Divergence().judge(so_far)  # whether or not the study names this pruner
             assert stop is not None
-            return ending_of(stop, seen)
-        if (stop := self._asked(trial, seen)) and stop.stop_reason in SICK:
+            return ending_of(stop, so_far)
+        if (stop := self._ask_pruners(trial, so_far)) and stop.stop_reason in SICK:
             if stop.stop_reason == "gpu-memory":
                 trial.set_constraint("gpu_memory", 1.0)
-            return ending_of(stop, seen)  # in its last epoch too
+            return ending_of(stop, so_far)  # in the last epoch too
         if report.epoch == run.config.max_epochs:
-            return last_epoch_reached(seen)
+            return last_epoch_reached(so_far)
         if run.ended_by_patience:
-            return ending_of(out_of_patience(seen), seen)
-        if stop or (stop := self._over_budget(trial)):
-            return ending_of(stop, seen)
-        if why := self._stop():
+            return ending_of(out_of_patience(so_far), so_far)
+        if stop or (stop := self._check_budget(trial)):
+            return ending_of(stop, so_far)
+        if why := self._should_stop():
             return Ending(TrialState.FAIL, INTERRUPTED, f"{why} after epoch {report.epoch}")
         return None
 
-    def _over_budget(self, trial: Trial) -> Stop | None:
-        """Where the study's budget ends in the middle of a trial."""
+    def _check_budget(self, trial: Trial) -> Stop | None:
+        """A stop if the study's budget ran out during this trial."""
         if self._spec.budget is None:
             return None
         why = self._spec.budget.exhausted(spending(trial.study.get_trials(deepcopy=False)))
         return Stop("budget", why) if why else None
 
-    def _asked(self, trial: Trial, seen: Progress) -> Stop | None:
-        """What the study's pruners say."""
+    def _ask_pruners(self, trial: Trial, so_far: Progress) -> Stop | None:
         pruner = trial.study.pruner
         assert isinstance(pruner, TrialPruner)
-        pruner.observe(trial.number, seen)
-        if (warning := pruner.warning(seen)) != trial.user_attrs.get("warning"):
-            trial.set_user_attr("warning", warning)  # None: it has passed
+        pruner.observe(trial.number, so_far)
+        if (warning := pruner.warning(so_far)) != trial.user_attrs.get("warning"):
+            trial.set_user_attr("warning", warning)  # None: it no longer applies
         return pruner.stop if trial.should_prune() else None
 
-    def _write(self, trial: Trial, reports: list[EpochReport], ending: Ending) -> None:
-        """The reports first: once a trial has a reason, all else that it leaves is there."""
-        unkept = self._keep(trial, reports)
+    def _record(self, trial: Trial, reports: list[EpochReport], ending: Ending) -> None:
+        """Record the reports before the reason: a trial with a reason is complete in the storage.
+
+        A full disk costs a trial its reports, not its result; the reason says so.
+        """
+        lost = ""
+        if reports:
+            try:
+                upload_reports(self._artifacts, trial, reports)
+            except OSError as error:
+                lost = f"; its epoch reports are lost: {in_a_line(error)}"
         trial.set_user_attr("epochs", len(reports))
         trial.set_user_attr("train_s", round(sum(report.train_s for report in reports), 3))
-        if best := best_report(reports):
-            trial.set_user_attr("val_rmse", best.val_rmse)
-            trial.set_user_attr("val_mse", best.val_mse)
+        if best := best_report(reports, self._metric):
+            for name in dict.fromkeys(("val_rmse", "val_mse", self._metric.name)):
+                trial.set_user_attr(name, best.metric(name))
             trial.set_user_attr("best_epoch", best.epoch)
         if ending.stop_reason:
             trial.set_user_attr("stop_reason", ending.stop_reason)
-        trial.set_user_attr("reason", f"{ending.reason}{unkept}")
-
-    def _keep(self, trial: Trial, reports: list[EpochReport]) -> str:
-        """Uploads the reports. A full disk costs the trial its reports, and not its result: what is
-        to be added to its reason then."""
-        if not reports:
-            return ""
-        try:
-            with TemporaryDirectory() as folder:
-                path = Path(folder, REPORTS_FILE)
-                write_reports(path, reports)
-                upload_artifact(
-                    artifact_store=self._artifacts, file_path=str(path), study_or_trial=trial
-                )
-        except OSError as error:
-            return f"; its epoch reports are lost: {in_a_line(error)}"
-        return ""
+        trial.set_user_attr("reason", f"{ending.reason}{lost}")
 
 
 class InterruptedTrial(Exception):  # noqa: N818 - nothing went wrong
-    """The trial ended early through no fault of its own."""
+    """The trial was cut short from outside and is to be run again."""

@@ -1,4 +1,4 @@
-"""From a name or a file to an Optuna study, new or carried on with."""
+"""From a name or a file to an Optuna study: created, or opened to be continued."""
 
 from __future__ import annotations
 
@@ -14,75 +14,78 @@ from pydantic import ValidationError
 from ...base.messages import one_line
 from ...data.sets.datasets import dataset_reference
 from ...errors import ConfigError, StudyError
+from ...model.evaluation.metrics import METRICS
 from ..definition.study_file import StudySpec, load_study, spec_from_json, spec_to_json
 from ..pruners.trial_pruner import TrialPruner
 from ..storage.engines import readable_storage
-from ..storage.studies import FINGERPRINT, SPEC, stored_specs
-from ..storage.urls import is_there, redacted
+from ..storage.studies import FINGERPRINT, SPEC, read_stored_specs
+from ..storage.urls import redact, storage_exists
 
-# What may change while a study goes on: it alters how long to search, not what is compared.
-# The dataset may move: that its ratings are the same, their fingerprint tells.
-# The limits may change too: what they forbade was not trained, and may be now.
-_FREE_FIELDS = {"trials", "timeout", "objective", "dataset", "limits", "budget"}
+# These may change between two starts: they alter how long to search, not what is compared.
+# The dataset may move, because its fingerprint shows that the ratings are the same. The limits may
+# change, because what they ruled out was not trained.
+_CHANGEABLE_FIELDS = {"trials", "timeout", "objective", "dataset", "limits", "budget"}
 
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the command line says otherwise than the study file. None: as the file says."""
+    """Values from the command line that override the study file's; None keeps the file's."""
 
     trials: int | None = None
     dataset: str | None = None
     target_rmse: float | None = None
-    explore: bool = False  # lift the study's known limits, that of GPU memory too
+    explore: bool = False  # lift the study's limits, including the one on GPU memory
     usd_per_hour: float | None = None
     budget_usd: float | None = None
 
 
-def find_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> StudySpec:
-    """The study to run: the storage's own of that name, or a built-in, or a file's.
+def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> StudySpec:
+    """The study to run: one that the storage holds, a built-in one, or a file's, in this order.
 
-    Makes nothing: a study that cannot begin leaves no storage behind.
+    Creates nothing: a study that cannot start leaves no storage behind.
 
     Raises:
-        StudyError: no such study, or one that was begun with other settings.
-        ConfigError: the file or an override does not hold together.
+        StudyError: no such study, or it was created with other settings.
+        ConfigError: the file or an override is invalid.
     """
+    stored: dict[str, str] = {}
     try:
-        stored = stored_specs(readable_storage(storage_url)) if is_there(storage_url) else {}
-    except StudyError:  # an empty server; one that cannot be opened is told when it is to be
-        stored = {}
+        if storage_exists(storage_url):
+            stored = read_stored_specs(readable_storage(storage_url))
+    except StudyError:  # an empty server; one that cannot be opened fails again for writing
+        pass
     if name_or_path in stored:
         spec = spec_from_json(stored[name_or_path])
     else:
         spec = load_study(name_or_path)
     spec = _override(spec, overrides)
-    begun = spec_from_json(stored[spec.name]) if spec.name in stored else None
-    if begun is not None:
-        _refuse_changes(begun, spec, redacted(storage_url))
+    if spec.name in stored:
+        _check_unchanged(spec_from_json(stored[spec.name]), spec, redact(storage_url))
     return spec
 
 
 def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna.Study:
-    """The Optuna study of a spec, made where it is not there yet, its known configs queued.
+    """The Optuna study of a spec, created if it does not exist, with its known configs queued.
 
-    Each step is one that a later call finishes, should this one be cut off.
+    If a crash cuts this off, the next call finishes the remaining steps.
 
     Raises:
-        StudyError: it was begun on other ratings, or by another program.
+        StudyError: the study was created on other ratings, or by another program.
     """
+    metric = METRICS[spec.objective.metric]
     study = optuna.create_study(
-        study_name=spec.name, storage=storage, direction="minimize", load_if_exists=True
+        study_name=spec.name, storage=storage, direction=metric.direction, load_if_exists=True
     )
     attrs = storage.get_study_system_attrs(study._study_id)
     if SPEC not in attrs and study.get_trials(deepcopy=False):
         raise StudyError(
-            f"{redacted(storage.url)} holds a study named {spec.name} that another program began; "
+            f"{redact(storage.url)} holds a study named {spec.name} that another program created; "
             "give the file another name, or choose another --storage"
         )
-    check_fingerprint(spec, attrs.get(FINGERPRINT, fingerprint), fingerprint)
+    check_same_ratings(spec, attrs.get(FINGERPRINT, fingerprint), fingerprint)
     storage.set_study_system_attr(study._study_id, FINGERPRINT, fingerprint)
     storage.set_study_system_attr(study._study_id, SPEC, spec_to_json(spec))
-    study.set_metric_names([spec.objective.metric])
+    study.set_metric_names([metric.name])
     study.set_user_attr("dataset", spec.dataset)
     study.set_user_attr("sampler", spec.sampler.model_dump(exclude_none=True))
     study.set_user_attr("pruners", [pruner.model_dump() for pruner in spec.pruners])
@@ -99,12 +102,12 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
     return study
 
 
-def check_fingerprint(spec: StudySpec, begun_on: str, fingerprint: str) -> None:
-    """Refuses ratings that are not those that the study was begun on."""
-    if begun_on != fingerprint:
+def check_same_ratings(spec: StudySpec, stored_fingerprint: str, fingerprint: str) -> None:
+    """Refuse ratings other than those that the study was created on."""
+    if stored_fingerprint != fingerprint:
         raise StudyError(
-            f"study {spec.name} was begun on ratings with the fingerprint {begun_on}, "
-            f"and {spec.dataset} now has {fingerprint}; restore them, or begin a new study"
+            f"study {spec.name} was created on ratings with the fingerprint {stored_fingerprint}, "
+            f"but {spec.dataset} now has {fingerprint}; restore the ratings, or start a new study"
         )
 
 
@@ -128,12 +131,12 @@ def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
 
 
 def without_memory_limit(pruners: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """A study file's pruners but for the one that stands for a limit, like those of `limits`."""
+    """The study file's pruners except for the one that is a limit, like those in `limits`."""
     return [pruner for pruner in pruners if "gpu_memory" not in pruner]
 
 
 def _sampler(spec: StudySpec, *, n_trials: int) -> BaseSampler:
-    """Seeded anew at each start: with the same seed it would suggest the first trials again."""
+    """A sampler with a new seed at each start: the same one would repeat the first suggestions."""
     if (random := spec.sampler.random) is not None:
         return RandomSampler(seed=random.seed + n_trials)
     tpe = spec.sampler.tpe
@@ -147,23 +150,31 @@ def _sampler(spec: StudySpec, *, n_trials: int) -> BaseSampler:
     )
 
 
-def _refuse_changes(begun: StudySpec, spec: StudySpec, storage: str) -> None:
-    before, now = (each.model_dump(mode="json", by_alias=True) for each in (begun, spec))
-    for each in (before, now):  # --explore takes it away
-        each["pruners"] = without_memory_limit(each["pruners"])
+def _check_unchanged(stored: StudySpec, spec: StudySpec, storage: str) -> None:
+    """Refuse settings that would make new trials incomparable with the stored ones."""
+    before, now = (_fixed_settings(each) for each in (stored, spec))
     for field in before:
-        if field not in _FREE_FIELDS and before[field] != now[field]:
+        if before[field] != now[field]:
             raise StudyError(
-                f"study {spec.name} in {storage} was begun with another "
-                f"{_difference(field, before[field], now[field])}; go on with "
-                f"recsys-search start --study {spec.name}, or give the file another name"
+                f"study {spec.name} in {storage} was created with "
+                f"{_describe_difference(field, before[field], now[field])}; to continue it "
+                f"unchanged: recsys-search start --study {spec.name}; to run the new settings, "
+                "give the file another name"
             )
 
 
-def _difference(name: str, before: Any, now: Any) -> str:
-    """The first place where two tables differ, and both its values."""
+def _fixed_settings(spec: StudySpec) -> dict[str, Any]:
+    """The settings that may not change between two starts, as plain values."""
+    settings: dict[str, Any] = spec.model_dump(mode="json", by_alias=True)
+    settings["pruners"] = without_memory_limit(settings["pruners"])  # --explore removes it
+    settings["metric"] = settings["objective"]["metric"]
+    return {name: value for name, value in settings.items() if name not in _CHANGEABLE_FIELDS}
+
+
+def _describe_difference(name: str, before: Any, now: Any) -> str:
+    """The first place where two tables differ, with both values."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in [*before, *now]:
             if before.get(key) != now.get(key):
-                return _difference(f"{name} {key}", before.get(key), now.get(key))
-    return f"{name}: {before}, not {now}"
+                return _describe_difference(f"{name} {key}", before.get(key), now.get(key))
+    return f"{name}: {before}, the file now says {now}"

@@ -1,4 +1,4 @@
-"""Trials that are queued to be tried again, or otherwise, and told which one they come from."""
+"""The queue: trials that are to be run again, or in another way, linked to where they come from."""
 
 from __future__ import annotations
 
@@ -10,23 +10,30 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..definition.space import field_of
 from ..definition.study_file import StudySpec
-from ..storage.trials import CONFIG, INTERRUPTED, OUT_OF_MEMORY, VANISHED, counts, has_vanished
+from ..storage.trials import (
+    CONFIG,
+    INTERRUPTED,
+    OUT_OF_MEMORY,
+    WORKER_DIED,
+    is_counted,
+    worker_died,
+)
 from .second_chances import SecondChance, second_chance
 
-# What a queued trial is told by its attributes, and is told again when it is queued again.
+# Attributes of a queued trial that it keeps when it is queued again.
 _KEPT = ("known_config", "fixed", "contingency_of", "after_out_of_memory", "second_chance")
 
 
-def reconcile(study: Study, storage: BaseStorage, spec: StudySpec) -> None:
-    """Sets right what a crash left, and queues what is to be tried again.
+def recover_queue(study: Study, storage: BaseStorage, spec: StudySpec) -> None:
+    """Clean up after a crash, and queue what is to be tried again.
 
-    Trials of dead processes end, interrupted ones are queued anew, and a trial that went wrong gets
-    its second chance. Whatever moment a crash came at, the next call finishes what it began.
+    Trials whose process died are ended, interrupted ones are queued again, and a trial that went
+    wrong gets its second chance. If a crash cuts this off, the next call finishes the work.
     """
     for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
-        if has_vanished(trial):
+        if worker_died(trial):
             storage.set_trial_user_attr(trial._trial_id, "stop_reason", INTERRUPTED)
-            storage.set_trial_user_attr(trial._trial_id, "reason", VANISHED)
+            storage.set_trial_user_attr(trial._trial_id, "reason", WORKER_DIED)
             storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
     trials = study.get_trials(deepcopy=False)
     followed = {
@@ -37,38 +44,37 @@ def reconcile(study: Study, storage: BaseStorage, spec: StudySpec) -> None:
             continue
         if chance := second_chance(trial, spec.space, spec.contingency):
             queue_second_chance(study, trial, chance, spec)
-        elif not counts(trial):
+        elif not is_counted(trial):
             requeue(study, trial)
 
 
 def requeue(study: Study, trial: FrozenTrial) -> None:
-    """Queues the trial's parameters again, as a trial that names the one it came from."""
-    # What a queued trial had not drawn yet when it ended, it has in the queue's attribute only.
+    """Queue the trial's parameters again, as a new trial that names it."""
+    # Parameters that the trial had not drawn yet are only in the queue's own attribute.
     params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-    study.enqueue_trial(params, user_attrs={**_kept(trial), "retry_of": trial.number})
+    study.enqueue_trial(params, user_attrs={**_kept_attrs(trial), "retry_of": trial.number})
 
 
 def queue_second_chance(
     study: Study, trial: FrozenTrial, chance: SecondChance, spec: StudySpec
 ) -> None:
-    """Queues the trial's config with its changes; fields without an axis are fixed."""
+    """Queue the trial's config with the changes; fields without an axis are fixed."""
     params = spec.space.params_of({**trial.system_attrs[CONFIG], **chance.changes})
     drawn = {field_of(name) for name in params}
     fixed = {**trial.user_attrs.get("fixed", {}), **chance.changes}
-    again = trial.user_attrs["stop_reason"] == OUT_OF_MEMORY
     attrs: dict[str, Any] = {
-        **_kept(trial),
+        **_kept_attrs(trial),
         "fixed": {field: value for field, value in fixed.items() if field not in drawn},
-        "second_chance": f"{chance.what}, because trial {trial.number} {chance.because}",
+        "second_chance": f"{chance.change}, because trial {trial.number} {chance.cause}",
     }
-    # Out of memory it is the same trial again; otherwise another attempt, that counts.
+    # After out-of-memory it is the same trial again; otherwise it is another trial, which counts.
     attrs |= (
         {"retry_of": trial.number, "after_out_of_memory": True}
-        if again
+        if trial.user_attrs["stop_reason"] == OUT_OF_MEMORY
         else {"contingency_of": trial.number}
     )
     study.enqueue_trial(params, user_attrs=attrs)
 
 
-def _kept(trial: FrozenTrial) -> dict[str, Any]:
+def _kept_attrs(trial: FrozenTrial) -> dict[str, Any]:
     return {name: trial.user_attrs[name] for name in _KEPT if name in trial.user_attrs}

@@ -1,4 +1,4 @@
-"""A suggestion that the study has trained already: it takes over what the earlier trial reached."""
+"""A suggestion that the study has trained already: it reuses the earlier trial's result."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial
 
 from ...model.config import TrainingConfig, config_to_mapping
-from ..storage.trials import CONFIG, ENVIRONMENT, SAME_AS, is_trained_whole
+from ...model.evaluation.metrics import Metric
+from ..storage.trials import CONFIG, ENVIRONMENT, SAME_AS, is_trained_complete
 
-_TAKEN_OVER = ("params", "val_rmse", "val_mse", "best_epoch", "warning")
+_REUSED = ("params", "val_rmse", "val_mse", "best_epoch", "warning")
 
 
-def trained_before(study: Study, config: TrainingConfig) -> FrozenTrial | None:
-    """The completed trial that was trained with this very config, its seed included."""
+def find_same_config(study: Study, config: TrainingConfig) -> FrozenTrial | None:
+    """The completed trial that was trained with exactly this config, seed included."""
     wanted = config_to_mapping(config)
-    trained = filter(is_trained_whole, study.get_trials(deepcopy=False))
+    trained = filter(is_trained_complete, study.get_trials(deepcopy=False))
     return next((trial for trial in trained if trial.system_attrs.get(CONFIG) == wanted), None)
 
 
-def take_over(trial: Trial, earlier: FrozenTrial, storage: BaseStorage) -> None:
-    """Gives the trial the figures of the earlier one, but none of its epochs."""
+def reuse_result(trial: Trial, earlier: FrozenTrial, storage: BaseStorage, metric: Metric) -> None:
+    """Copy the earlier trial's figures to the trial, but none of its epochs."""
     trial.set_user_attr(SAME_AS, earlier.number)
-    for name in _TAKEN_OVER:
+    for name in dict.fromkeys((*_REUSED, metric.name)):
         if name in earlier.user_attrs:
             trial.set_user_attr(name, earlier.user_attrs[name])
     storage.set_trial_system_attr(

@@ -1,4 +1,4 @@
-"""Runs a study trial by trial until its total, its target, or the end of its time."""
+"""Runs a study trial by trial until its total, its target, its budget, or the end of its time."""
 
 from __future__ import annotations
 
@@ -13,53 +13,62 @@ from ...base.interrupts import Interrupts
 from ...data.sets.datasets import load_ratings
 from ...data.splits.split import split_ratings
 from ...errors import StudyError
+from ...model.evaluation.metrics import METRICS
 from ...model.training.device import resolve_device
 from ..definition.study_file import StudySpec, parse_duration
 from ..storage.artifacts import artifact_store
 from ..storage.engines import writable_storage
 from ..storage.locks import sole_runner
-from ..storage.trials import best_trials, counts, record_of
-from .events import Silent, Watcher
+from ..storage.trials import best_trials, count_trials, trial_record
+from .events import Listener, Notice, StudyStarted, TrialEnded, ignore
 from .objective import Objective
-from .opening import Overrides, find_spec, open_study
-from .queueing import reconcile, requeue
+from .opening import Overrides, open_study, resolve_spec
+from .queueing import recover_queue, requeue
 from .study_progress import spending, target_reached
 
 MAX_FAILURES_IN_A_ROW = 3
 
 
-def start(
+def run_study(
     name_or_path: str,
-    storage_url: str,
+    storage_url: str = "sqlite:///studies.db",
     *,
     overrides: Overrides | None = None,
     timeout: str | None = None,
     device: str = "auto",
-    watcher: Watcher | None = None,
+    listener: Listener = ignore,
 ) -> str:
-    """Begins a study or carries on with it, until it is done, out of time, or interrupted.
+    """Run a study, or continue it, until it is done, out of time, or interrupted.
 
-    The first Ctrl-C or SIGTERM ends the running trial after its epoch, the second at once. Either
-    way the trial is queued again, and the next `start` carries on.
+    The first Ctrl-C or SIGTERM ends the running trial after its epoch, the second one at once.
+    Either way the trial is queued again, and the next call continues the study.
 
     Args:
-        timeout: of this start, such as `2h`; by default the study file's.
+        timeout: of this call, such as `2h`. [default: the study file's]
+        listener: receives each event of `events`.
 
     Returns:
         The study's name.
 
     Raises:
-        StudyError: a study of that name is there with other settings, or trials keep failing.
-        KeyboardInterrupt: on Ctrl-C, when everything is saved.
+        StudyError: a study of that name exists with other settings, or trials keep failing.
+        KeyboardInterrupt: on Ctrl-C, once everything is saved.
         SystemExit: 143 on SIGTERM, likewise.
     """
     started_at = monotonic()
-    watcher = watcher or Silent()
-    resolve_device(device)  # refuse a wrong one before anything is made
-    interrupts = Interrupts(watcher.tell)
-    spec = find_spec(name_or_path, storage_url, overrides or Overrides())
+    resolve_device(device)  # refuse a wrong device before anything is created
+    interrupts = Interrupts(lambda message: listener(Notice(message)))
+    spec = resolve_spec(name_or_path, storage_url, overrides or Overrides())
     timeout = timeout or spec.timeout
     deadline = None if timeout is None else started_at + parse_duration(timeout)
+
+    def should_stop() -> str | None:
+        if interrupts.received:
+            return interrupts.received
+        if deadline is not None and monotonic() >= deadline:
+            return f"out of time ({timeout})"
+        return None
+
     ratings = load_ratings(spec.dataset)
     split = split_ratings(ratings, spec.split)
     with (
@@ -67,32 +76,28 @@ def start(
         writable_storage(storage_url, on_stale=requeue) as storage,
     ):
         study = open_study(spec, ratings.fingerprint, storage)
-        reconcile(study, storage, spec)
-
-        def stop() -> str | None:
-            if interrupts.received:
-                return interrupts.received
-            if deadline is not None and monotonic() >= deadline:
-                return f"out of time ({timeout})"
-            return None
-
+        recover_queue(study, storage, spec)
         objective = Objective(
             spec,
             split,
             storage,
             artifact_store(storage_url, make=True),
             device=device,
-            watcher=watcher,
-            stop=stop,
+            listener=listener,
+            should_stop=should_stop,
         )
-        watcher.study_begins(spec, sum(map(counts, study.get_trials(deepcopy=False))))
+        trials = study.get_trials(deepcopy=False)
+        listener(StudyStarted(spec, count_trials(trials)))
         if split.note:
-            watcher.tell(split.note)
-        for trial in study.get_trials(deepcopy=False, states=[TrialState.WAITING]):
-            if (before := trial.user_attrs.get("retry_of")) is not None:
-                watcher.tell(f"trial {before} is tried again as trial {trial.number}")
+            listener(Notice(split.note))
+        for trial in trials:
+            earlier = trial.user_attrs.get("retry_of")
+            if trial.state == TrialState.WAITING and earlier is not None:
+                listener(Notice(f"trial {earlier} is tried again as trial {trial.number}"))
         with interrupts.caught():
-            _run_trials(study, spec, objective, watcher, stop, storage)
+            reason = _run_trials(study, spec, objective, listener, should_stop, storage)
+            if reason:
+                listener(Notice(reason))
     interrupts.leave()
     return spec.name
 
@@ -101,33 +106,35 @@ def _run_trials(
     study: optuna.Study,
     spec: StudySpec,
     objective: Objective,
-    watcher: Watcher,
-    stop: Callable[[], str | None],
+    listener: Listener,
+    should_stop: Callable[[], str | None],
     storage: RDBStorage,
-) -> None:
-    def after_trial(study: optuna.Study, trial: FrozenTrial) -> None:
-        ahead = best_trials(study.get_trials(deepcopy=False))
-        watcher.trial_ends(record_of(trial), record_of(ahead[0]) if ahead else None)
+) -> str | None:
+    """Run trials until the study ends; the reason, or None if it reached its total."""
+    metric = METRICS[spec.objective.metric]
+
+    def announce(study: optuna.Study, trial: FrozenTrial) -> None:
+        ranked = best_trials(study.get_trials(deepcopy=False), metric)
+        best = trial_record(ranked[0], metric) if ranked else None
+        listener(TrialEnded(trial_record(trial, metric), best, metric))
 
     failures: list[str] = []
-    while not (why := stop()):
+    while not (reason := should_stop()):
         if len(failures) >= MAX_FAILURES_IN_A_ROW:
             raise StudyError(
-                f"the last {len(failures)} trials of {spec.name} failed, the last one with "
-                f"{failures[-1]}; mend the cause and start again"
+                f"the last {len(failures)} trials of {spec.name} failed, the latest with "
+                f"{failures[-1]}; fix the cause, then run start again"
             )
         trials = study.get_trials(deepcopy=False)
         if target_reached(spec.objective.target, trials):
-            watcher.tell("the target is reached")
-            return
-        if sum(map(counts, trials)) >= spec.trials:
-            return
-        if spec.budget and (spent := spec.budget.exhausted(spending(trials))):
-            watcher.tell(spent)
-            return
+            return "the target is reached"
+        if count_trials(trials) >= spec.trials:
+            return None
+        if spec.budget and (exhausted := spec.budget.exhausted(spending(trials))):
+            return exhausted
         try:
-            study.optimize(objective, n_trials=1, catch=(Exception,), callbacks=[after_trial])
+            study.optimize(objective, n_trials=1, catch=(Exception,), callbacks=[announce])
         finally:
-            reconcile(study, storage, spec)
+            recover_queue(study, storage, spec)
         failures = [*failures, objective.error] if objective.error else []
-    watcher.tell(why)
+    return reason

@@ -1,8 +1,8 @@
-"""What is tried instead of a trial that went wrong, as the reference's plan has it.
+"""What is tried instead of a trial that went wrong.
 
-out of memory        the next smaller batch size    the same trial again: it counts once
-diverged             a KL weight of 0.005           another trial, where the study file says so
-an early plateau     a longer KL warm-up            another trial, where the study file says so
+out of memory     the next smaller batch size    the same trial again, counted once
+diverged          a KL weight of 0.005           another trial, if the study file asks for it
+early plateau     a longer KL warm-up            another trial, if the study file asks for it
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ SMALLER_BATCH = 0.75  # 2048 becomes 1536
 
 
 class SecondChance(NamedTuple):
-    """Attributes: changes: field -> value; what, because: of the sentence that tells it."""
+    """Attributes: changes: field -> value; change, cause: how a sentence names both."""
 
     changes: dict[str, Any]
-    what: str
-    because: str
+    change: str
+    cause: str
 
 
 def second_chance(
@@ -37,20 +37,20 @@ def second_chance(
     if config is None:
         return None
     if stop_reason == OUT_OF_MEMORY:
-        # PRUNED: there is no smaller batch, or it was the second time.
+        # PRUNED means that there is no smaller batch, or that it was the second attempt.
         return smaller_batch(config, space) if trial.state == TrialState.FAIL else None
     if contingency is None or "contingency_of" in trial.user_attrs:
         return None
     if stop_reason == "diverged":
-        return _steadier(config, space, contingency.kl_weight)
-    far = trial.state == TrialState.PRUNED and trial.user_attrs["epochs"] < EARLY_EPOCH
-    if stop_reason == "plateau" and far:
+        return _lower_kl_weight(config, space, contingency.kl_weight)
+    is_early = trial.state == TrialState.PRUNED and trial.user_attrs["epochs"] < EARLY_EPOCH
+    if stop_reason == "plateau" and is_early:
         return _longer_warmup(config, space, contingency.kl_warmup_epochs)
     return None
 
 
 def smaller_batch(config: Mapping[str, Any], space: Space) -> SecondChance | None:
-    """For a config that ran out of memory; None where its axis has no smaller batch."""
+    """For a config that ran out of memory; None if its axis has no smaller batch size."""
     size = config.get("batch_size", 0)
     smaller = space.nearest(config["architecture"], "batch_size", int(SMALLER_BATCH * size))
     if smaller is None or not 2 <= smaller < size:
@@ -59,16 +59,16 @@ def smaller_batch(config: Mapping[str, Any], space: Space) -> SecondChance | Non
     return SecondChance(changes, f"batch size {smaller}", f"ran out of memory with {size}")
 
 
-def _steadier(
+def _lower_kl_weight(
     config: Mapping[str, Any], space: Space, kl_weight: float | None
 ) -> SecondChance | None:
-    now = config.get("kl_weight", 0.0)
-    if kl_weight is None or not kl_weight < now:
+    current = config.get("kl_weight", 0.0)
+    if kl_weight is None or not kl_weight < current:
         return None
     lower = space.nearest(config["architecture"], "kl_weight", kl_weight)
-    if lower is None or not lower < now:
+    if lower is None or not lower < current:
         return None
-    return SecondChance({"kl_weight": lower}, f"KL weight {lower:g}", f"diverged at {now:g}")
+    return SecondChance({"kl_weight": lower}, f"KL weight {lower:g}", f"diverged at {current:g}")
 
 
 def _longer_warmup(
@@ -76,12 +76,12 @@ def _longer_warmup(
 ) -> SecondChance | None:
     if epochs is None or config.get("kl_schedule") != "linear":
         return None
-    now, most = config["kl_warmup_epochs"], config["max_epochs"] / 2
-    wanted = min(max(epochs, 2 * now), most)
+    current, longest = config["kl_warmup_epochs"], config["max_epochs"] / 2
+    wanted = min(max(epochs, 2 * current), longest)
     longer = space.nearest(config["architecture"], "kl_warmup_epochs", wanted)
-    if longer is None or not now < longer <= most:
+    if longer is None or not current < longer <= longest:
         return None
     changes = {"kl_warmup_epochs": longer}
     return SecondChance(
-        changes, f"a KL warm-up of {longer:g} epochs", f"came to an early plateau with {now:g}"
+        changes, f"a KL warm-up of {longer:g} epochs", f"reached an early plateau with {current:g}"
     )

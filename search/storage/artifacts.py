@@ -1,28 +1,73 @@
-"""The folder beside the database: the trials' epoch reports."""
+"""The folder beside the database that holds the trials' epoch reports, as Optuna artifacts."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from optuna.artifacts import FileSystemArtifactStore
+from optuna.artifacts import (
+    FileSystemArtifactStore,
+    download_artifact,
+    get_all_artifact_meta,
+    upload_artifact,
+)
+from optuna.artifacts.exceptions import ArtifactNotFound
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, Trial
 
-from .urls import check_folder, database_file
+from ...model.training.reports import EpochReport, read_reports, write_reports
+from .urls import check_folder_exists, sqlite_file
+
+REPORTS_FILE = "reports.jsonl"
+
+
+def artifact_folder(url: str) -> Path:
+    """`studies.artifacts` beside `studies.db`, or in the working folder for a database server."""
+    path = sqlite_file(url)
+    return Path("studies.artifacts") if path is None else path.with_suffix(".artifacts")
 
 
 def artifact_store(url: str, *, make: bool = False) -> FileSystemArtifactStore:
-    """The folder for the trials' epoch reports.
+    """The store of the trials' epoch reports.
 
     Args:
-        make: make the folder where there is none, for whoever writes reports.
+        make: create the folder if it is missing; for processes that write reports.
     """
     folder = artifact_folder(url)
     if make:
-        check_folder(url)
+        check_folder_exists(url)
         folder.mkdir(exist_ok=True)
     return FileSystemArtifactStore(folder)
 
 
-def artifact_folder(url: str) -> Path:
-    """`studies.artifacts` beside `studies.db`; for a database server, in the working folder."""
-    path = database_file(url)
-    return Path("studies.artifacts") if path is None else path.with_suffix(".artifacts")
+def upload_reports(
+    store: FileSystemArtifactStore, trial: Trial, reports: list[EpochReport]
+) -> None:
+    """Attach the epoch reports to the trial.
+
+    Raises:
+        OSError: they cannot be written, for example because the disk is full.
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder, REPORTS_FILE)
+        write_reports(path, reports)
+        upload_artifact(artifact_store=store, file_path=str(path), study_or_trial=trial)
+
+
+def download_reports(
+    store: FileSystemArtifactStore, trial: FrozenTrial, storage: BaseStorage
+) -> list[EpochReport]:
+    """The trial's epoch reports; empty while it runs, or if the artifact is on another machine."""
+    for meta in get_all_artifact_meta(trial, storage=storage):
+        if meta.filename != REPORTS_FILE:
+            continue
+        with TemporaryDirectory() as folder:
+            path = Path(folder, REPORTS_FILE)
+            try:
+                download_artifact(
+                    artifact_store=store, artifact_id=meta.artifact_id, file_path=str(path)
+                )
+            except ArtifactNotFound:
+                return []
+            return read_reports(path)
+    return []

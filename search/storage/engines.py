@@ -1,4 +1,4 @@
-"""Where studies live: a database behind Optuna, and a folder of files beside it."""
+"""The database behind a study: Optuna's storage, opened for writing or for reading."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from optuna.trial import FrozenTrial
 from sqlalchemy.engine import URL
 
 from ...errors import StudyError
-from .urls import check_folder, database_file, parse_url, reason, redacted
+from .urls import check_folder_exists, describe_database_error, parse_url, redact, sqlite_file
 
 HEARTBEAT_S = 60
-# A live worker that is judged dead crashes when it tells its result, so waiting is the lesser evil.
+# Generous: a live worker that is taken for dead crashes when it reports its result.
 GRACE_S = 600
 
 StaleCallback = Callable[[optuna.Study, FrozenTrial], None]
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)  # what trials end with, we tell ourselves
+optuna.logging.set_verbosity(optuna.logging.ERROR)  # this program reports how trials end
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
 
 
 @contextmanager
 def writable_storage(url: str, *, on_stale: StaleCallback | None = None) -> Iterator[RDBStorage]:
-    """The storage for whoever runs trials; made where it is not there yet.
+    """The storage for a process that runs trials, created if it is missing.
 
-    Leaving the block closes the database, so that its file alone holds everything.
+    Leaving the block closes the database, so that its main file alone holds everything.
 
     Args:
-        on_stale: called for each trial whose worker has not been heard of for `GRACE_S` seconds.
+        on_stale: called for each trial whose worker has sent no heartbeat for `GRACE_S` seconds.
 
     Raises:
-        StudyError: no database URL, or none that can be opened.
+        StudyError: the URL is not a database URL, or the database cannot be opened.
     """
     storage = _connect(
         parse_url(url),
@@ -59,30 +59,28 @@ def writable_storage(url: str, *, on_stale: StaleCallback | None = None) -> Iter
 
 
 def readable_storage(url: str, *, once: bool = False) -> RDBStorage:
-    """The storage for whoever only looks: never waits for a writer, never writes.
+    """The storage for a process that only reads: it never writes and never waits for a writer.
 
     Args:
-        once: for one look, which leaves none of SQLite's side files where nobody is writing.
+        once: read once, without leaving SQLite side files behind if nobody is writing.
 
     Raises:
-        StudyError: there is no storage, or it cannot be opened.
+        StudyError: the storage does not exist or cannot be opened.
     """
     parsed = parse_url(url)
-    if (path := database_file(url)) is not None:
+    if (path := sqlite_file(url)) is not None:
         if not path.is_file():
-            raise StudyError(
-                f"no studies at {url}; begin one with: recsys-search start --study demo"
-            )
+            raise StudyError(f"no studies at {url}; run one with: recsys-search start --study demo")
         parsed = parsed.set(
             database=f"file:{quote(str(path.resolve()))}",
-            query={**parsed.query, "mode": "ro", "uri": "true", **_untouched(path, once)},
+            query={**parsed.query, "mode": "ro", "uri": "true", **_immutable_option(path, once)},
         )
     return _connect(parsed, url, read_only=True, skip_table_creation=True)
 
 
 def _connect(parsed: URL, url: str, *, read_only: bool, **options: Any) -> RDBStorage:
     if not read_only:
-        check_folder(url)
+        check_folder_exists(url)
     is_sqlite = parsed.get_backend_name() == "sqlite"
     engine = {"connect_args": {"timeout": 60}} if is_sqlite else {"pool_pre_ping": True}
     try:
@@ -95,28 +93,30 @@ def _connect(parsed: URL, url: str, *, read_only: bool, **options: Any) -> RDBSt
         RuntimeError,
         ImportError,
     ) as error:
-        raise StudyError(f"storage {redacted(url)} cannot be opened: {reason(error)}") from None
+        raise StudyError(
+            f"storage {redact(url)} cannot be opened: {describe_database_error(error)}"
+        ) from None
     if is_sqlite:
         _harden(storage.engine, read_only=read_only)
     return storage
 
 
-def _untouched(path: Path, once: bool) -> dict[str, str]:
-    """A reader who may or shall not make SQLite's side files reads the file as it lies there."""
+def _immutable_option(path: Path, once: bool) -> dict[str, str]:
+    """The option for a reader that cannot, or should not, create SQLite's side files."""
     has_log = path.with_name(f"{path.name}-wal").exists()
-    may_make = os.access(path.parent, os.W_OK) and not once
-    return {} if has_log or may_make else {"immutable": "1"}
+    may_create = os.access(path.parent, os.W_OK) and not once
+    return {} if has_log or may_create else {"immutable": "1"}
 
 
 def _harden(engine: sqlalchemy.Engine, *, read_only: bool) -> None:
-    """Sets SQLite up for several processes that must not lose a commit.
+    """Set SQLite up for several processes that must not lose a commit.
 
-    Writers begin IMMEDIATE: a transaction that reads first and writes later would hand one queued
-    trial to two workers. Readers stay deferred, or they would queue as writers.
+    Writers use BEGIN IMMEDIATE: a transaction that reads first and writes later would hand one
+    queued trial to two workers. Readers stay deferred, or they would queue up behind writers.
     """
 
     def on_connect(connection: sqlite3.Connection, _: object) -> None:
-        connection.isolation_level = None  # we begin transactions, not the driver
+        connection.isolation_level = None  # transactions begin in `on_begin`, not in the driver
         if not read_only:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")  # NORMAL may lose commits without power
@@ -126,4 +126,4 @@ def _harden(engine: sqlalchemy.Engine, *, read_only: bool) -> None:
 
     sqlalchemy.event.listen(engine, "connect", on_connect)
     sqlalchemy.event.listen(engine, "begin", on_begin)
-    engine.dispose()  # connections made before the listeners
+    engine.dispose()  # drop connections that were made before the listeners

@@ -1,27 +1,27 @@
-"""What a trial leaves behind, and how trials are counted.
+"""What a trial leaves in the storage, and how trials are counted and ranked.
 
-Scalars that a person reads are user attributes, which the dashboard shows. What only this program
+Scalars that people read are user attributes, which the dashboard shows. What only this program
 reads are system attributes. Epoch reports are an artifact.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import isfinite
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from ...model.evaluation.metrics import VAL_RMSE, Metric
 from .worker import is_gone
 
 CONFIG = "recsys_search:config"
 WORKER = "recsys_search:worker"
 ENVIRONMENT = "recsys_search:environment"
-EPOCH_AT = "recsys_search:epoch_at"  # when its last epoch ended, in ISO 8601
+EPOCH_AT = "recsys_search:epoch_at"  # when the last epoch ended, in ISO 8601
 SAME_AS = "same_as"
 INTERRUPTED = "interrupted"
 OUT_OF_MEMORY = "out-of-memory"
-VANISHED = "its process ended without a word: killed, or the machine went down"
+WORKER_DIED = "its process died: it was killed, or the machine went down"
 
 STATES = {
     TrialState.COMPLETE: "complete",
@@ -32,23 +32,22 @@ STATES = {
 }
 
 
-def record_of(trial: FrozenTrial) -> dict[str, Any]:
-    """One trial as `trials --json` prints it."""
+def trial_record(trial: FrozenTrial, metric: Metric = VAL_RMSE) -> dict[str, Any]:
+    """One trial as `trials --json` prints it; `value` is that of the study's metric."""
     attrs = trial.user_attrs
-    vanished = has_vanished(trial)
-    stop_reason = INTERRUPTED if vanished else attrs.get("stop_reason")
+    stop_reason = INTERRUPTED if worker_died(trial) else attrs.get("stop_reason")
+    best_so_far = metric.best(trial.intermediate_values.values())
     return {
         "number": trial.number,
-        # Optuna knows no interrupted trial: to it, one failed.
-        "state": INTERRUPTED if stop_reason == INTERRUPTED else STATES[trial.state],
-        "val_rmse": attrs.get("val_rmse", _best_so_far(trial)),
+        "state": trial_state(trial),
+        "val_rmse": attrs.get("val_rmse", best_so_far if metric is VAL_RMSE else None),
         "val_mse": attrs.get("val_mse"),
         "epochs": attrs.get("epochs", len(trial.intermediate_values)),
         "best_epoch": attrs.get("best_epoch"),
         "architecture": attrs.get("architecture", trial.params.get("architecture")),
         "params": attrs.get("params"),
         "stop_reason": stop_reason,
-        "reason": VANISHED if vanished else attrs.get("reason"),
+        "reason": WORKER_DIED if worker_died(trial) else attrs.get("reason"),
         "warning": attrs.get("warning"),
         "train_s": attrs.get("train_s"),
         "known_config": attrs.get("known_config"),
@@ -57,41 +56,54 @@ def record_of(trial: FrozenTrial) -> dict[str, Any]:
         "second_chance": attrs.get("second_chance"),
         "same_as": attrs.get(SAME_AS),
         "resumed_from_epoch": attrs.get("resumed_from_epoch"),
+        "metric": metric.name,
+        "value": attrs.get(metric.name, best_so_far),
     }
 
 
-def has_vanished(trial: FrozenTrial) -> bool:
-    """Whether the trial's process ended without a word; Optuna may still call it running."""
+def trial_state(trial: FrozenTrial) -> str:
+    """A state of `STATES`, or `interrupted`, which Optuna stores as failed or running."""
+    if worker_died(trial) or trial.user_attrs.get("stop_reason") == INTERRUPTED:
+        return INTERRUPTED
+    return STATES[trial.state]
+
+
+def worker_died(trial: FrozenTrial) -> bool:
+    """Whether the trial's process died under it; Optuna may still call the trial running."""
     if trial.state == TrialState.RUNNING:
         worker = trial.system_attrs.get(WORKER)
         return worker is not None and is_gone(worker)
-    return trial.state == TrialState.FAIL and trial.user_attrs.get("reason", VANISHED) == VANISHED
-
-
-def counts(trial: FrozenTrial) -> bool:
-    """Whether the trial is one of the study's total: over for good, and not to be tried again."""
-    if not trial.state.is_finished():
+    if trial.state != TrialState.FAIL:
         return False
-    if trial.state == TrialState.FAIL and trial.user_attrs.get("stop_reason") == OUT_OF_MEMORY:
+    return trial.user_attrs.get("reason", WORKER_DIED) == WORKER_DIED
+
+
+def is_counted(trial: FrozenTrial) -> bool:
+    """Whether the trial counts towards the study's total: it has ended and is not tried again."""
+    if not trial.state.is_finished() or trial_state(trial) == INTERRUPTED:
         return False
-    return record_of(trial)["state"] != INTERRUPTED
+    return trial.state != TrialState.FAIL or trial.user_attrs.get("stop_reason") != OUT_OF_MEMORY
 
 
-def best_trials(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """The completed trials that were trained themselves, best validation RMSE first."""
-    return sorted(filter(is_trained_whole, trials), key=lambda trial: (trial.value, trial.number))
+def count_trials(trials: Iterable[FrozenTrial]) -> int:
+    """How many of the trials count towards the study's total."""
+    return sum(map(is_counted, trials))
 
 
-def is_trained_whole(trial: FrozenTrial) -> bool:
-    """Whether the trial is complete by its own epochs, and not by an earlier trial's."""
+def best_trials(trials: Iterable[FrozenTrial], metric: Metric = VAL_RMSE) -> list[FrozenTrial]:
+    """The completed trials that were trained themselves, best value first."""
+
+    def rank(trial: FrozenTrial) -> tuple[float, int]:
+        assert trial.value is not None
+        return metric.cost(trial.value), trial.number
+
+    return sorted(filter(is_trained_complete, trials), key=rank)
+
+
+def is_trained_complete(trial: FrozenTrial) -> bool:
+    """Whether the trial is complete by its own epochs, not by reusing an earlier trial's result."""
     return trial.state == TrialState.COMPLETE and SAME_AS not in trial.user_attrs
 
 
-def _best_so_far(trial: FrozenTrial) -> float | None:
-    """Of a trial that still runs, or was killed."""
-    values = [value for value in trial.intermediate_values.values() if isfinite(value)]
-    return min(values, default=None)
-
-
-RECORD_KEYS = tuple(record_of(create_trial(state=TrialState.WAITING)))
-"""The keys of a record, in their order."""
+RECORD_KEYS = tuple(trial_record(create_trial(state=TrialState.WAITING)))
+"""The keys of a record, in order."""

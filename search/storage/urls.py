@@ -1,4 +1,4 @@
-"""A storage's URL: parsed, shown without its password, and what it names."""
+"""A storage's URL: parsing it, showing it without its password, and the file it names."""
 
 from __future__ import annotations
 
@@ -11,14 +11,23 @@ from sqlalchemy.engine import URL, make_url
 from ...errors import StudyError
 
 
-def is_there(url: str) -> bool:
-    """Whether a storage can hold studies already: a SQLite file does not before its first start."""
-    path = database_file(url)
-    return path is None or path.is_file()
+def parse_url(url: str) -> URL:
+    """The URL as SQLAlchemy takes it.
+
+    Raises:
+        StudyError: it is not a database URL.
+    """
+    try:
+        return make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        shown = re.sub(r":[^:@/]*@", ":***@", url)
+        raise StudyError(
+            f"storage {shown!r} is not a database URL; write sqlite:///studies.db"
+        ) from None
 
 
-def redacted(url: str) -> str:
-    """The URL as it may be shown: without its password."""
+def redact(url: str) -> str:
+    """The URL with its password masked, for messages."""
     return parse_url(url).render_as_string(hide_password=True)
 
 
@@ -27,28 +36,11 @@ def has_password(url: str) -> bool:
     return parse_url(url).password is not None
 
 
-def reason(error: Exception) -> str:
-    """What a database said, in one line, without the statement that it was said of."""
-    # Optuna's own says that something is wrong with a commit; its cause says what.
-    cause = error.__cause__ or error
-    return " ".join(str(getattr(cause, "orig", None) or cause).split())[:200]
-
-
-def parse_url(url: str) -> URL:
-    try:
-        return make_url(url)
-    except (sqlalchemy.exc.ArgumentError, ValueError):
-        shown = re.sub(r":[^:@/]*@", ":***@", url)
-        raise StudyError(
-            f"storage {shown!r} is no database URL; write sqlite:///studies.db"
-        ) from None
-
-
-def database_file(url: str) -> Path | None:
+def sqlite_file(url: str) -> Path | None:
     """SQLite's file, or None for another kind of database.
 
     Raises:
-        StudyError: no database URL, or none that outlives the process.
+        StudyError: it is not a database URL, or the database would live in memory only.
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() != "sqlite":
@@ -61,8 +53,21 @@ def database_file(url: str) -> Path | None:
     return Path(parsed.database)
 
 
-def check_folder(url: str) -> None:
-    """SQLite makes a file, but no folder for it."""
-    path = database_file(url)
+def storage_exists(url: str) -> bool:
+    """Whether the storage may hold studies: a SQLite file appears with its first study."""
+    path = sqlite_file(url)
+    return path is None or path.is_file()
+
+
+def check_folder_exists(url: str) -> None:
+    """Refuse a SQLite URL whose folder is missing: SQLite creates files, but no folders."""
+    path = sqlite_file(url)
     if path is not None and not path.parent.is_dir():
-        raise StudyError(f"storage {url}: there is no folder {path.parent}; make it first")
+        raise StudyError(f"storage {url}: folder {path.parent} does not exist; create it first")
+
+
+def describe_database_error(error: Exception) -> str:
+    """A database's own message in one line, without the SQL statement."""
+    # Optuna's exception only says that a commit failed; its cause says why.
+    cause = error.__cause__ or error
+    return " ".join(str(getattr(cause, "orig", None) or cause).split())[:200]

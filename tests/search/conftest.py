@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from types import SimpleNamespace
 
 import pytest
 import yaml
 from recsys_search.data.demo.generator import demo_ratings
-from recsys_search.search.results.reading import StudyReader
-from recsys_search.search.running.events import Silent
+from recsys_search.search.results.reader import StudyReader
+from recsys_search.search.running import events
 from recsys_search.search.running.opening import Overrides
-from recsys_search.search.running.run_study import start
+from recsys_search.search.running.run_study import run_study
 
 SMALL = {
     "dataset": "ratings",
@@ -58,15 +57,15 @@ class Workplace:
         path.write_text(yaml.safe_dump(study, sort_keys=False))
         return str(path)
 
-    def start(self, study, watcher=None, timeout=None, **overrides):
-        """Runs it, and reads what is in the storage then."""
-        name = start(
+    def start(self, study, listener=events.ignore, timeout=None, **overrides):
+        """Run the study, and return a reader of it."""
+        name = run_study(
             study,
             self.storage,
             overrides=Overrides(**overrides),
             timeout=timeout,
             device="cpu",
-            watcher=watcher,
+            listener=listener,
         )
         return self.read(name)
 
@@ -74,23 +73,22 @@ class Workplace:
         return StudyReader(self.storage, name)
 
 
-class Recorder(Silent):
-    """Remembers what it is told; `at_epoch(number, report)` is called at the end of each epoch."""
+class Recorder:
+    """A listener that keeps what it receives; calls `at_epoch(number, report)` after each epoch."""
 
     def __init__(self, at_epoch=lambda number, report: None):
-        self.began, self.ended, self.said, self._at_epoch = [], [], [], at_epoch
+        self.started, self.ended, self.notices, self._at_epoch = [], [], [], at_epoch
 
-    def trial_begins(self, number, config, label):
-        self.began.append(SimpleNamespace(number=number, config=config, label=label))
-
-    def epoch_ends(self, number, config, report):
-        self._at_epoch(number, report)
-
-    def trial_ends(self, record, best):
-        self.ended.append(record)
-
-    def tell(self, sentence):
-        self.said.append(sentence)
+    def __call__(self, event):
+        match event:
+            case events.TrialStarted():
+                self.started.append(event)
+            case events.EpochEnded():
+                self._at_epoch(event.number, event.report)
+            case events.TrialEnded():
+                self.ended.append(event.record)
+            case events.Notice(message):
+                self.notices.append(message)
 
 
 @pytest.fixture

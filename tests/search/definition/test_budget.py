@@ -10,7 +10,7 @@ from recsys_search.errors import ConfigError
 from recsys_search.search.definition.budget import Budget, Spending
 from recsys_search.search.running import study_progress as module
 from recsys_search.search.running.study_progress import spending
-from recsys_search.search.storage.trials import EPOCH_AT, VANISHED
+from recsys_search.search.storage.trials import EPOCH_AT, WORKER_DIED
 
 NOON = datetime(2026, 1, 1, 12)
 
@@ -31,7 +31,7 @@ def test_time_counts_once_however_many_trials_ran_in_it():
     assert spending([trial(0, 10), trial(5, 20), trial(100, 101)]) == Spending(6, 21.0)
 
 
-@pytest.mark.parametrize("reason", [{}, {"reason": VANISHED}])  # before it is found, and after
+@pytest.mark.parametrize("reason", [{}, {"reason": WORKER_DIED}])  # before it is found, and after
 def test_a_killed_trial_counts_up_to_its_last_epoch(reason):
     """Found dead the next morning, it did not run through the night."""
     killed = trial(0, 50_000)
@@ -72,17 +72,17 @@ def test_a_budget_is_exhausted_when_it_is_reached(budget, why):
 
 
 def test_a_study_ends_in_the_middle_of_a_trial_when_its_epochs_are_spent(workplace, recorder):
-    watcher = recorder()
+    listener = recorder()
     study = workplace.write_study(budget={"epochs": 3}, trials=9)
-    reader = workplace.start(study, watcher)
+    reader = workplace.start(study, listener)
     first, second = reader.trials()
     assert (first["epochs"], second["epochs"]) == (2, 1)
     assert second["stop_reason"] == "budget"
     assert second["reason"] == "the study's budget of 3 epochs is spent"
     assert second["state"] in ("complete", "pruned")
-    assert watcher.said[-1] == "the study's budget of 3 epochs is spent"
+    assert listener.notices[-1] == "the study's budget of 3 epochs is spent"
     assert reader.status()["epochs"] == 3
-    assert reader.status()["budget_spent"] == watcher.said[-1]
+    assert reader.status()["budget_spent"] == listener.notices[-1]
     assert len(workplace.start(study).trials()) == 2  # it stays spent
 
 

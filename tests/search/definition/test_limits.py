@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import optuna
 import pytest
-from recsys_search.model.config import build_config
+from recsys_search.model.architectures.configs import build_config
 from recsys_search.search.definition.limits import Limits
 from recsys_search.search.definition.study_file import load_study
 from recsys_search.search.pruners.divergence import Divergence

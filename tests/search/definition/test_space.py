@@ -2,7 +2,8 @@ import optuna
 import pytest
 from optuna.trial import FixedTrial
 from recsys_search.errors import ConfigError
-from recsys_search.model.config import build_config, config_to_mapping
+from recsys_search.model.architectures.configs import build_config
+from recsys_search.model.config import config_to_mapping
 from recsys_search.search.definition.axes import read_axis
 from recsys_search.search.definition.space import Space
 

@@ -1,7 +1,7 @@
 import optuna
 import pytest
 from recsys_search.errors import ConfigError, StudyError
-from recsys_search.model.config import build_config
+from recsys_search.model.architectures.configs import build_config
 from recsys_search.search.definition.study_file import (
     builtin_studies,
     load_study,

@@ -26,7 +26,7 @@ from recsys_search.search.doctor import machine as machine_checks
 from recsys_search.search.doctor import storage as storage_checks
 from recsys_search.search.doctor.examination import examine
 from recsys_search.search.doctor.storage import file_system
-from recsys_search.search.running.run_study import start
+from recsys_search.search.running.run_study import run_study
 from recsys_search.search.storage.engines import writable_storage
 
 # What may be poor on the machine that runs the tests, and does not keep a study from running.
@@ -146,7 +146,7 @@ def test_nothing_is_left_behind(checks, tmp_path):
 
 
 def test_a_storage_is_left_as_it_is(checks, workplace, monkeypatch):
-    start(workplace.write_study(trials=1), workplace.storage, device="cpu")
+    run_study(workplace.write_study(trials=1), workplace.storage, device="cpu")
     for side_file in ("studies.db-wal", "studies.db-shm"):
         (workplace.folder / side_file).unlink(missing_ok=True)
     before = listing(workplace.folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from recsys_search.model.config import build_config
+from recsys_search.model.architectures.configs import build_config
 from recsys_search.model.training.reports import EpochReport
 from recsys_search.search.pruners.progress import Progress
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from recsys_search.model.config import build_config
+from recsys_search.model.architectures.configs import build_config
 from recsys_search.search.pruners.collapse import Collapse, settled
 
 DEAD = {"active": 1, "shuffle_cost": 0.001, "eval_kl": 0.02, "val_rmse": 0.87}

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 from optuna.trial import TrialState, create_trial
-from recsys_search.model.config import CONFIGS, build_config
+from recsys_search.model.architectures.configs import build_config
 from recsys_search.search.pruners.hopeless import Hopeless
-from recsys_search.search.pruners.progress import SEED_NOISE
 from recsys_search.search.running.endings import is_at_its_end, is_contender
 
 
@@ -53,7 +52,3 @@ def test_a_contender_is_never_hopeless(seen):
     trial = {"n": 8, "incumbent": 0.80, "ended": ended}
     assert Hopeless().judge(seen(val_rmse=0.8059, **trial)) is None
     assert Hopeless().judge(seen(val_rmse=0.86, **trial)) is not None
-
-
-def test_the_noise_of_every_architecture_is_known():
-    assert SEED_NOISE.keys() == CONFIGS.keys()

@@ -6,7 +6,7 @@ import pytest
 from recsys_search.data.demo.generator import demo_ratings
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import split_ratings
-from recsys_search.model.config import build_config
+from recsys_search.model.architectures.configs import build_config
 from recsys_search.model.training.training import Training
 from recsys_search.search.pruners.collapse import Collapse
 from recsys_search.search.pruners.divergence import Divergence

@@ -1,4 +1,4 @@
-"""Winners, retrained over fresh seeds and cuts."""
+"""The best trials, retrained over fresh seeds and cuts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import pytest
 from recsys_search.data.sets.datasets import load_ratings
 from recsys_search.data.splits.split import split_ratings
 from recsys_search.errors import DataError, NothingYet, OptionError, StudyError
-from recsys_search.model.config import config_from_mapping
+from recsys_search.model.architectures.configs import config_from_mapping
 from recsys_search.model.runs.experiment import read_experiment, write_experiment
 from recsys_search.model.training.training import Training
 from recsys_search.search.results import confirm as module
 from recsys_search.search.results.confirm import confirm, fresh_seeds
+from recsys_search.search.running.events import Notice, ignore
 from recsys_search.search.storage.engines import writable_storage
 from recsys_search.search.storage.locks import sole_runner
 from recsys_search.search.storage.trials import CONFIG
@@ -34,12 +35,12 @@ def searched(workplace):
     return workplace
 
 
-def run(workplace, watcher=None, **options):
-    return confirm("small", workplace.storage, device="cpu", watcher=watcher, **options)
+def run(workplace, listener=ignore, **options):
+    return confirm("small", workplace.storage, device="cpu", listener=listener, **options)
 
 
-def trained(watcher):
-    return [(trial.number, trial.config.seed) for trial in watcher.began]
+def trained(listener):
+    return [(trial.number, trial.config.seed) for trial in listener.started]
 
 
 def results_of(workplace):
@@ -52,13 +53,13 @@ def results_of(workplace):
 
 
 def test_each_trial_is_trained_with_the_same_fresh_seeds_and_cuts(searched, recorder):
-    watcher = recorder()
-    rows = run(searched, watcher, top=2, seeds=2)
+    listener = recorder()
+    rows = run(searched, listener, top=2, seeds=2)
     numbers = [trial["number"] for trial in searched.read().best(2)]
-    assert trained(watcher) == [(0, 1000), (1, 1000), (0, 1001), (1, 1001)]
+    assert trained(listener) == [(0, 1000), (1, 1000), (0, 1001), (1, 1001)]
     assert sorted(row["number"] for row in rows) == sorted(numbers) == [0, 1]
-    assert "trials 0, 1 with seeds 1000 to 1001, each with a fresh cut" in watcher.said[0]
-    assert watcher.said[0].endswith("0 of 4 trainings are done")
+    assert "trials 0, 1 with seeds 1000 to 1001, each with a fresh cut" in listener.notices[0]
+    assert listener.notices[0].endswith("0 of 4 trainings are done")
 
 
 def test_a_value_is_that_of_the_best_epoch_on_the_seeds_own_cut(searched):
@@ -72,10 +73,10 @@ def test_a_value_is_that_of_the_best_epoch_on_the_seeds_own_cut(searched):
         assert rows[0]["values"][seed] == best
 
 
-def test_fewer_trials_than_asked_for_are_told(searched, recorder):
-    watcher = recorder()
-    run(searched, watcher, top=4, seeds=2)
-    assert watcher.said[0] == "3 of the 4 asked for: no other config is completed"
+def test_fewer_trials_than_requested_are_reported(searched, recorder):
+    listener = recorder()
+    run(searched, listener, top=4, seeds=2)
+    assert listener.notices[0] == "only 3 of 4 trials: no other config has completed"
 
 
 def test_seeds_are_fresh_and_the_same_at_each_call():
@@ -87,29 +88,29 @@ def test_a_second_call_trains_only_what_is_missing(searched, recorder):
     first, again, more = recorder(), recorder(), recorder()
     rows = run(searched, first, top=2, seeds=2)
     assert run(searched, again, top=2, seeds=2) == rows
-    assert again.began == []
-    assert again.said[0].endswith("4 of 4 trainings are done")
+    assert again.started == []
+    assert again.notices[0].endswith("4 of 4 trainings are done")
     run(searched, more, top=3, seeds=3)
     assert trained(more) == [(2, 1000), (2, 1001), (0, 1002), (1, 1002), (2, 1002)]
 
 
-def test_a_narrower_call_takes_nothing_back(searched):
+def test_a_narrower_call_discards_nothing(searched):
     rows = run(searched, top=2, seeds=3)
     assert run(searched, top=1, seeds=2) == rows
 
 
-def test_configs_that_differ_in_their_seed_alone_are_one(workplace, recorder):
+def test_configs_that_differ_in_their_seed_alone_count_as_one(workplace, recorder):
     known = [
         {"name": "a", "learning_rate": 1e-2, "seed": 1},
         {"name": "b", "learning_rate": 1e-2, "seed": 2},
         {"name": "c", "learning_rate": 1e-4},
     ]
     workplace.start(workplace.write_study(known=known, trials=3))
-    watcher = recorder()
-    run(workplace, watcher, top=2, seeds=2)
+    listener = recorder()
+    run(workplace, listener, top=2, seeds=2)
     best = workplace.read().trials()
     twin = min(best[:2], key=lambda trial: trial["val_rmse"])["number"]
-    assert {number for number, _ in trained(watcher)} == {twin, 2}
+    assert {number for number, _ in trained(listener)} == {twin, 2}
 
 
 def test_biases_have_no_seed_and_are_confirmed_over_cuts(workplace):
@@ -126,32 +127,30 @@ def test_a_split_by_time_keeps_its_cut_and_says_so(workplace, recorder, monkeypa
     splits = []
 
     class Recorded(Training):
-        def __init__(self, config, split, device):
+        def __init__(self, config, split, device, **options):
             splits.append(split.fingerprint)
-            super().__init__(config, split, device)
+            super().__init__(config, split, device, **options)
 
     workplace.start(workplace.write_study(split={"method": "temporal"}, trials=1))
     monkeypatch.setattr(module, "Training", Recorded)
-    watcher = recorder()
-    (row,) = run(workplace, watcher, top=1, seeds=2)
+    listener = recorder()
+    (row,) = run(workplace, listener, top=1, seeds=2)
     assert (row["seeds"], row["cuts"]) == (2, 1)
     assert len(splits) == 2
     assert len(set(splits)) == 1
-    assert "all on the one cut that a temporal:80/10/10 split has" in watcher.said[0]
+    assert "all on the one cut of a temporal:80/10/10 split" in listener.notices[0]
 
 
-# Cut off, and gone on with.
+# Interrupted, and continued.
 
 
 def test_results_before_a_crash_are_kept(searched, recorder):
-    def crash(sentence):
-        if "validation RMSE" in sentence:
+    def crash(event):
+        if isinstance(event, Notice) and "validation RMSE" in event.message:
             raise RuntimeError("no")
 
-    watcher = recorder()
-    watcher.tell = crash
     with pytest.raises(RuntimeError):
-        run(searched, watcher, top=2, seeds=2)
+        run(searched, crash, top=2, seeds=2)
     assert results_of(searched) == {"recsys_search:confirm:0:1000"}
     assert searched.read().best()[0]["confirmed"] is None
     again = recorder()
@@ -163,22 +162,22 @@ def test_results_before_a_crash_are_kept(searched, recorder):
 @pytest.mark.parametrize(
     ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
 )
-def test_a_signal_ends_it_after_the_epoch_and_keeps_what_is_done(
+def test_a_signal_ends_the_confirmation_after_the_epoch_and_keeps_its_results(
     searched, recorder, number, raised
 ):
     def at_epoch(trial, report):
         if (trial, report.epoch) == (1, 1):
             signal.raise_signal(number)
 
-    watcher = recorder(at_epoch)
+    listener = recorder(at_epoch)
     with pytest.raises(raised) as caught:
-        run(searched, watcher, top=2, seeds=2)
+        run(searched, listener, top=2, seeds=2)
     assert getattr(caught.value, "code", 143) == 143
     assert results_of(searched) == {"recsys_search:confirm:0:1000"}
     assert searched.read().confirmation() == []
 
 
-def test_a_training_that_is_through_when_a_signal_comes_is_kept(searched, recorder):
+def test_a_training_that_finishes_as_a_signal_arrives_is_kept(searched, recorder):
     def at_epoch(trial, report):
         if (trial, report.epoch) == (0, 2):
             signal.raise_signal(signal.SIGINT)
@@ -188,7 +187,7 @@ def test_a_training_that_is_through_when_a_signal_comes_is_kept(searched, record
     assert results_of(searched) == {"recsys_search:confirm:0:1000"}
 
 
-def test_it_waits_for_no_other_process_of_the_study(searched):
+def test_a_study_that_another_process_runs_is_refused(searched):
     with (
         sole_runner(searched.storage, "small"),
         pytest.raises(StudyError, match="is being run by another process"),
@@ -199,7 +198,9 @@ def test_it_waits_for_no_other_process_of_the_study(searched):
 # Divergence.
 
 
-def test_a_trial_that_diverges_is_not_confirmed_and_not_trained_on(searched, recorder, monkeypatch):
+def test_a_trial_that_diverges_is_not_confirmed_and_not_trained_further(
+    searched, recorder, monkeypatch
+):
     class Wild(Training):
         def __iter__(self):
             for report in super().__iter__():
@@ -207,22 +208,24 @@ def test_a_trial_that_diverges_is_not_confirmed_and_not_trained_on(searched, rec
                 yield replace(report, val_rmse=float("nan")) if wild else report
 
     monkeypatch.setattr(module, "Training", Wild)
-    watcher = recorder()
-    leader, diverged = run(searched, watcher, top=2, seeds=3)
-    assert (0, 1002) not in trained(watcher)
+    listener = recorder()
+    leader, diverged = run(searched, listener, top=2, seeds=3)
+    assert (0, 1002) not in trained(listener)
     assert leader["number"] == 1
     assert (diverged["number"], diverged["diverged_with_seed"], diverged["mean"]) == (0, 1001, None)
-    assert "trial 0 with seed 1001: diverged" in watcher.said
+    assert "trial 0 with seed 1001: diverged" in listener.notices
     first, second = searched.read().best(2)
     assert (first["number"], second["number"]) == (1, 0)
     assert (second["confirmed"], second["diverged_with_seed"]) == (None, 1001)
-    assert searched.read().unconfirmed_below() is None  # though trial 0 was lower in the search
+    assert (
+        searched.read().ranking().better_unconfirmed() is None
+    )  # though trial 0 was lower in the search
 
 
-# What is read then.
+# Reading the outcome.
 
 
-def test_the_ranking_has_the_keys_that_others_rely_on(searched):
+def test_confirmation_rows_have_the_documented_keys(searched):
     leader, other = run(searched, top=2, seeds=2)
     assert leader["mean"] == pytest.approx(fmean(leader["values"].values()))
     assert leader["low"] < leader["mean"] < leader["high"]
@@ -233,7 +236,7 @@ def test_the_ranking_has_the_keys_that_others_rely_on(searched):
     assert searched.read().confirmation() == [leader, other]
 
 
-def test_the_best_is_confirmed_once_it_is(searched, tmp_path):
+def test_the_best_trial_carries_its_confirmation(searched, tmp_path):
     reader = searched.read()
     assert reader.best()[0]["confirmed"] is None
     assert reader.status()["confirmed"] is None
@@ -249,10 +252,10 @@ def test_the_best_is_confirmed_once_it_is(searched, tmp_path):
     assert experiment.origin["trial"] == leader["number"]
 
 
-def test_a_confirmed_trial_is_preferred_to_a_lower_one_that_is_not(searched):
-    """A trial that the search saw lower comes after the confirmation."""
+def test_a_confirmed_trial_ranks_above_a_lower_unconfirmed_one(searched):
+    """An unconfirmed trial with a lower value comes after the confirmed ones."""
     leader = run(searched, top=2, seeds=2)[0]
-    assert searched.read().unconfirmed_below() is None
+    assert searched.read().ranking().better_unconfirmed() is None
     with writable_storage(searched.storage) as storage:
         study = optuna.load_study(study_name="small", storage=storage)
         study.add_trial(
@@ -264,7 +267,7 @@ def test_a_confirmed_trial_is_preferred_to_a_lower_one_that_is_not(searched):
         )
     reader = searched.read()
     assert reader.best()[0]["number"] == reader.experiment().origin["trial"] == leader["number"]
-    assert reader.unconfirmed_below()["number"] == reader.status()["best"]["number"] == 3
+    assert reader.ranking().better_unconfirmed()["number"] == reader.status()["best"]["number"] == 3
     # Confirmed trials, then the others by their value in the search.
     assert [trial["number"] for trial in reader.best(9)][2:] == [3, 2]
 
@@ -272,19 +275,19 @@ def test_a_confirmed_trial_is_preferred_to_a_lower_one_that_is_not(searched):
 # Refused.
 
 
-def test_one_seed_is_refused_for_it_has_no_interval(searched):
+def test_one_seed_is_refused_because_it_has_no_interval(searched):
     with pytest.raises(OptionError, match=r"^seeds must be at least 2, got 1: one value has no"):
         run(searched, seeds=1)
 
 
-def test_other_ratings_than_the_studys_are_refused(searched):
+def test_ratings_other_than_the_studys_are_refused(searched):
     searched.write_ratings(seed=1)
-    with pytest.raises(StudyError, match="was begun on ratings with the fingerprint"):
+    with pytest.raises(StudyError, match="was created on ratings with the fingerprint"):
         run(searched)
     assert results_of(searched) == set()
 
 
-def test_ratings_that_moved_are_found_where_they_are_said_to_be(searched):
+def test_ratings_that_have_moved_are_read_from_the_given_folder(searched):
     moved = searched.folder / "elsewhere"
     (searched.folder / "ratings").rename(moved)
     with pytest.raises(DataError, match="ratings"):

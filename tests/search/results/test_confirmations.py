@@ -1,4 +1,4 @@
-"""Which trials are confirmed by their results, and how they rank."""
+"""Which trials count as confirmed, and how they rank."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pytest import approx, mark
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.search.results.confirmations import (
     Confirmation,
+    cut_overlap,
     diverged_with,
-    overlap_of,
-    ranking,
+    rank,
 )
 
 
@@ -16,9 +16,9 @@ def numbers(standings):
     return [standing.number for standing in standings]
 
 
-def test_the_lowest_mean_leads_and_the_others_are_held_against_it_in_pairs():
-    """Trial 1 is 0.1 behind with each seed: surely, although its interval and the leader's meet."""
-    leader, sure, unsure = ranking(
+def test_the_lowest_mean_leads_and_the_others_are_compared_to_it_in_pairs():
+    """Trial 1 is 0.1 behind with each seed: certainly, although their intervals overlap."""
+    leader, sure, unsure = rank(
         {
             1: {1000: 0.9, 1001: 1.1},
             2: {1000: 0.8, 1001: 1.0},
@@ -27,7 +27,7 @@ def test_the_lowest_mean_leads_and_the_others_are_held_against_it_in_pairs():
         [1000, 1001],
     )
     assert numbers([leader, sure, unsure]) == [2, 1, 3]
-    assert leader.rmse == approx((0.9, 0.9 - 1.27062, 0.9 + 1.27062))
+    assert leader.mean == approx((0.9, 0.9 - 1.27062, 0.9 + 1.27062))
     assert (leader.behind, leader.tie) == (None, False)
     assert sure.behind == approx((0.1, 0.1, 0.1))
     assert not sure.tie
@@ -38,28 +38,28 @@ def test_the_lowest_mean_leads_and_the_others_are_held_against_it_in_pairs():
 
 def test_equal_values_are_a_tie():
     values = {1000: 0.9, 1001: 1.1}
-    first, second = ranking({2: values, 1: values}, values)
+    first, second = rank({2: values, 1: values}, values)
     assert (first.number, second.number, second.tie) == (1, 2, True)
 
 
 def test_a_trial_without_all_the_seeds_is_not_confirmed():
     results = {1: {1000: 0.9, 1001: 0.8}, 2: {1000: 0.1}}
-    assert numbers(ranking(results, [1000, 1001])) == [1]
-    assert ranking(results, []) == ranking({}, [1000, 1001]) == []
+    assert numbers(rank(results, [1000, 1001])) == [1]
+    assert rank(results, []) == rank({}, [1000, 1001]) == []
 
 
-def test_more_seeds_than_asked_for_are_used_where_all_have_them():
-    """A narrower call after a wider one takes nothing back."""
+def test_seeds_beyond_the_requested_ones_are_used_if_all_trials_have_them():
+    """A narrower call after a wider one discards nothing."""
     wide = {seed: 0.9 + seed / 1e5 for seed in (1000, 1001, 1002)}
     narrow = {1000: 0.95, 1001: 0.96}
-    assert list(ranking({1: wide}, [1000, 1001])[0].values) == [1000, 1001, 1002]
-    assert [list(s.values) for s in ranking({1: wide, 2: narrow}, narrow)] == 2 * [[1000, 1001]]
-    assert numbers(ranking({1: wide, 2: narrow}, wide)) == [1]
+    assert list(rank({1: wide}, [1000, 1001])[0].values) == [1000, 1001, 1002]
+    assert [list(s.values) for s in rank({1: wide, 2: narrow}, narrow)] == 2 * [[1000, 1001]]
+    assert numbers(rank({1: wide, 2: narrow}, wide)) == [1]
 
 
 def test_a_trial_that_diverged_with_any_seed_is_not_confirmed():
     results = {1: {1000: 0.9, 1001: 0.8, 1002: None}, 2: {1000: 0.9, 1001: 0.9}}
-    assert numbers(ranking(results, [1000, 1001])) == [2]
+    assert numbers(rank(results, [1000, 1001])) == [2]
     assert (diverged_with(results, 1), diverged_with(results, 2)) == (1002, None)
 
 
@@ -89,4 +89,4 @@ def test_results_are_read_from_a_studys_attributes():
     ],
 )
 def test_fresh_cuts_overlap_by_validation_over_train(split, share):
-    assert overlap_of(split) == approx(share)
+    assert cut_overlap(split) == approx(share)

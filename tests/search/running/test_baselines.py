@@ -1,4 +1,4 @@
-"""Baselines in a study: beside VAEs, and alone."""
+"""Baselines in a study, together with VAEs and alone."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from recsys_search.model.runs.train_run import train_run
 RULES = ["collapse", "divergence", "overfit_gap", "plateau", "hopeless", "gpu_memory"]
 
 
-def test_matrix_factorisation_is_searched_beside_a_vae(workplace, tmp_path):
-    """Under every rule; `learning_rate` is an axis of both, and `l2` of one."""
+def test_matrix_factorisation_is_searched_together_with_a_vae(workplace, tmp_path):
+    """With every rule; both have the axis `learning_rate`, one has `l2`."""
     study = workplace.write_study(
         base={"amp": "off", "max_epochs": 8, "batch_size": 400, "two_tower.latent_dim": 2},
         space={
@@ -34,7 +34,7 @@ def test_matrix_factorisation_is_searched_beside_a_vae(workplace, tmp_path):
     assert result["val_rmse"] == factorised["val_rmse"]
 
 
-def test_biases_alone_are_a_study_too(workplace):
+def test_a_study_can_search_biases_alone(workplace):
     study = workplace.write_study(
         base={"architecture": "biases"},
         space={"user_shrinkage": {"float": [1, 50], "log": True}},

@@ -10,15 +10,15 @@ from recsys_search.search.storage.engines import readable_storage
 
 @pytest.fixture
 def repeated(workplace, recorder):
-    """A study whose trials 0 and 2 have one config; what its watcher saw."""
-    watcher = recorder()
+    """A study whose trials 0 and 2 have one config; what its listener received."""
+    listener = recorder()
     known = [{"name": "a"}, {"name": "b", "seed": 7}, {"name": "again"}]
     base = {**workplace.base, "learning_rate": 1e-2}
-    workplace.start(workplace.write_study(base=base, space={}, known=known, trials=3), watcher)
-    return workplace, watcher
+    workplace.start(workplace.write_study(base=base, space={}, known=known, trials=3), listener)
+    return workplace, listener
 
 
-def test_a_repeated_config_takes_over_the_figures_and_trains_no_epoch(repeated):
+def test_a_repeated_config_reuses_the_figures_and_trains_no_epoch(repeated):
     first, other, again = repeated[0].read().trials()
     assert (again["state"], again["stop_reason"], again["same_as"]) == ("complete", None, 0)
     assert again["reason"] == "the same config as trial 0: not trained again"
@@ -31,13 +31,13 @@ def test_a_repeated_config_takes_over_the_figures_and_trains_no_epoch(repeated):
     assert (other["same_as"], other["epochs"]) == (None, 2)
 
 
-def test_a_repeated_trial_counts_but_is_no_second_best(repeated):
+def test_a_repeated_trial_counts_but_is_not_ranked(repeated):
     reader = repeated[0].read()
     assert reader.status()["done"] == reader.status()["complete"] == 3
     assert sorted(trial["number"] for trial in reader.best(9)) == [0, 1]
 
 
-def test_optuna_is_told_the_same_value(repeated):
+def test_optuna_receives_the_same_value(repeated):
     study = optuna.load_study(study_name="small", storage=readable_storage(repeated[0].storage))
     first, _, again = study.get_trials()
     assert again.value == first.value
@@ -65,7 +65,7 @@ def test_a_third_repetition_names_the_trial_that_was_trained(workplace):
     assert [trial["same_as"] for trial in reader.trials()] == [None, 0, 0]
 
 
-def test_a_config_that_was_interrupted_is_trained(workplace, recorder):
+def test_a_config_whose_trial_was_interrupted_is_trained(workplace, recorder):
     def interrupt(number, report):
         if number == 0:
             raise KeyboardInterrupt
@@ -81,7 +81,7 @@ def test_a_config_that_was_interrupted_is_trained(workplace, recorder):
     ]
 
 
-def test_a_repeated_trial_tells_the_sampler_the_same_limits(workplace):
+def test_a_repeated_trial_reports_the_same_constraints_to_the_sampler(workplace):
     base = {**workplace.base, "learning_rate": 1e-2}
     study = workplace.write_study(base=base, space={}, limits={"kl_weight": 0.5}, trials=2)
     workplace.start(study)

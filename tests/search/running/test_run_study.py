@@ -1,4 +1,4 @@
-"""Studies from their first trial to their end, through whatever comes between."""
+"""Studies from their first trial to their end, with every interruption on the way."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import optuna
 import pytest
 from recsys_search.errors import ConfigError, DataError, StudyError
 from recsys_search.search.definition.study_file import load_study
-from recsys_search.search.running import objective, run_study
-from recsys_search.search.running.queueing import reconcile
-from recsys_search.search.running.run_study import start
+from recsys_search.search.running import objective
+from recsys_search.search.running import run_study as module
+from recsys_search.search.running.queueing import recover_queue
+from recsys_search.search.running.run_study import run_study
+from recsys_search.search.storage import artifacts
 from recsys_search.search.storage.engines import writable_storage
 
-# Says when its second epoch begins, and takes its time over it.
+# Reports when its second epoch begins, and slows that epoch down.
 SLOW_START = """
 import sys, time
 from recsys_search.model.training.training import Training
@@ -37,7 +39,7 @@ main(["start", "--study", sys.argv[2], "--storage", sys.argv[3], "--device", "cp
 
 @pytest.fixture
 def start_slowly(workplace):
-    """Starts a study in another process, and returns it in the middle of its second epoch."""
+    """Start a study in another process, and return it during its second epoch."""
 
     def start_slowly(study, *, second_epoch_s):
         process = subprocess.Popen(
@@ -54,15 +56,15 @@ def start_slowly(workplace):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The seconds that a study's timeout goes by: it stands still unless it is moved."""
+    """The clock of a study's timeout, which a test moves by hand."""
     clock = [1000.0]
-    monkeypatch.setattr(run_study, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(module, "monotonic", lambda: clock[0])
     return clock
 
 
 @pytest.fixture
 def interrupt(recorder):
-    """Builds a watcher that sends this process signals at the end of the first epoch."""
+    """Builds a listener that sends this process signals at the end of the first epoch."""
 
     def interrupt(*signals):
         def at_epoch(number, report):
@@ -79,7 +81,7 @@ def column(reader, key):
     return [trial[key] for trial in reader.trials()]
 
 
-# How many.
+# The total.
 
 
 def test_a_study_runs_to_its_total(workplace):
@@ -92,23 +94,23 @@ def test_a_study_runs_to_its_total(workplace):
 def test_a_second_start_runs_nothing(workplace, recorder):
     study = workplace.write_study()
     workplace.start(study)
-    watcher = recorder()
-    reader = workplace.start(study, watcher)
-    assert (watcher.began, len(reader.trials())) == ([], 2)
+    listener = recorder()
+    reader = workplace.start(study, listener)
+    assert (listener.started, len(reader.trials())) == ([], 2)
 
 
-def test_more_trials_carry_on(workplace, recorder):
+def test_a_larger_total_continues_the_study(workplace, recorder):
     study = workplace.write_study()
     workplace.start(study, trials=1)
-    watcher = recorder()
-    reader = workplace.start(study, watcher, trials=3)
-    assert [trial.number for trial in watcher.began] == [1, 2]
+    listener = recorder()
+    reader = workplace.start(study, listener, trials=3)
+    assert [trial.number for trial in listener.started] == [1, 2]
     # Another start draws other values, or it would try the first ones again.
-    assert len({trial.config.learning_rate for trial in watcher.began}) == 2
+    assert len({trial.config.learning_rate for trial in listener.started}) == 2
     assert len(set(column(reader, "val_rmse"))) == 3
 
 
-def test_a_study_carries_on_by_its_name_alone(workplace, tmp_path):
+def test_a_study_is_continued_by_its_name_alone(workplace, tmp_path):
     study = workplace.write_study()
     workplace.start(study, trials=1)
     (tmp_path / "small.yaml").unlink()
@@ -123,10 +125,10 @@ def test_known_configs_come_first_in_order_with_their_fixed_fields(workplace, re
         {"name": "b", "learning_rate": 2e-3, "rating_dropout": 0.2, "seed": 7},
         {"name": "a", "learning_rate": 1e-3},
     ]
-    watcher = recorder()
-    reader = workplace.start(workplace.write_study(known=known, trials=3), watcher)
-    assert [trial.label for trial in watcher.began] == ["b", "a", None]
-    first, second, _ = (trial.config for trial in watcher.began)
+    listener = recorder()
+    reader = workplace.start(workplace.write_study(known=known, trials=3), listener)
+    assert [trial.label for trial in listener.started] == ["b", "a", None]
+    first, second, _ = (trial.config for trial in listener.started)
     assert (first.learning_rate, first.rating_dropout, first.seed) == (2e-3, 0.2, 7)
     assert (second.learning_rate, second.rating_dropout, second.seed) == (1e-3, 0.3, 42)
     assert reader.show(0)["config"]["rating_dropout"] == 0.2
@@ -135,9 +137,9 @@ def test_known_configs_come_first_in_order_with_their_fixed_fields(workplace, re
 def test_known_configs_are_not_queued_twice(workplace, recorder):
     study = workplace.write_study(known=[{"name": "a"}, {"name": "b"}, {"name": "c"}])
     workplace.start(study, trials=1)
-    watcher = recorder()
-    workplace.start(study, watcher, trials=4)
-    assert [trial.label for trial in watcher.began] == ["b", "c", None]
+    listener = recorder()
+    workplace.start(study, listener, trials=4)
+    assert [trial.label for trial in listener.started] == ["b", "c", None]
 
 
 # Endings.
@@ -171,11 +173,11 @@ def test_a_plateau_far_from_the_best_trial_is_pruned(studied):
     assert f"no better than {rmse[-2]:.4f} (epoch {len(rmse) - 1})" in trial["reason"]
 
 
-def test_a_full_disk_costs_a_trial_its_reports_and_not_its_result(workplace, monkeypatch):
+def test_a_full_disk_loses_a_trials_reports_but_not_its_result(workplace, monkeypatch):
     def full(**_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(objective, "upload_artifact", full)
+    monkeypatch.setattr(artifacts, "upload_artifact", full)
     [trial] = workplace.start(workplace.write_study(trials=1)).trials()
     assert (trial["state"], trial["epochs"]) == ("complete", 2)
     assert trial["val_rmse"] > 0
@@ -186,7 +188,7 @@ def test_a_full_disk_costs_a_trial_its_reports_and_not_its_result(workplace, mon
 
 
 def test_a_contenders_plateau_is_complete_with_the_value_of_its_best_epoch(workplace):
-    """The first trial is ahead of all others, for there are none."""
+    """The first trial is a contender: there is no other."""
     base = {**workplace.base, "max_epochs": 40, "patience": 1, "learning_rate": 0.02}
     space = {"rating_dropout": {"float": [0.1, 0.4]}}
     reader = workplace.start(workplace.write_study(base=base, space=space, trials=1))
@@ -207,7 +209,7 @@ def test_a_diverging_trial_is_pruned_with_its_figures(studied):
     )
 
 
-def test_a_hopeless_trial_is_pruned_with_the_median_it_was_held_against(studied):
+def test_a_hopeless_trial_is_pruned_with_the_median_it_was_compared_to(studied):
     reader = studied.read()
     trial = reader.show(4)
     epoch = trial["epochs"]
@@ -222,7 +224,7 @@ def test_a_hopeless_trial_is_pruned_with_the_median_it_was_held_against(studied)
 
 def test_a_failed_trial_carries_its_error(workplace, monkeypatch):
     class Broken:
-        def __init__(self, *_):
+        def __init__(self, *_, **options):
             raise RuntimeError("no space\n  left")
 
     monkeypatch.setattr(objective, "Training", Broken)
@@ -233,17 +235,17 @@ def test_a_failed_trial_carries_its_error(workplace, monkeypatch):
     assert reader.status()["failed"] == reader.status()["done"] == 1
 
 
-def test_three_failures_in_a_row_end_the_study_with_one_line(workplace, monkeypatch):
+def test_three_failures_in_a_row_end_the_study_with_a_one_line_error(workplace, monkeypatch):
     class Broken:
-        def __init__(self, *_):
+        def __init__(self, *_, **options):
             raise RuntimeError("no space\nleft")
 
     monkeypatch.setattr(objective, "Training", Broken)
     with pytest.raises(StudyError) as caught:
         workplace.start(workplace.write_study(trials=9))
     assert str(caught.value) == (
-        "the last 3 trials of small failed, the last one with RuntimeError: no space left; "
-        "mend the cause and start again"
+        "the last 3 trials of small failed, the latest with RuntimeError: no space left; "
+        "fix the cause, then run start again"
     )
     assert workplace.read().status()["failed"] == 3
 
@@ -251,7 +253,7 @@ def test_three_failures_in_a_row_end_the_study_with_one_line(workplace, monkeypa
 def test_failures_that_are_not_in_a_row_do_not_end_the_study(workplace, monkeypatch):
     training, began = objective.Training, []
 
-    def broken_often(*args):
+    def broken_often(*args, **options):
         began.append(args)
         if len(began) % 3:
             raise RuntimeError("no")
@@ -265,29 +267,30 @@ def test_failures_that_are_not_in_a_row_do_not_end_the_study(workplace, monkeypa
 # The target.
 
 
-def test_the_target_ends_the_study_and_no_trial(workplace, recorder):
+def test_reaching_the_target_ends_the_study_but_no_trial(workplace, recorder):
     target = {"metric": "val_mse", "below": 20}  # any trial's
-    watcher = recorder()
-    reader = workplace.start(workplace.write_study(objective={"target": target}), watcher)
+    listener = recorder()
+    reader = workplace.start(workplace.write_study(objective={"target": target}), listener)
     (trial,) = reader.trials()
     assert (trial["state"], trial["epochs"]) == ("complete", 2)
     assert reader.status()["target"]["reached"]
-    assert watcher.said == ["the target is reached"]
+    assert listener.notices == ["the target is reached"]
 
 
-def test_a_target_out_of_reach_ends_nothing(workplace):
+def test_an_unreached_target_ends_nothing(workplace):
     reader = workplace.start(workplace.write_study(), target_rmse=0.1)
     assert len(reader.trials()) == 2
     assert reader.status()["target"] == {
         "metric": "val_rmse",
         "value": 0.1,
+        "condition": "val_rmse < 0.1",
         "reached": False,
         "note": "",
     }
 
 
 def test_a_pruned_trial_below_the_target_does_not_reach_it(workplace):
-    """It is above the biases in every epoch, and yet good enough for the target."""
+    """It is worse than the biases in every epoch, but good enough for the target."""
     base = {"architecture": "hybrid", "amp": "off", "max_epochs": 3, "batch_size": 2000}
     small = {"latent_dim": 2, "n_factors": 2, "hidden_dims": [4], "learning_rate": 1e-6}
     strict = [{"divergence": {"lost_factor": 1.001, "patience": 2}}]
@@ -302,15 +305,15 @@ def test_a_pruned_trial_below_the_target_does_not_reach_it(workplace):
 # Out of time, and interrupted.
 
 
-def test_a_timeout_ends_the_trial_and_the_next_start_makes_up_for_it(workplace, recorder, clock):
+def test_a_timeout_ends_the_trial_and_the_next_start_runs_it_again(workplace, recorder, clock):
     def at_epoch(number, report):
         if (number, report.epoch) == (1, 1):
             clock[0] += 61
 
     study = workplace.write_study(known=[{"name": "a"}, {"name": "b", "seed": 7}], trials=3)
-    watcher = recorder(at_epoch)
-    status = workplace.start(study, watcher, timeout="1m").status()
-    assert watcher.said == ["out of time (1m)"]
+    listener = recorder(at_epoch)
+    status = workplace.start(study, listener, timeout="1m").status()
+    assert listener.notices == ["out of time (1m)"]
     assert (status["done"], status["complete"], status["waiting"]) == (1, 1, 1)
     assert status["stops"] == {"interrupted": 1}
     trial = workplace.read().show(1)
@@ -318,26 +321,26 @@ def test_a_timeout_ends_the_trial_and_the_next_start_makes_up_for_it(workplace, 
     assert trial["reason"] == "out of time (1m) after epoch 1"
     assert len(trial["reports"]) == 1
 
-    watcher = recorder()
-    reader = workplace.start(study, watcher)
+    listener = recorder()
+    reader = workplace.start(study, listener)
     assert (reader.status()["done"], reader.status()["complete"]) == (3, 3)
     assert column(reader, "retry_of") == [None, None, 1, None]
-    assert [trial.label for trial in watcher.began] == ["b", None]
-    assert "trial 1 is tried again as trial 2" in watcher.said
+    assert [trial.label for trial in listener.started] == ["b", None]
+    assert "trial 1 is tried again as trial 2" in listener.notices
     assert reader.show(2)["config"] == reader.show(1)["config"]
     assert reader.show(2)["config"]["seed"] == 7
 
 
-def test_a_timeout_binds_the_start_that_it_was_given_to(workplace, recorder, clock):
+def test_a_timeout_applies_to_its_own_start_only(workplace, recorder, clock):
     def at_epoch(number, report):
         clock[0] += 61
 
     workplace.start(workplace.write_study(), recorder(at_epoch), timeout="1m")
-    # Carried on with by its name: the storage's own study is taken.
+    # Started by its name, the stored study is used.
     assert workplace.start("small", recorder(at_epoch)).status()["complete"] == 2
 
 
-def test_a_trial_that_is_through_when_time_is_out_counts(workplace, recorder, clock):
+def test_a_trial_that_finishes_as_time_runs_out_counts(workplace, recorder, clock):
     def at_epoch(number, report):
         if report.epoch == 2:
             clock[0] += 61
@@ -349,7 +352,7 @@ def test_a_trial_that_is_through_when_time_is_out_counts(workplace, recorder, cl
 @pytest.mark.parametrize(
     ("number", "left_with"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
 )
-def test_a_signal_ends_the_trial_after_its_epoch_and_it_is_queued(
+def test_a_signal_ends_the_trial_after_its_epoch_and_queues_it_again(
     workplace, interrupt, number, left_with
 ):
     study = workplace.write_study()
@@ -368,11 +371,11 @@ def test_a_signal_ends_the_trial_after_its_epoch_and_it_is_queued(
     assert reader.status()["done"] == reader.status()["complete"] == 2
 
 
-def test_a_second_signal_leaves_at_once_and_the_trial_is_queued(workplace, interrupt):
-    watcher = interrupt(signal.SIGINT, signal.SIGINT)
+def test_a_second_signal_stops_at_once_and_queues_the_trial_again(workplace, interrupt):
+    listener = interrupt(signal.SIGINT, signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        workplace.start(workplace.write_study(), watcher)
-    assert watcher.said == ["SIGINT: ending after this epoch; once more to leave at once"]
+        workplace.start(workplace.write_study(), listener)
+    assert listener.notices == ["SIGINT: ending after this epoch; once more to leave at once"]
     (trial,) = workplace.read().trials()
     assert (trial["stop_reason"], trial["reason"]) == (
         "interrupted",
@@ -409,7 +412,7 @@ def test_ctrl_c_twice_does_not_wait_for_the_epoch(workplace, start_slowly):
     assert workplace.read().status()["waiting"] == 1
 
 
-def test_a_killed_trial_is_made_up_for(workplace, start_slowly):
+def test_a_killed_trial_is_run_again(workplace, start_slowly):
     study = workplace.write_study(known=[{"name": "a", "seed": 7}])
     process = start_slowly(study, second_epoch_s=200)
     process.kill()
@@ -420,14 +423,14 @@ def test_a_killed_trial_is_made_up_for(workplace, start_slowly):
     reader = workplace.start(study)
     first, second, _ = reader.trials()
     assert (first["stop_reason"], first["epochs"]) == ("interrupted", 1)
-    assert first["reason"] == ("its process ended without a word: killed, or the machine went down")
+    assert first["reason"] == ("its process died: it was killed, or the machine went down")
     assert (second["retry_of"], second["known_config"]) == (0, "a")
     assert reader.show(1)["config"] == reader.show(0)["config"]
     status = reader.status()
     assert (status["done"], status["complete"], status["running"]) == (2, 2, 0)
 
 
-# What does not belong together.
+# Refused.
 
 
 def test_a_study_file_that_changed_is_refused(workplace):
@@ -436,9 +439,9 @@ def test_a_study_file_that_changed_is_refused(workplace):
     with pytest.raises(StudyError) as caught:
         workplace.start(changed)
     assert str(caught.value) == (
-        f"study small in {workplace.storage} was begun with another space learning_rate float: "
-        "[0.0001, 0.01], not [0.0001, 0.1]; "
-        "go on with recsys-search start --study small, or give the file another name"
+        f"study small in {workplace.storage} was created with space learning_rate float: "
+        "[0.0001, 0.01], the file now says [0.0001, 0.1]; to continue it unchanged: recsys-search "
+        "start --study small; to run the new settings, give the file another name"
     )
     assert len(workplace.read().trials()) == 2
 
@@ -452,14 +455,14 @@ def test_trials_timeout_and_target_may_change(workplace):
 
 def test_changed_ratings_are_refused(workplace):
     study = workplace.write_study()
-    begun_on = workplace.start(study, trials=1).experiment().fingerprint
+    created_on = workplace.start(study, trials=1).experiment().fingerprint
     workplace.write_ratings(seed=1)
     with pytest.raises(StudyError) as caught:
         workplace.start(study)
     assert str(caught.value).startswith(
-        f"study small was begun on ratings with the fingerprint {begun_on}, and "
+        f"study small was created on ratings with the fingerprint {created_on}, but "
     )
-    assert str(caught.value).endswith("; restore them, or begin a new study")
+    assert str(caught.value).endswith("; restore the ratings, or start a new study")
     assert len(workplace.read().trials()) == 1
 
 
@@ -467,7 +470,7 @@ def test_another_dataset_is_refused(workplace):
     study = workplace.write_study()
     workplace.start(study, trials=1)
     with pytest.raises(
-        StudyError, match=r"was begun on ratings with the fingerprint \w+, and demo"
+        StudyError, match=r"was created on ratings with the fingerprint \w+, but demo"
     ):
         workplace.start(study, dataset="demo")
 
@@ -496,20 +499,20 @@ def test_a_study_is_run_by_one_process_at_a_time(workplace, start_slowly):
         ({"target_rmse": -1.0}, ConfigError, "below must be greater than 0, got -1.0"),
     ],
 )
-def test_an_override_that_does_not_hold_is_refused(workplace, overrides, error, message):
+def test_an_invalid_override_is_refused(workplace, overrides, error, message):
     with pytest.raises(error, match=message):
         workplace.start(workplace.write_study(), **overrides)
 
 
-def test_a_study_that_cannot_begin_leaves_no_storage_behind(workplace):
+def test_a_study_that_cannot_start_leaves_no_storage_behind(workplace):
     with pytest.raises(StudyError, match="no built-in study and no file named 'smal'"):
-        start("smal", workplace.storage)
+        run_study("smal", workplace.storage)
     with pytest.raises(ConfigError, match="cuda:99"):
-        start(workplace.write_study(), workplace.storage, device="cuda:99")
+        run_study(workplace.write_study(), workplace.storage, device="cuda:99")
     assert not (workplace.folder / "studies.db").exists()
 
 
-def test_someone_elses_study_in_the_storage_is_passed_over(workplace):
+def test_another_programs_study_in_the_storage_is_ignored(workplace):
     with writable_storage(workplace.storage) as storage:
         optuna.create_study(study_name="theirs", storage=storage).add_trial(
             optuna.trial.create_trial(value=0.0)
@@ -520,42 +523,42 @@ def test_someone_elses_study_in_the_storage_is_passed_over(workplace):
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
-def test_someone_elses_study_of_the_same_name_is_not_taken_over(workplace, direction):
+def test_another_programs_study_of_the_same_name_is_refused(workplace, direction):
     with writable_storage(workplace.storage) as storage:
         theirs = optuna.create_study(study_name="small", storage=storage, direction=direction)
         theirs.add_trial(optuna.trial.create_trial(value=0.0))
         with pytest.raises(StudyError, match="small"):
-            start(workplace.write_study(), workplace.storage, device="cpu")
+            run_study(workplace.write_study(), workplace.storage, device="cpu")
         assert (theirs.user_attrs, len(theirs.get_trials())) == ({}, 1)
 
 
-# Setting right what a crash left.
+# Recovery after a crash.
 
 
 def queue(study):
     return study.get_trials(states=[optuna.trial.TrialState.WAITING])
 
 
-def test_reconciling_twice_queues_once():
+def test_recovering_the_queue_twice_queues_a_trial_once():
     study = optuna.create_study()
     study.enqueue_trial({"x": 0.25})
     trial = study.ask()
     trial.suggest_float("x", 0, 1)
     study.tell(trial, state=optuna.trial.TrialState.FAIL)
     for _ in range(3):
-        reconcile(study, study._storage, load_study("demo"))
+        recover_queue(study, study._storage, load_study("demo"))
     (retry,) = queue(study)
     assert retry.user_attrs == {"retry_of": 0}
     assert study.ask().suggest_float("x", 0, 1) == 0.25
 
 
-def test_a_trial_killed_before_all_its_values_were_drawn_keeps_the_others():
+def test_a_trial_killed_while_drawing_parameters_keeps_its_queued_ones():
     study = optuna.create_study()
     study.enqueue_trial({"x": 0.25, "y": 0.75})
     trial = study.ask()
     trial.suggest_float("x", 0, 1)
     study.tell(trial, state=optuna.trial.TrialState.FAIL)
-    reconcile(study, study._storage, load_study("demo"))
+    recover_queue(study, study._storage, load_study("demo"))
     retry = study.ask()
     assert (retry.suggest_float("x", 0, 1), retry.suggest_float("y", 0, 1)) == (0.25, 0.75)
 
@@ -564,11 +567,11 @@ def test_a_finished_trial_is_not_queued_again(workplace):
     workplace.start(workplace.write_study())
     with writable_storage(workplace.storage) as storage:
         study = optuna.load_study(study_name="small", storage=storage)
-        reconcile(study, storage, load_study("demo"))
+        recover_queue(study, storage, load_study("demo"))
         assert queue(study) == []
 
 
-def test_what_a_split_leaves_out_is_told(workplace, recorder):
-    watcher = recorder()
-    workplace.start(workplace.write_study(split={"method": "leave-last-k", "k": 16}), watcher)
-    assert "have too few ratings for a leave-last-16 split" in watcher.said[0]
+def test_what_a_split_leaves_out_is_reported(workplace, recorder):
+    listener = recorder()
+    workplace.start(workplace.write_study(split={"method": "leave-last-k", "k": 16}), listener)
+    assert "have too few ratings for a leave-last-16 split" in listener.notices[0]

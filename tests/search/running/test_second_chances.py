@@ -6,7 +6,8 @@ import optuna
 import pytest
 import torch
 from optuna.trial import TrialState, create_trial
-from recsys_search.model.config import build_config, config_to_mapping
+from recsys_search.model.architectures.configs import build_config
+from recsys_search.model.config import config_to_mapping
 from recsys_search.model.training.training import Training
 from recsys_search.search.definition.contingency import Contingency
 from recsys_search.search.definition.space import Space
@@ -42,7 +43,7 @@ def changes(trial, contingency=None):
 @pytest.mark.parametrize(
     ("size", "smaller"), [(3072, 2048), (2048, 1536), (1536, 1024), (1024, None)]
 )
-def test_out_of_memory_takes_the_next_smaller_batch_of_the_axis(size, smaller):
+def test_out_of_memory_tries_the_next_smaller_batch_of_the_axis(size, smaller):
     trial = ended("out-of-memory", TrialState.FAIL, batch_size=size)
     assert changes(trial) == (smaller and {"batch_size": smaller})
 
@@ -53,11 +54,11 @@ def test_without_an_axis_the_batch_shrinks_by_a_quarter():
     assert smaller_batch({**config, "batch_size": 2}, SPACE) is None
 
 
-def test_a_second_time_out_of_memory_is_the_last():
+def test_a_second_out_of_memory_gets_no_second_chance():
     assert changes(ended("out-of-memory", TrialState.PRUNED, batch_size=2048)) is None
 
 
-def test_a_diverged_trial_is_tried_with_a_steadier_kl_weight():
+def test_a_diverged_trial_is_tried_with_a_lower_kl_weight():
     assert changes(ended("diverged", kl_weight=0.02)) == {"kl_weight": 0.005}
     assert changes(ended("diverged", kl_weight=0.005)) is None
 
@@ -79,23 +80,23 @@ def test_an_early_plateau_far_from_the_best_is_tried_with_a_longer_warmup():
         ended(None, TrialState.COMPLETE),
     ],
 )
-def test_others_get_none(fine):
+def test_other_endings_get_no_second_chance(fine):
     assert changes(fine) is None
 
 
-def test_another_attempt_gets_no_other():
+def test_a_second_chance_gets_no_further_one():
     trial = ended("diverged", attrs={"contingency_of": 3}, kl_weight=0.02)
     assert changes(trial) is None
 
 
-def test_contingency_is_asked_for_in_the_study_file():
+def test_contingency_is_off_unless_the_study_file_asks_for_it():
     trial = ended("diverged", kl_weight=0.02)
     assert second_chance(trial, SPACE, None) is None
     assert second_chance(trial, SPACE, Contingency(kl_weight=None)) is None
     assert second_chance(trial, SPACE, Contingency(kl_weight=0.01)).changes == {"kl_weight": 0.01}
 
 
-def test_an_axis_that_ends_above_the_wish_is_gone_to_its_end():
+def test_an_axis_that_ends_above_the_wanted_value_is_used_up_to_its_end():
     space = Space.model_validate({"kl_weight": {"float": [0.008, 0.03]}})
     chance = second_chance(ended("diverged", kl_weight=0.02), space, Contingency())
     assert chance.changes == {"kl_weight": 0.008}
@@ -131,7 +132,7 @@ def study_of_batches(workplace, **values):
     return workplace.write_study(base=base, space=BATCHES, known=known, **values)
 
 
-def test_a_trial_out_of_memory_is_tried_again_with_a_smaller_batch_and_counts_once(
+def test_an_out_of_memory_trial_is_tried_again_with_a_smaller_batch_and_counts_once(
     workplace, no_room
 ):
     no_room(1000)
@@ -150,7 +151,7 @@ def test_a_trial_out_of_memory_is_tried_again_with_a_smaller_batch_and_counts_on
     assert reader.status()["done"] == 1
 
 
-def test_a_second_time_out_of_memory_is_pruned_and_its_size_infeasible(workplace, no_room):
+def test_a_second_out_of_memory_is_pruned_and_its_batch_size_infeasible(workplace, no_room):
     no_room(500)
     reader = workplace.start(study_of_batches(workplace, trials=1))
     second = reader.trials()[1]
@@ -180,4 +181,4 @@ def test_a_diverged_trial_gets_another_attempt_that_names_it(workplace):
     assert second["second_chance"] == "KL weight 0.005, because trial 0 diverged at 50"
     shown = workplace.read().show(1)["config"]
     assert (shown["kl_weight"], shown["learning_rate"]) == (0.005, 1e6)
-    assert workplace.read().status()["waiting"] == 0  # it diverges again, and that is that
+    assert workplace.read().status()["waiting"] == 0  # it diverges again, and gets no third attempt

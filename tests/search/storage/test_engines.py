@@ -14,8 +14,8 @@ import optuna
 import pytest
 from optuna.study import StudyDirection
 from recsys_search.errors import StudyError
-from recsys_search.search.results.reading import StudyReader, list_studies
-from recsys_search.search.running.run_study import start
+from recsys_search.search.results.reader import StudyReader, list_studies
+from recsys_search.search.running.run_study import run_study
 from recsys_search.search.storage.artifacts import artifact_store
 from recsys_search.search.storage.engines import readable_storage, writable_storage
 
@@ -39,12 +39,12 @@ def url(tmp_path):
 
 @pytest.fixture
 def refusal(workplace):
-    """What a writer and a reader say to a storage URL: one line each, of our own."""
+    """The one-line errors of a writer and a reader for a storage URL."""
 
     def refusal(url):
         said = []
         for use in (
-            lambda: start(workplace.write_study(), url, device="cpu"),
+            lambda: run_study(workplace.write_study(), url, device="cpu"),
             lambda: list_studies(url),
         ):
             with pytest.raises(StudyError) as caught:
@@ -85,7 +85,7 @@ def test_a_reader_cannot_write(url, tmp_path):
     assert "readonly" in f"{caught.value} {caught.value.__cause__}"
 
 
-def test_one_look_at_a_storage_that_nobody_writes_to_leaves_no_side_files(url, tmp_path):
+def test_reading_an_idle_storage_once_leaves_no_side_files(url, tmp_path):
     with writable_storage(url) as storage:
         optuna.create_study(study_name="there", storage=storage)
     (there,) = readable_storage(url, once=True).get_all_studies()
@@ -93,7 +93,7 @@ def test_one_look_at_a_storage_that_nobody_writes_to_leaves_no_side_files(url, t
     assert [path.name for path in tmp_path.iterdir()] == ["studies.db"]
 
 
-def test_one_look_sees_what_a_writer_has_not_moved_to_the_file_yet(url):
+def test_reading_once_sees_commits_that_are_still_in_the_log(url):
     with writable_storage(url) as storage:
         optuna.create_study(study_name="there", storage=storage)
         assert len(readable_storage(url, once=True).get_all_studies()) == 1
@@ -111,7 +111,7 @@ def test_a_reader_does_not_wait_for_a_writer(url, tmp_path):
 
 
 def test_after_a_study_the_database_file_alone_holds_everything(workplace):
-    start(workplace.write_study(trials=1), workplace.storage, device="cpu")
+    run_study(workplace.write_study(trials=1), workplace.storage, device="cpu")
     log = workplace.folder / "studies.db-wal"
     assert not log.exists() or log.stat().st_size == 0
     shutil.copy(workplace.folder / "studies.db", workplace.folder / "copy.db")
@@ -119,7 +119,7 @@ def test_after_a_study_the_database_file_alone_holds_everything(workplace):
     assert (trial["state"], trial["epochs"]) == ("complete", 2)
 
 
-def test_workers_that_take_queued_trials_at_once_never_take_the_same(url):
+def test_concurrent_workers_never_take_the_same_queued_trial(url):
     with writable_storage(url) as storage:
         study = optuna.create_study(study_name="queue", storage=storage)
         for x in range(60):
@@ -145,8 +145,8 @@ def test_workers_that_take_queued_trials_at_once_never_take_the_same(url):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("studies.db", "storage 'studies.db' is no database URL; write sqlite:///studies.db"),
-        ("", "storage '' is no database URL; write sqlite:///studies.db"),
+        ("studies.db", "storage 'studies.db' is not a database URL; write sqlite:///studies.db"),
+        ("", "storage '' is not a database URL; write sqlite:///studies.db"),
         (
             "sqlite://",
             "storage sqlite:// is lost when the command ends; write sqlite:///studies.db",
@@ -155,30 +155,30 @@ def test_workers_that_take_queued_trials_at_once_never_take_the_same(url):
             "sqlite:///:memory:",
             "storage sqlite:///:memory: is lost when the command ends; write sqlite:///studies.db",
         ),
-        ("postgresql://localhost:port/db", "storage 'postgresql://localhost:port/db' is no "),
+        ("postgresql://localhost:port/db", "storage 'postgresql://localhost:port/db' is not "),
         ("oracel://localhost/db", "storage oracel://localhost/db cannot be opened: "),
     ],
 )
-def test_what_is_no_storage_is_refused_in_one_line(refusal, url, message):
+def test_an_invalid_storage_is_refused_in_one_line(refusal, url, message):
     for said in refusal(url):
         assert said.startswith(message)
 
 
-def test_a_missing_storage_is_told_with_the_way_to_one(url, tmp_path):
+def test_a_missing_storage_is_refused_with_an_example(url, tmp_path):
     with pytest.raises(StudyError) as caught:
         list_studies(url)
     assert str(caught.value) == (
-        f"no studies at {url}; begin one with: recsys-search start --study demo"
+        f"no studies at {url}; run one with: recsys-search start --study demo"
     )
     assert not (tmp_path / "studies.db").exists()
 
 
-def test_a_missing_folder_is_told_with_its_name(workplace, tmp_path):
+def test_a_missing_folder_is_refused_by_name(workplace, tmp_path):
     with pytest.raises(StudyError) as caught:
-        start(workplace.write_study(), f"sqlite:///{tmp_path}/none/studies.db")
+        run_study(workplace.write_study(), f"sqlite:///{tmp_path}/none/studies.db")
     assert str(caught.value) == (
-        f"storage sqlite:///{tmp_path}/none/studies.db: there is no folder {tmp_path}/none; "
-        "make it first"
+        f"storage sqlite:///{tmp_path}/none/studies.db: folder {tmp_path}/none does not exist; "
+        "create it first"
     )
 
 
@@ -191,10 +191,10 @@ def test_a_file_that_holds_no_studies_is_refused_in_one_line(tmp_path, url, cont
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_no_database_is_not_written_over(workplace, tmp_path, url):
+def test_a_file_that_is_not_a_database_is_not_overwritten(workplace, tmp_path, url):
     (tmp_path / "studies.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(StudyError, match=r"cannot be opened: file is not a database$"):
-        start(workplace.write_study(), url)
+        run_study(workplace.write_study(), url)
     assert (tmp_path / "studies.db").read_bytes() == b"no database at all" * 100
 
 
@@ -211,7 +211,7 @@ def test_a_folder_may_have_any_name(tmp_path, name):
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql+psycopg://me:sesame@127.0.0.1:1/db",  # nobody listens
+        "postgresql+psycopg://me:sesame@127.0.0.1:1/db",  # no server there
         "oracel://me:sesame@localhost/db",
         "postgresql://me:sesame@localhost:port/db",
         "postgresql//me:sesame@localhost/db",
@@ -222,7 +222,7 @@ def test_a_password_is_never_shown(refusal, url):
         assert "sesame" not in said
 
 
-def test_the_epoch_reports_lie_beside_the_database(tmp_path, monkeypatch):
+def test_epoch_reports_are_stored_beside_the_database(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     artifact_store("sqlite:///mine.db", make=True)
     artifact_store("postgresql://localhost/db", make=True)

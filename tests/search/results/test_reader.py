@@ -1,4 +1,4 @@
-"""What a storage says about its studies."""
+"""Reading studies from a storage."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from recsys_search.errors import NothingYet, StudyError
 from recsys_search.model.runs.train_run import train_run
 from recsys_search.model.training.reports import MEASURED, read_reports, write_reports
-from recsys_search.search.results.reading import StudyReader, list_studies
+from recsys_search.search.results.reader import StudyReader, list_studies
 from recsys_search.search.storage.engines import writable_storage
 
 STATUS = {
@@ -65,7 +65,7 @@ def repeatable(reports):
     ]
 
 
-def test_the_status_has_the_keys_that_others_rely_on(reader):
+def test_the_status_has_the_documented_keys(reader):
     status = reader.status()
     assert status.keys() >= STATUS
     assert (status["study"], status["total"]) == ("small", 5)
@@ -77,7 +77,7 @@ def test_the_status_has_the_keys_that_others_rely_on(reader):
     assert status["target"] is None
 
 
-def test_a_trial_has_the_keys_that_others_rely_on(reader):
+def test_a_trial_has_the_documented_keys(reader):
     trials = reader.trials()
     assert all(trial.keys() >= TRIAL for trial in trials)
     assert [trial["number"] for trial in trials] == [0, 1, 2, 3, 4]
@@ -87,7 +87,7 @@ def test_a_trial_has_the_keys_that_others_rely_on(reader):
     )
 
 
-def test_trials_of_one_state_are_those_alone(reader):
+def test_trials_can_be_filtered_by_state(reader):
     assert [trial["number"] for trial in reader.trials("pruned")] == [1, 3, 4]
     assert [trial["number"] for trial in reader.trials("complete")] == [0, 2]
     assert reader.trials("failed") == reader.trials("waiting") == reader.trials("running") == []
@@ -111,7 +111,7 @@ def test_the_best_is_the_completed_trial_with_the_lowest_rmse(reader):
     assert len(reader.best(9)) == 2
 
 
-def test_the_best_was_never_pruned(workplace):
+def test_a_pruned_trial_is_never_the_best(workplace):
     """The pruned trial reached a lower RMSE than any completed one."""
     workplace.start(workplace.write_study())
     with writable_storage(workplace.storage) as storage:
@@ -133,27 +133,26 @@ def test_without_a_completed_trial_there_is_no_best(empty):
         with pytest.raises(NothingYet) as caught:
             ask()
         assert str(caught.value) == (
-            "small has no completed trial yet; go on with: recsys-search start --study small"
+            "small has no completed trial yet; continue with: recsys-search start --study small"
         )
 
 
-def test_a_study_may_be_left_out_where_there_is_one(studied):
+def test_the_only_study_need_not_be_named(studied):
     assert studied.read().spec.name == "small"
 
 
-def test_a_study_must_be_named_where_there_are_two(workplace):
+def test_one_of_two_studies_must_be_named(workplace):
     workplace.start(workplace.write_study(trials=1))
     workplace.start(workplace.write_study("other", trials=1))
     with pytest.raises(StudyError) as caught:
         workplace.read()
     assert str(caught.value) == (
-        "there is no telling which study; name one with --study; "
-        f"{workplace.storage} holds: other, small"
+        f"no study given; name one with --study; {workplace.storage} holds: other, small"
     )
     assert workplace.read("other").spec.name == "other"
 
 
-def test_a_study_that_is_not_there_is_told_with_those_that_are(studied):
+def test_an_unknown_study_is_refused_with_the_existing_ones(studied):
     with pytest.raises(StudyError) as caught:
         studied.read("smal")
     assert str(caught.value) == (
@@ -162,13 +161,13 @@ def test_a_study_that_is_not_there_is_told_with_those_that_are(studied):
 
 
 @pytest.mark.parametrize("number", [5, -1])
-def test_a_trial_that_is_not_there_is_told_with_those_that_are(reader, number):
+def test_an_unknown_trial_is_refused_with_the_existing_ones(reader, number):
     with pytest.raises(StudyError) as caught:
         reader.show(number)
-    assert str(caught.value) == f"no trial {number} in small; it has 0 to 4"
+    assert str(caught.value) == f"no trial {number} in small; it has trials 0 to 4"
 
 
-def test_studies_are_listed_with_how_far_they_are(workplace):
+def test_studies_are_listed_with_their_progress(workplace):
     workplace.start(workplace.write_study("reached", trials=5), target_rmse=4.5)
     workplace.start(workplace.write_study("done", trials=1))
     rows = {row["study"]: row for row in list_studies(workplace.storage)}
@@ -180,7 +179,7 @@ def test_studies_are_listed_with_how_far_they_are(workplace):
     assert rows["done"]["best"] == workplace.read("done").best()[0]["val_rmse"]
 
 
-def test_a_study_in_between_is_paused(workplace, recorder):
+def test_an_unfinished_study_is_paused(workplace, recorder):
     def interrupt(number, report):
         raise KeyboardInterrupt
 
@@ -190,7 +189,7 @@ def test_a_study_in_between_is_paused(workplace, recorder):
     assert (row["trials"], row["best"], row["state"]) == (0, None, "paused")
 
 
-def test_what_is_shown_of_a_trial_is_what_its_artifact_holds(studied):
+def test_show_reads_the_reports_from_the_artifact(studied):
     artifacts = {
         path.read_text()
         for path in (studied.folder / "studies.artifacts").rglob("*")

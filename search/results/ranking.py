@@ -1,0 +1,66 @@
+"""A study's completed trials at one moment: the confirmed ones first, then by their value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from ...errors import NothingYet
+from ...model.evaluation.metrics import Metric
+from ..storage.trials import CONFIG, trial_record
+from .confirmations import Confirmation
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Which trial is best, and whether that is confirmed.
+
+    Attributes:
+        trials: completed by their own training, best value first; at least one.
+    """
+
+    trials: Sequence[FrozenTrial]
+    confirmation: Confirmation
+    metric: Metric
+
+    def top(self, n: int = 1) -> list[FrozenTrial]:
+        """The confirmed trials in their confirmed order, then the others."""
+        place = {number: at for at, number in enumerate(self.confirmation.figures)}
+        return sorted(self.trials, key=lambda trial: place.get(trial.number, len(place)))[:n]
+
+    def records(self, n: int = 1) -> list[dict[str, Any]]:
+        """The top trials as `best --json` prints them."""
+        figures = self.confirmation.figures
+        return [
+            {
+                **trial_record(trial, self.metric),
+                "config": trial.system_attrs[CONFIG],
+                "confirmed": figures.get(trial.number),
+                "diverged_with_seed": self.confirmation.diverged_with(trial.number),
+            }
+            for trial in self.top(n)
+        ]
+
+    def better_unconfirmed(self) -> dict[str, Any] | None:
+        """The best unconfirmed trial, if its value in the search beats that of the confirmed best.
+
+        None if no trial is confirmed. Trials that diverged with a seed cannot be confirmed.
+        """
+        confirmed = list(self.confirmation.figures)
+        for trial in self.trials:
+            if not confirmed or trial.number == confirmed[0]:
+                return None
+            diverged = self.confirmation.diverged_with(trial.number) is not None
+            if trial.number not in confirmed and not diverged:
+                return trial_record(trial, self.metric)
+        return None
+
+
+def no_completed_trial(study: str) -> NothingYet:
+    """The error for a study that has no result to show yet."""
+    return NothingYet(
+        f"{study} has no completed trial yet; continue with: recsys-search start --study {study}"
+    )

@@ -1,0 +1,265 @@
+"""Reads a study: plain values, as `--json` prints them. Nothing is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from ...errors import ConfigError, StudyError
+from ...model.architectures.configs import config_from_mapping
+from ...model.evaluation.metrics import METRICS, Metric
+from ...model.runs.experiment import Experiment
+from ...model.training.reports import EpochReport
+from ..definition.study_file import StudySpec, spec_from_json
+from ..running.study_progress import spending, target_reached
+from ..storage.artifacts import artifact_store, download_reports
+from ..storage.engines import readable_storage
+from ..storage.studies import FINGERPRINT, read_stored_specs
+from ..storage.trials import CONFIG, ENVIRONMENT, best_trials, count_trials, trial_record
+from ..storage.urls import redact
+from .confirmations import Confirmation
+from .ranking import Ranking, no_completed_trial
+
+
+class StudyReader:
+    """One study; each call reads its current state.
+
+    Attributes:
+        spec: the study file, with the overrides of the latest start.
+        metric: what the study optimises.
+    """
+
+    def __init__(self, storage_url: str, name: str | None = None) -> None:
+        """Args: name: may be left out if the storage holds one study.
+
+        Raises:
+            StudyError: no storage, no such study, or several to choose from.
+        """
+        self._url = storage_url
+        self._storage = readable_storage(storage_url)
+        specs = read_stored_specs(self._storage)
+        if name is None and len(specs) == 1:
+            name = next(iter(specs))
+        if name is None or name not in specs:
+            problem = f"no study named {name!r}" if name else "no study given"
+            names = ", ".join(sorted(specs)) or "no studies yet"
+            raise StudyError(
+                f"{problem}; name one with --study; {redact(storage_url)} holds: {names}"
+            )
+        self.spec: StudySpec = spec_from_json(specs[name])
+        self.metric: Metric = METRICS[self.spec.objective.metric]
+        self._study = optuna.load_study(study_name=name, storage=self._storage)
+
+    @property
+    def bias_val_rmse(self) -> float | None:
+        """Validation RMSE of the bias baseline; None before the first trial."""
+        value: float | None = self._study.user_attrs.get("bias_val_rmse")
+        return value
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the ratings that the study was created on."""
+        value: str = self._system_attrs()[FINGERPRINT]
+        return value
+
+    def status(self) -> dict[str, Any]:
+        """How far the study has come, as `status --json` prints it."""
+        trials = self._trials()
+        records = [trial_record(trial, self.metric) for trial in trials]
+        states = Counter(record["state"] for record in records)
+        ranked = best_trials(trials, self.metric)
+        confirmed = self._confirmation().figures
+        target, budget, spent = self.spec.objective.target, self.spec.budget, spending(trials)
+        return {
+            "study": self.spec.name,
+            "dataset": self.spec.dataset,
+            "total": self.spec.trials,
+            "done": count_trials(trials),
+            "complete": states["complete"],
+            "pruned": states["pruned"],
+            "failed": states["failed"],
+            "interrupted": states["interrupted"],
+            "running": states["running"],
+            "waiting": states["waiting"],
+            "metric": self.metric.name,
+            "best": self._summary(ranked[0]) if ranked else None,
+            "confirmed": next(({"number": n, **mean} for n, mean in confirmed.items()), None),
+            "target": target
+            and {
+                "metric": target.metric,
+                "value": target.value,
+                "condition": target.condition,
+                "reached": target_reached(target, trials),
+                "note": target.note,
+            },
+            "bias_val_rmse": self.bias_val_rmse,
+            "elapsed_s": spent.seconds,
+            "epochs": spent.epochs,
+            "cost_usd": budget.cost_usd(spent) if budget else None,
+            "budget_spent": budget.exhausted(spent) if budget else None,
+            "stops": dict(Counter(r["stop_reason"] for r in records if r["stop_reason"])),
+        }
+
+    def trials(self, state: str | None = None) -> list[dict[str, Any]]:
+        """The trials as `trials --json` prints them: those in one state, or all but queued ones."""
+        records = [trial_record(trial, self.metric) for trial in self._trials()]
+        if state is None:
+            return [record for record in records if record["state"] != "waiting"]
+        return [record for record in records if record["state"] == state]
+
+    def show(self, number: int) -> dict[str, Any]:
+        """One trial: its record, its config, and its epoch reports."""
+        trial = self._trial(number)
+        return {
+            **trial_record(trial, self.metric),
+            "config": trial.system_attrs.get(CONFIG),
+            "environment": trial.system_attrs.get(ENVIRONMENT),
+            "bias_val_rmse": self.bias_val_rmse,
+            "reports": self.reports(number),
+        }
+
+    def reports(self, number: int) -> list[EpochReport]:
+        """A trial's epoch reports; empty while it runs, or if the artifact is elsewhere."""
+        return download_reports(artifact_store(self._url), self._trial(number), self._storage)
+
+    def ranking(self) -> Ranking:
+        """The completed trials, best first.
+
+        Raises:
+            NothingYet: no trial has completed.
+        """
+        ranked = best_trials(self._trials(), self.metric)
+        if not ranked:
+            raise no_completed_trial(self.spec.name)
+        return Ranking(ranked, self._confirmation(), self.metric)
+
+    def best(self, top: int = 1) -> list[dict[str, Any]]:
+        """The best trials as `best --json` prints them: confirmed ones first.
+
+        Raises:
+            NothingYet: no trial has completed.
+        """
+        return self.ranking().records(top)
+
+    def confirmation(self) -> list[dict[str, Any]]:
+        """What `confirm --json` prints: leader first, and last the trials that diverged."""
+        trials, confirmation = self._trials(), self._confirmation()
+        figures = confirmation.figures
+        unknown = dict.fromkeys(("mean", "low", "high", "seeds", "cuts", "behind", "tie", "values"))
+
+        def row(number: int, **values: Any) -> dict[str, Any]:
+            record = trial_record(trials[number], self.metric)
+            return {
+                **_select(record, "number", "architecture", "val_rmse", "metric", "value"),
+                **unknown,
+                **values,
+                "diverged_with_seed": confirmation.diverged_with(number),
+            }
+
+        ranked = [
+            row(
+                standing.number,
+                **figures[standing.number],
+                behind=standing.behind and standing.behind._asdict(),
+                tie=standing.tie,
+                values=standing.values,
+            )
+            for standing in confirmation.standings
+        ]
+        others = sorted(confirmation.results)
+        return ranked + [row(n) for n in others if confirmation.diverged_with(n) is not None]
+
+    def experiment(self, number: int | None = None) -> Experiment:
+        """A trial's config with all it takes to train it again.
+
+        Args:
+            number: of the trial. [default: the best one]
+
+        Raises:
+            NothingYet: no trial has completed.
+            StudyError: no such trial, or it never started.
+        """
+        trial = self.ranking().top()[0] if number is None else self._trial(number)
+        if CONFIG not in trial.system_attrs:
+            raise StudyError(f"trial {number} of {self.spec.name} never started: it has no config")
+        record = trial_record(trial, self.metric)
+        return Experiment(
+            config=config_from_mapping(trial.system_attrs[CONFIG]),
+            dataset=self.spec.dataset,
+            split=self.spec.split,
+            metric=self.metric.name,
+            fingerprint=self.fingerprint,
+            origin={"study": self.spec.name, "trial": trial.number},
+            metrics={
+                **_select(record, "val_rmse", "val_mse"),
+                self.metric.name: record["value"],
+                "bias_val_rmse": self.bias_val_rmse,
+                **_select(record, "best_epoch", "epochs", "train_s"),
+                "confirmed_val_rmse": self._confirmation().figures.get(trial.number),
+            },
+            environment=trial.system_attrs.get(ENVIRONMENT, {}),
+        )
+
+    def _summary(self, trial: FrozenTrial) -> dict[str, Any]:
+        record = trial_record(trial, self.metric)
+        return {
+            **_select(record, "number", "val_rmse", "val_mse"),
+            self.metric.name: record["value"],
+        }
+
+    def _system_attrs(self) -> dict[str, Any]:
+        return self._storage.get_study_system_attrs(self._study._study_id)
+
+    def _confirmation(self) -> Confirmation:
+        return Confirmation.of(self._system_attrs(), self.spec.split, self.metric)
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)
+
+    def _trial(self, number: int) -> FrozenTrial:
+        trials = self._trials()
+        if not 0 <= number < len(trials):
+            raise StudyError(
+                f"no trial {number} in {self.spec.name}; it has trials 0 to {len(trials) - 1}"
+                if trials
+                else f"{self.spec.name} has no trials yet"
+            )
+        return trials[number]
+
+
+def list_studies(storage_url: str) -> list[dict[str, Any]]:
+    """The studies of a storage, as `studies --json` prints them."""
+    rows = []
+    for name in read_stored_specs(readable_storage(storage_url)):
+        try:
+            status = StudyReader(storage_url, name).status()
+        except ConfigError:
+            unknown = dict.fromkeys(("dataset", "trials", "total", "best"))
+            rows.append({"study": name, **unknown, "state": "of another version"})
+            continue
+        rows.append(
+            {
+                "study": name,
+                "dataset": status["dataset"],
+                "trials": status["done"],
+                "total": status["total"],
+                "best": status["best"] and status["best"][status["metric"]],
+                "state": _study_state(status),
+            }
+        )
+    return rows
+
+
+def _study_state(status: dict[str, Any]) -> str:
+    if status["running"]:
+        return "running"
+    if status["target"] and status["target"]["reached"]:
+        return "target reached"
+    return "done" if status["done"] >= status["total"] else "paused"
+
+
+def _select(record: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: record[name] for name in names}

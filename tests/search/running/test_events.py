@@ -1,0 +1,49 @@
+"""What a listener receives while a study runs."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+from recsys_search.search.running.events import (
+    EpochEnded,
+    Notice,
+    StudyStarted,
+    TrialEnded,
+    TrialStarted,
+    broadcast,
+)
+
+
+def test_events_arrive_in_the_order_in_which_things_happen(workplace):
+    events = []
+    workplace.start(workplace.write_study(trials=1), events.append)
+    assert [type(event) for event in events] == [
+        StudyStarted,
+        TrialStarted,
+        EpochEnded,
+        EpochEnded,
+        TrialEnded,
+    ]
+    started, trial, first, second, ended = events
+    assert (started.spec.name, started.n_done) == ("small", 0)
+    assert (trial.number, trial.config.architecture, trial.label) == (0, "two_tower", None)
+    assert [first.report.epoch, second.report.epoch] == [1, 2]
+    assert ended.record == ended.best
+    assert ended.record["val_rmse"] == min(first.report.val_rmse, second.report.val_rmse)
+
+
+def test_every_listener_of_a_broadcast_receives_every_event_in_order():
+    received = []
+    listener = broadcast(
+        lambda event: received.append(("a", event)), lambda event: received.append(("b", event))
+    )
+    first, second = Notice("first"), Notice("second")
+    listener(first)
+    listener(second)
+    assert received == [("a", first), ("b", first), ("a", second), ("b", second)]
+
+
+def test_events_cannot_be_changed_by_a_listener():
+    with pytest.raises(FrozenInstanceError):
+        Notice("as it was").message = "changed"

@@ -1,0 +1,123 @@
+"""A study optimises the metric of its file, whichever way round that is."""
+
+from __future__ import annotations
+
+import pytest
+from recsys_search.errors import ConfigError, StudyError
+from recsys_search.model.evaluation.metrics import METRICS, Metric
+
+KNOWN = [
+    {"name": "learned", "learning_rate": 1e-2},
+    {"name": "still", "learning_rate": 1e-4},
+]
+
+
+def share_within_half_a_star(predictions):
+    return float(((predictions.predicted - predictions.rating).abs() <= 0.5).float().mean())
+
+
+@pytest.fixture
+def val_close(monkeypatch):
+    """A metric to maximise: the share of ratings that are predicted within half a star."""
+    metric = Metric(
+        name="val_close",
+        label="share within half a star",
+        direction="maximize",
+        compute=share_within_half_a_star,
+        digits=3,
+    )
+    monkeypatch.setitem(METRICS, metric.name, metric)
+    return metric
+
+
+@pytest.fixture
+def searched(workplace, val_close, recorder):
+    """(workplace, what a listener received) of a study of two trials that maximises the metric."""
+    listener = recorder()
+    study = workplace.write_study(objective={"metric": "val_close"}, known=KNOWN, trials=2)
+    workplace.start(study, listener)
+    return workplace, listener
+
+
+def test_the_best_trial_has_the_highest_value_of_a_maximised_metric(searched):
+    reader = searched[0].read()
+    records = reader.trials()
+    values = [record["value"] for record in records]
+    assert [record["metric"] for record in records] == ["val_close", "val_close"]
+    assert len(set(values)) == 2
+    best = reader.best()[0]
+    assert best["value"] == max(values)
+    assert reader.status()["best"]["val_close"] == max(values)
+    assert all(0 < record["val_rmse"] < 2 for record in records)
+
+
+def test_a_trials_value_is_that_of_its_best_epoch(searched):
+    reader = searched[0].read()
+    for record in reader.trials():
+        by_epoch = [report.metrics["val_close"] for report in reader.reports(record["number"])]
+        assert record["value"] == max(by_epoch)
+        assert record["best_epoch"] == by_epoch.index(max(by_epoch)) + 1
+
+
+def test_a_target_on_a_maximised_metric_is_reached_from_above(workplace, val_close):
+    target = {"metric": "val_close", "above": 0.01}
+    study = workplace.write_study(
+        objective={"metric": "val_close", "target": target}, known=KNOWN, trials=2
+    )
+    status = workplace.start(study).status()
+    assert status["done"] == 1
+    assert status["target"]["reached"]
+    assert status["target"]["condition"] == "val_close > 0.01"
+
+
+def test_an_exported_config_trains_by_the_metric(searched, tmp_path):
+    from recsys_search.model.runs.experiment import read_experiment, write_experiment
+    from recsys_search.model.runs.train_run import train_run
+
+    reader = searched[0].read()
+    best = reader.best()[0]
+    write_experiment(tmp_path / "config.yaml", reader.experiment())
+    experiment = read_experiment(tmp_path / "config.yaml")
+    assert experiment.metric == "val_close"
+    result = train_run(experiment, tmp_path / "run", device="cpu")
+    assert (result["best_epoch"], result["val_close"]) == (best["best_epoch"], best["value"])
+
+
+def test_a_study_can_optimise_the_mse(workplace):
+    study = workplace.write_study(objective={"metric": "val_mse"}, known=KNOWN, trials=2)
+    reader = workplace.start(study)
+    assert all(record["value"] == record["val_mse"] for record in reader.trials())
+    assert reader.best()[0]["val_mse"] == min(record["val_mse"] for record in reader.trials())
+
+
+@pytest.mark.parametrize(
+    ("objective", "message"),
+    [
+        ({"metric": "val_ndgc"}, "no metric named 'val_ndgc'; choose from val_rmse, val_mse"),
+        (
+            {"target": {"metric": "val_rmse", "above": 0.8}},
+            "a target on val_rmse must have below, such as below: 0.5",
+        ),
+        (
+            {"target": {"metric": "val_rmse", "below": 0.8, "above": 0.8}},
+            "a target on val_rmse must have below, such as below: 0.5",
+        ),
+    ],
+)
+def test_an_objective_that_makes_no_sense_is_refused(workplace, objective, message):
+    with pytest.raises(ConfigError, match=message):
+        workplace.start(workplace.write_study(objective=objective))
+
+
+def test_a_target_must_be_a_metric_that_trials_record(workplace, val_close):
+    objective = {"target": {"metric": "val_close", "above": 0.5}}
+    with pytest.raises(ConfigError, match="target metric must be one of val_rmse, val_mse, got"):
+        workplace.start(workplace.write_study(objective=objective))
+
+
+def test_a_study_cannot_change_its_metric(workplace):
+    study = workplace.write_study()
+    workplace.start(study)
+    workplace.write_study(objective={"metric": "val_mse"})
+    with pytest.raises(StudyError, match="metric: val_rmse, the file now says val_mse"):
+        workplace.start(study)
