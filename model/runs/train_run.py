@@ -1,0 +1,128 @@
+"""Trains one experiment to its end and saves it as a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from ...base.interrupts import Interrupts
+from ...data.splits.split import split_ratings
+from ...errors import RunError
+from ..evaluation.metrics import METRICS
+from ..training.reports import EpochReport, write_reports
+from ..training.training import Training
+from .experiment import Experiment, environment, write_experiment
+from .run import CONFIG, REPORTS, WEIGHTS
+
+
+def train_run(
+    experiment: Experiment,
+    out: Path,
+    *,
+    device: str = "auto",
+    on_epoch: Callable[[Training, EpochReport], None] = lambda training, report: None,
+    tell: Callable[[str], None] = lambda sentence: None,
+) -> dict[str, Any]:
+    """Trains to the end and saves the best epoch as a run.
+
+    On Ctrl-C or SIGTERM it ends after the epoch, on a second one at once, and saves what there is.
+
+    Args:
+        out: a folder that is not there yet.
+        on_epoch: called after each epoch.
+        tell: given a sentence about the split, or when training is cut short.
+
+    Returns:
+        What `train --json` prints.
+
+    Raises:
+        RunError: `out` is in the way, or no epoch came to a finite validation RMSE.
+        KeyboardInterrupt: on Ctrl-C, when the run is saved.
+        SystemExit: 143 on SIGTERM, likewise.
+    """
+    _check_free(out)
+    ratings = experiment.load()
+    split = split_ratings(ratings, experiment.split)
+    if split.note:
+        tell(split.note)
+    interrupts = Interrupts(tell)
+    with Training(experiment.config, split, device, metric=METRICS[experiment.metric]) as training:
+        bias_val_rmse = training.bias_val_rmse
+        with interrupts.caught():
+            for report in training:
+                on_epoch(training, report)
+                if interrupts.received or not report.finite:
+                    break
+    if training.best is None:
+        interrupts.leave()
+        raise RunError(
+            "training diverged: no epoch came to a finite validation RMSE; "
+            f"lower learning_rate ({experiment.config.learning_rate:g})"
+        )
+    best = training.best.report
+    train_s = sum(report.train_s for report in training.reports)
+    result = {
+        "val_rmse": best.val_rmse,
+        "val_mse": best.val_mse,
+        experiment.metric: best.metric(experiment.metric),
+        "bias_val_rmse": bias_val_rmse,
+        "best_epoch": best.epoch,
+        "epochs": len(training.reports),
+        "stop_reason": _stop_reason(training, interrupts),
+        "train_s": round(train_s, 3),
+    }
+    done = replace(
+        experiment,
+        fingerprint=ratings.fingerprint,
+        metrics=result,
+        environment=environment(
+            device=str(training.device), amp=training.amp, threads=torch.get_num_threads()
+        ),
+    )
+    _save(out, done, training)
+    if result["stop_reason"] in ("interrupted", "diverged"):
+        tell(f"{result['stop_reason']} in epoch {result['epochs']}; saved {out} as it was best")
+    interrupts.leave()
+    ratings_per_s = len(split.train) * len(training.reports) / train_s
+    return {"run": str(out), **result, "ratings_per_s": round(ratings_per_s)}
+
+
+def _stop_reason(training: Training, interrupts: Interrupts) -> str | None:
+    """In the design's words; None where the last epoch was reached."""
+    if training.ended_by_patience:
+        return "plateau"
+    if len(training.reports) == training.config.max_epochs:
+        return None
+    return "interrupted" if interrupts.received else "diverged"
+
+
+def _check_free(out: Path) -> None:
+    """Refuses, before hours of training, what would refuse their result."""
+    if out.exists():
+        raise RunError(f"{out} is there already; choose another --out, or remove it")
+    parent = out.absolute().parent
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise RunError(f"{out} cannot be made: {parent} is no folder one can write to")
+
+
+def _save(out: Path, experiment: Experiment, training: Training) -> None:
+    """All or nothing: the folder appears under its name when it is complete."""
+    assert training.best is not None
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+        partial = Path(folder, out.name)
+        partial.mkdir()
+        write_experiment(partial / CONFIG, experiment)
+        write_reports(partial / REPORTS, training.reports)
+        save_file(training.best.weights, partial / WEIGHTS)
+        (partial / WEIGHTS).chmod((partial / CONFIG).stat().st_mode)  # safetensors says 0600
+        partial.rename(out)
