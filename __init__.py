@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .model.training.training import Training as Training
     from .search.definition.study_file import StudySpec as StudySpec
     from .search.definition.study_file import load_study as load_study
-    from .search.pruners.progress import Progress as Progress
+    from .search.pruners.rule import Progress as Progress
     from .search.pruners.table import PRUNERS as PRUNERS
     from .search.results.confirm import confirm as confirm
     from .search.results.reader import StudyReader as StudyReader
@@ -41,7 +41,7 @@ _MODULES = {
     "EpochReport": "model.training.reports",
     "Metric": "model.evaluation.metrics",
     "Overrides": "search.running.opening",
-    "Progress": "search.pruners.progress",
+    "Progress": "search.pruners.rule",
     "RecsysSearchError": "errors",
     "Run": "model.runs.run",
     "SplitSpec": "data.splits.spec",

@@ -16,8 +16,8 @@ from recsys_search.data.sets.datasets import load_ratings
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import Split, split_ratings
 from recsys_search.model.architectures import hybrid
+from recsys_search.model.architectures.hybrid import HybridConfig
 from recsys_search.model.components.dropout import Dropout
-from recsys_search.model.architectures.hybrid import (HybridConfig)
 from recsys_search.model.training.training import Training
 
 NETS = [(256, 128), (512, 256, 128), (1024, 512, 256)]

@@ -17,11 +17,11 @@ from machine import machine
 from recsys_search.data.sets.datasets import load_ratings
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import split_ratings
-from recsys_search.model.architectures.models import (build_model)
+from recsys_search.model.architectures.hybrid import HybridConfig
+from recsys_search.model.architectures.models import build_model
+from recsys_search.model.architectures.two_tower import TwoTowerConfig
 from recsys_search.model.components.rating_model import EVAL_BATCH, RatingModel
-from recsys_search.model.architectures.hybrid import (HybridConfig)
-from recsys_search.model.config import (TrainingConfig)
-from recsys_search.model.architectures.two_tower import (TwoTowerConfig)
+from recsys_search.model.config import TrainingConfig
 from recsys_search.model.store.train_store import Pairs, TrainStore
 
 SIZES = [65536, 8192, 4096, 2048, 1024, 512, 256]

@@ -17,8 +17,8 @@ from machine import machine
 from recsys_search.data.demo.generator import demo_ratings
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import open_test, split_ratings
-from recsys_search.model.architectures.models import (build_model)
-from recsys_search.model.architectures.configs import (build_config)
+from recsys_search.model.architectures.configs import build_config
+from recsys_search.model.architectures.models import build_model
 from recsys_search.model.evaluation.ranking import full_catalogue, held_out_rated
 from recsys_search.model.store.train_store import TrainStore
 from recsys_search.model.training.device import resolve_device

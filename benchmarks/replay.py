@@ -38,9 +38,11 @@ from recsys_search.model.training.reports import EpochReport, report_of
 from recsys_search.search.definition.study_file import load_study
 from recsys_search.search.pruners import plateau
 from recsys_search.search.pruners.divergence import Divergence
-from recsys_search.search.pruners.progress import SICK, Progress
+from recsys_search.search.pruners.resources import GpuMemory
+from recsys_search.search.pruners.rule import Kind, Progress
+from recsys_search.search.pruners.table import pruner_to_mapping
 from recsys_search.search.pruners.trial_pruner import TrialPruner
-from recsys_search.search.running.endings import Ending, ending_of, last_epoch_reached, progress
+from recsys_search.search.running.endings import Ending, last_epoch_reached, stopped, trial_progress
 from recsys_search.search.storage.trials import CONFIG
 
 NOTICED = 0.001  # stars; less is a curve's noise
@@ -103,14 +105,14 @@ def policies(study: str) -> dict[str, Callable[[], BasePruner]]:
 
     GPU memory is left out: the curves have none.
     """
-    entries = [pruner for pruner in load_study(study).pruners if pruner.gpu_memory is None]
-    by_name = {next(iter(entry.model_dump())): entry for entry in entries}
+    pruners = [pruner for pruner in load_study(study).pruners if not isinstance(pruner, GpuMemory)]
+    by_name = {next(iter(pruner_to_mapping(pruner))): pruner for pruner in pruners}
     return {
         "none": optuna.pruners.NopPruner,
-        study: lambda: TrialPruner(entries),
+        study: lambda: TrialPruner(pruners),
         **{
-            f"{name} alone": lambda entry=entry: TrialPruner([entry])
-            for name, entry in by_name.items()
+            f"{name} alone": lambda pruner=pruner: TrialPruner([pruner])
+            for name, pruner in by_name.items()
         },
         "Optuna median": optuna.pruners.MedianPruner,
         "Optuna percentile": lambda: optuna.pruners.PercentilePruner(25.0),
@@ -151,7 +153,7 @@ def by_optuna(trial: Trial, curve: Curve) -> tuple[int, TrialState]:
 def by_rules(trial: Trial, curve: Curve) -> tuple[int, TrialState]:
     """As the objective does it: epochs and state."""
     trial.storage.set_trial_system_attr(trial._trial_id, CONFIG, config_to_mapping(curve.config))
-    others = progress(trial, curve)  # type: ignore[arg-type]
+    others = trial_progress(trial, curve)  # type: ignore[arg-type]
     for epoch in range(1, len(curve.reports) + 1):
         seen = replace(others, reports=curve.reports[:epoch])
         if ending := ending_after(trial, seen):
@@ -164,15 +166,15 @@ def ending_after(trial: Trial, seen: Progress) -> Ending | None:
     """In the order of `Objective`; None if the trial goes on."""
     if not seen.last.finite:
         stop = Divergence().judge(seen)
-        return ending_of(stop, seen) if stop else None
+        return stopped(stop, seen) if stop else None
     pruner = trial.study.pruner
     assert isinstance(pruner, TrialPruner)
     trial.report(seen.last.val_rmse, seen.last.epoch)
     pruner.observe(trial.number, seen)
     stop = pruner.stop if trial.should_prune() else None
     last_epoch = seen.last.epoch == seen.config.max_epochs
-    if stop and (stop.stop_reason in SICK or not last_epoch):
-        return ending_of(stop, seen)
+    if stop and (stop.kind is Kind.SICK or not last_epoch):
+        return stopped(stop, seen)
     return last_epoch_reached(seen) if last_epoch else None
 
 

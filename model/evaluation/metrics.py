@@ -68,6 +68,23 @@ class Metric:
     def is_better(self, value: float, other: float) -> bool:
         return self.cost(value) < self.cost(other)
 
+    def level(self, value: float) -> float:
+        """The value as stars, lower is better: what pruners compare. The RMSE's is its value."""
+        return self.cost(value) / self.per_star
+
+    def value_of(self, level: float) -> float:
+        """The value whose level this is."""
+        return self.cost(level * self.per_star)
+
+    @property
+    def better_side(self) -> str:
+        """Where better values are: `below` or `above`."""
+        return "below" if self.direction == "minimize" else "above"
+
+    @property
+    def worse_side(self) -> str:
+        return "above" if self.direction == "minimize" else "below"
+
     def best(self, values: Iterable[float]) -> float | None:
         """The best of the finite values; None if there is none."""
         finite = filter(math.isfinite, values)

@@ -140,7 +140,7 @@ class StudySpec(Strict):
         refuse_unknown(data, cls.model_fields)
         base = data.get("base", {})
         if not isinstance(base, Mapping) or "architecture" not in base:
-            raise fault("space is missing; add it, or name the architecture in base")
+            return data  # pydantic reports the missing space
         try:
             axes = find_architecture(base["architecture"]).default_space
         except ConfigError as error:

@@ -1,14 +1,13 @@
 """Optuna's own pruners as tables of a study file, each with the reason that Optuna does not give.
 
-They compare the trial's validation RMSE with that of others at the same epoch. Optuna counts steps;
-here one step is one epoch, counted from 1.
+They compare the trial's values with those of other trials at the same epoch. An Optuna step is one
+epoch here, counted from 1.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from math import isfinite
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import optuna
@@ -17,21 +16,25 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import Field
 
 from ...base.strict import Count, Natural, Number, Strict, Whole
-from .progress import Stop
+from ...model.evaluation.metrics import Metric
+from .rule import Kind, Stop
 
 
 class OptunaPruner(Strict):
-    """One of Optuna's pruners, and its words."""
+    """One of Optuna's pruners, and how it explains itself."""
+
+    stop_reason: ClassVar[str] = "hopeless"
+    kind: ClassVar[Kind] = Kind.BEHIND
 
     @abstractmethod
     def build(self) -> BasePruner: ...
 
     @abstractmethod
-    def told(self, study: optuna.Study, trial: FrozenTrial) -> str:
+    def explain(self, study: optuna.Study, trial: FrozenTrial, metric: Metric) -> str:
         """Why a trial that it prunes is pruned."""
 
-    def stop(self, study: optuna.Study, trial: FrozenTrial) -> Stop:
-        return Stop("hopeless", self.told(study, trial))
+    def stop(self, study: optuna.Study, trial: FrozenTrial, metric: Metric) -> Stop:
+        return Stop(self.stop_reason, self.explain(study, trial, metric), self.kind)
 
 
 class Percentile(OptunaPruner):
@@ -50,16 +53,19 @@ class Percentile(OptunaPruner):
             interval_steps=self.interval_epochs,
         )
 
-    def told(self, study: optuna.Study, trial: FrozenTrial) -> str:
-        """Best so far against the others' values of the same epoch, as Optuna compares them."""
+    def explain(self, study: optuna.Study, trial: FrozenTrial, metric: Metric) -> str:
+        """Compare the best value so far with the others' values at this epoch, as Optuna does."""
         epoch = _epoch(trial)
-        best = min(value for value in trial.intermediate_values.values() if isfinite(value))
+        best = metric.best(trial.intermediate_values.values())
+        assert best is not None
         values = _completed_values(study, epoch)
-        limit = float(np.nanpercentile(values, self.percentile))
+        costs = [metric.cost(value) for value in values]
+        limit = metric.cost(float(np.nanpercentile(costs, self.percentile)))
         name = "median" if self.percentile == 50 else f"{self.percentile:g}th percentile"
         return (
-            f"best validation RMSE {best:.4f} by epoch {epoch} is above {limit:.4f}, the {name} of "
-            f"the {len(values)} completed trials at that epoch"
+            f"best {metric.label} {metric.format(best)} by epoch {epoch} is {metric.worse_side} "
+            f"{metric.format(limit)}, the {name} of the {len(values)} completed trials at that "
+            "epoch"
         )
 
 
@@ -68,7 +74,7 @@ class Median(Percentile):
 
 
 class SuccessiveHalving(OptunaPruner):
-    """Keeps the best of each rung, which lie further and further apart (Li et al. 2018, ASHA)."""
+    """Keeps the best trials of each rung, at ever larger distances (Li et al. 2018, ASHA)."""
 
     least_epochs: Count = 1  # before the first rung
     reduction_factor: Annotated[Whole, Field(ge=2)] = 4
@@ -78,22 +84,22 @@ class SuccessiveHalving(OptunaPruner):
             min_resource=self.least_epochs, reduction_factor=self.reduction_factor
         )
 
-    def told(self, study: optuna.Study, trial: FrozenTrial) -> str:
+    def explain(self, study: optuna.Study, trial: FrozenTrial, metric: Metric) -> str:
         epoch = _epoch(trial)
         n = sum(epoch in other.intermediate_values for other in study.get_trials(deepcopy=False))
-        rung = f"the {n} trials that came to this rung of successive halving"
-        return _told_rung(trial, self.reduction_factor, rung)
+        rung = f"the {n} trials that reached this rung of successive halving"
+        return rung_reason(trial, self.reduction_factor, rung, metric)
 
 
 class Hyperband(OptunaPruner):
     """Several brackets of successive halving (Li et al. 2018, arXiv:1603.06560).
 
-    The sampler learns from all brackets together, where Optuna's own combination of the two keeps
-    them apart: TPE cannot see this pruner among others.
+    The sampler learns from all brackets together. Optuna's own combination of the two keeps them
+    separate, but TPE cannot detect this pruner behind the study's list.
     """
 
     least_epochs: Count = 1
-    most_epochs: Count | None = None  # by default the first completed trial's
+    most_epochs: Count | None = None  # by default those of the first completed trial
     reduction_factor: Annotated[Whole, Field(ge=2)] = 3
 
     def build(self) -> BasePruner:
@@ -103,17 +109,15 @@ class Hyperband(OptunaPruner):
             reduction_factor=self.reduction_factor,
         )
 
-    def told(self, study: optuna.Study, trial: FrozenTrial) -> str:
-        # How many came to it depends on the bracket, which is Optuna's own affair.
-        return _told_rung(trial, self.reduction_factor, "its rung of hyperband")
+    def explain(self, study: optuna.Study, trial: FrozenTrial, metric: Metric) -> str:
+        # How many trials reached the rung depends on the bracket, which is internal to Optuna.
+        return rung_reason(trial, self.reduction_factor, "its rung of hyperband", metric)
 
 
-def _told_rung(trial: FrozenTrial, factor: int, rung: str) -> str:
+def rung_reason(trial: FrozenTrial, factor: int, rung: str, metric: Metric) -> str:
     epoch = _epoch(trial)
-    return (
-        f"validation RMSE {trial.intermediate_values[epoch]:.4f} in epoch {epoch} is not in the "
-        f"best 1/{factor} of {rung}"
-    )
+    value = metric.format(trial.intermediate_values[epoch])
+    return f"{metric.label} {value} in epoch {epoch} is not in the best 1/{factor} of {rung}"
 
 
 def _completed_values(study: optuna.Study, epoch: int) -> list[float]:

@@ -1,47 +1,54 @@
-"""Limits of the machine and of the purse."""
+"""Limits of the GPU's memory, and of what one trial may cost."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from ...base.strict import Count, Number, Strict
+from ...base.strict import Count, Number, Positive
 from ...model.config import DescentConfig
-from .progress import Progress, Stop
+from .rule import Kind, Progress, Rule, Stop
 
 
-class GpuMemory(Strict):
-    """Memory of the GPU in use, whoever uses it: beyond the limit the next peak may fail."""
+class GpuMemory(Rule):
+    """GPU memory in use by all processes: above the limit, the next peak may not fit."""
+
+    stop_reason: ClassVar[str] = "gpu-memory"
+    kind: ClassVar[Kind] = Kind.SICK
+    infeasible: ClassVar[str | None] = "gpu_memory"
 
     share: Annotated[Number, Field(gt=0, le=1)] = 0.9
 
-    def judge(self, seen: Progress) -> Stop | None:
-        config, used = seen.config, seen.last.gpu_memory_share
-        if not isinstance(config, DescentConfig) or seen.last.epoch == config.max_epochs:
-            return None  # no peak is to come
+    def judge(self, progress: Progress) -> Stop | None:
+        config, last = progress.config, progress.last
+        used = last.gpu_memory_share
+        if not isinstance(config, DescentConfig) or last.epoch == config.max_epochs:
+            return None  # no further peak to come
         if used is None or used <= self.share:
             return None
-        return Stop(
-            "gpu-memory",
+        return self.stop(
             f"{100 * used:.0f}% of the GPU's memory is in use (limit {100 * self.share:g}%), "
-            f"{seen.last.peak_memory_mib:.0f} MiB at most by this trial, at batch size "
-            f"{config.batch_size}",
+            f"{last.peak_memory_mib:.0f} MiB at most by this trial, at batch size "
+            f"{config.batch_size}"
         )
 
 
-class TrialBudget(Strict):
-    """What one trial may cost."""
+class TrialBudget(Rule):
+    """The most that one trial may cost."""
+
+    stop_reason: ClassVar[str] = "budget"
+    kind: ClassVar[Kind] = Kind.CUT_SHORT
 
     epochs: Count | None = None
-    seconds: Annotated[Number, Field(gt=0)] | None = None  # of training and its evaluation
+    seconds: Positive | None = None  # of training and its evaluation
 
-    def judge(self, seen: Progress) -> Stop | None:
-        epochs, seconds = len(seen.reports), sum(report.epoch_s for report in seen.reports)
+    def judge(self, progress: Progress) -> Stop | None:
+        epochs, seconds = len(progress.reports), sum(r.epoch_s for r in progress.reports)
         if self.epochs is not None and epochs >= self.epochs:
-            return Stop("budget", f"{epochs} epochs, as many as a trial may run")
+            return self.stop(f"{epochs} epochs, the most that a trial may run")
         if self.seconds is not None and seconds >= self.seconds:
-            return Stop(
-                "budget", f"{seconds:.0f} s in {epochs} epochs; a trial may take {self.seconds:g} s"
+            return self.stop(
+                f"{seconds:.0f} s in {epochs} epochs; a trial may take {self.seconds:g} s"
             )
         return None

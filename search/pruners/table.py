@@ -1,64 +1,82 @@
-"""The entries of a study file's `pruners`."""
+"""The pruners by name, and the entries of a study file's `pruners`.
+
+To add a pruner, write a module with its class and add a line to `PRUNERS`; from outside of the
+package, add the line at run time: `PRUNERS["my_pruner"] = MyPruner`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Annotated, Any
 
-from pydantic import model_serializer, model_validator
+from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 
-from ...base.strict import Strict
+from ...base.messages import quoted
+from ...base.strict import refuse_unknown
 from .collapse import Collapse
 from .divergence import Divergence
 from .hopeless import Hopeless
 from .optuna_pruners import Hyperband, Median, OptunaPruner, Percentile, SuccessiveHalving
 from .overfit_gap import OverfitGap
 from .plateau import Plateau
-from .progress import Rule
 from .resources import GpuMemory, TrialBudget
+from .rule import Kind, Rule
+
+PRUNERS: dict[str, type[Rule] | type[OptunaPruner]] = {
+    "collapse": Collapse,
+    "divergence": Divergence,
+    "overfit_gap": OverfitGap,
+    "plateau": Plateau,
+    "hopeless": Hopeless,
+    "gpu_memory": GpuMemory,
+    "budget": TrialBudget,
+    "median": Median,
+    "percentile": Percentile,
+    "successive_halving": SuccessiveHalving,
+    "hyperband": Hyperband,
+}
 
 
-class Pruner(Strict):
-    """One of them."""
+def read_pruner(entry: Any) -> Rule | OptunaPruner:
+    """The pruner of an entry such as `{plateau: {chance: 0.05}}`, or `plateau` for its defaults.
 
-    collapse: Collapse | None = None
-    divergence: Divergence | None = None
-    overfit_gap: OverfitGap | None = None
-    plateau: Plateau | None = None
-    hopeless: Hopeless | None = None
-    gpu_memory: GpuMemory | None = None
-    budget: TrialBudget | None = None
-    median: Median | None = None
-    percentile: Percentile | None = None
-    successive_halving: SuccessiveHalving | None = None
-    hyperband: Hyperband | None = None
-
-    @property
-    def chosen(self) -> Rule | OptunaPruner:
-        [entry] = self._entries().values()
+    A hyphen counts as an underscore, so that a stop reason names its pruner: `overfit-gap`.
+    """
+    if isinstance(entry, Rule | OptunaPruner):
         return entry
+    if isinstance(entry, str):
+        entry = {entry: {}}
+    if not isinstance(entry, Mapping):
+        raise ValueError(
+            f"a pruner must be a table, such as {{plateau: {{}}}}, got {quoted(entry)}"
+        )
+    settings = {
+        str(name).replace("-", "_"): value for name, value in entry.items() if value is not None
+    }
+    refuse_unknown(settings, PRUNERS)
+    if len(settings) != 1:
+        raise ValueError(f"must name one of {', '.join(PRUNERS)}, such as {{plateau: {{}}}}")
+    [name] = settings
+    # Validated inside a mapping, so that an error's location includes the pruner's name.
+    adapter: TypeAdapter[dict[str, Rule | OptunaPruner]] = TypeAdapter(
+        dict[str, PRUNERS[name]]  # type: ignore[misc]
+    )
+    return adapter.validate_python(settings)[name]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _plainly_named(cls, entry: Any) -> Any:
-        """`plateau` stands for `{plateau: {}}`; `overfit-gap`, as stops are told, is welcome."""
-        if isinstance(entry, str):
-            entry = {entry: {}}
-        if not isinstance(entry, Mapping):
-            return entry
-        return {str(name).replace("-", "_"): settings for name, settings in entry.items()}
 
-    @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
-        if len(self._entries()) != 1:
-            names = ", ".join(type(self).model_fields)
-            raise ValueError(f"must name one of {names}, such as {{plateau: {{}}}}")
-        return self
+def pruner_to_mapping(pruner: Rule | OptunaPruner) -> dict[str, Any]:
+    """The entry of the study file, with all settings."""
+    name = next(name for name, kind in PRUNERS.items() if type(pruner) is kind)
+    return {name: pruner.model_dump()}
 
-    @model_serializer
-    def _serialized(self) -> dict[str, Any]:
-        return {name: entry.model_dump() for name, entry in self._entries().items()}
 
-    def _entries(self) -> dict[str, Any]:
-        entries = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name: entry for name, entry in entries.items() if entry is not None}
+Pruner = Annotated[
+    Rule | OptunaPruner, PlainValidator(read_pruner), PlainSerializer(pruner_to_mapping)
+]
+"""A pruner in a study file, for pydantic."""
+
+
+def kind_of(stop_reason: str | None) -> Kind | None:
+    """What a stored stop reason means; None if no pruner gives it."""
+    kinds = {pruner.stop_reason: pruner.kind for pruner in PRUNERS.values()}
+    return kinds.get(stop_reason) if stop_reason else None

@@ -1,4 +1,4 @@
-"""The study's pruners as one Optuna pruner, that remembers why."""
+"""The study's pruners as one Optuna pruner, which keeps the reason."""
 
 from __future__ import annotations
 
@@ -8,55 +8,55 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.trial import FrozenTrial
 
-from .collapse import Collapse
+from ...model.evaluation.metrics import VAL_RMSE, Metric
 from .optuna_pruners import OptunaPruner
-from .progress import SICK, Progress, Stop
-from .table import Pruner
+from .rule import Kind, Progress, Rule, Stop
 
 
 class TrialPruner(BasePruner):
-    """Asks all of the study's pruners. The first in their order that would stop a trial has its
-    way, but what is sick is told as sick, whatever else would stop it.
+    """Asks every pruner of the study; the first one that stops the trial gives the reason.
 
-    Optuna keeps one value an epoch of a trial. The rules look at whole reports, so they judge
-    trials of which the objective tells: `observe`, then `trial.should_prune()`, then `stop`.
+    A sick trial is reported as sick, whichever pruner comes first. Optuna keeps one value per
+    epoch, and rules need whole reports, so the objective hands them over: `observe`, then
+    `trial.should_prune()`, then `stop`.
 
     Attributes:
-        stop: why the trial that was asked for last shall end; None if it shall not.
+        stop: why the trial of the latest `should_prune` must end; None if it continues.
     """
 
-    def __init__(self, pruners: Sequence[Pruner]) -> None:
-        self._entries = [
-            (chosen, chosen.build() if isinstance(chosen, OptunaPruner) else None)
-            for chosen in (pruner.chosen for pruner in pruners)
+    def __init__(self, pruners: Sequence[Rule | OptunaPruner], metric: Metric = VAL_RMSE) -> None:
+        self._rules = [
+            (pruner, pruner.build() if isinstance(pruner, OptunaPruner) else None)
+            for pruner in pruners
         ]
-        self._seen: tuple[int, Progress] | None = None
+        self._metric = metric
+        self._observed: tuple[int, Progress] | None = None
         self.stop: Stop | None = None
 
-    def observe(self, trial_number: int, seen: Progress) -> None:
-        """What the rules are to judge when Optuna next asks about this trial."""
-        self._seen = (trial_number, seen)
+    def observe(self, trial_number: int, progress: Progress) -> None:
+        """Set what the rules judge when Optuna next asks about this trial."""
+        self._observed = (trial_number, progress)
 
-    def warning(self, seen: Progress) -> str | None:
-        """What is amiss with a trial that goes on."""
-        rules = [chosen for chosen, _ in self._entries if isinstance(chosen, Collapse)]
-        return next(filter(None, (rule.warning(seen) for rule in rules)), None)
+    def warning(self, progress: Progress) -> str | None:
+        """What is wrong with a trial that continues."""
+        rules = [pruner for pruner, _ in self._rules if isinstance(pruner, Rule)]
+        return next(filter(None, (rule.warning(progress) for rule in rules)), None)
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         self.stop = self._first_stop(study, trial)
         return self.stop is not None
 
     def _first_stop(self, study: optuna.Study, trial: FrozenTrial) -> Stop | None:
-        number, seen = self._seen or (None, None)
+        number, progress = self._observed or (None, None)
         if number != trial.number:
-            seen = None
+            progress = None
         stops: list[Stop] = []
-        for chosen, pruner in self._entries:
-            if isinstance(chosen, OptunaPruner):
-                # Each is asked every epoch, for successive halving keeps its rungs in the trial.
-                assert pruner is not None
-                if pruner.prune(study, trial):
-                    stops.append(chosen.stop(study, trial))
-            elif seen is not None and (stop := chosen.judge(seen)):
+        for pruner, optuna_pruner in self._rules:
+            if isinstance(pruner, OptunaPruner):
+                # Asked in every epoch: successive halving keeps its rungs in the trial.
+                assert optuna_pruner is not None
+                if optuna_pruner.prune(study, trial):
+                    stops.append(pruner.stop(study, trial, self._metric))
+            elif progress is not None and (stop := pruner.judge(progress)):
                 stops.append(stop)
-        return min(stops, key=lambda stop: stop.stop_reason not in SICK, default=None)
+        return min(stops, key=lambda stop: stop.kind is not Kind.SICK, default=None)

@@ -1,10 +1,11 @@
 """How a trial ends: its state in Optuna, a word for programs, and a sentence for people.
 
-COMPLETE with the best epoch's value: the last epoch was reached; or a contender, a trial within
-noise of the best one, came to a plateau, an overfit gap or the end of its budget. Optuna never
-calls a pruned trial its best, and its sampler ranks them below all complete ones.
+COMPLETE, with the best epoch's value: the trial ran to its last epoch; or it is a contender (within
+noise of the best trial) and ended on a plateau, an overfit gap or a budget. Optuna never calls a
+pruned trial its best, and its sampler ranks pruned trials below all complete ones.
 
-PRUNED: all else that a rule stops. FAIL: an error, or tried again: interrupted, out of memory.
+PRUNED: anything else that a rule stops. FAIL: an error, or to be run again (interrupted, out of
+memory).
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from ...model.training.reports import EpochReport
 from ...model.training.training import Training
 from ..definition.limits import Limit
 from ..definition.space import Space
-from ..pruners.progress import AT_ITS_END, SPARES_CONTENDERS, Progress, Stop
+from ..pruners.rule import Kind, Progress, Stop
+from ..pruners.table import kind_of
 from ..storage.trials import CONFIG, OUT_OF_MEMORY, best_trials, is_trained_complete
 from .second_chances import smaller_batch
 
@@ -31,8 +33,8 @@ class Ending:
     """Why a trial ended.
 
     Attributes:
-        stop_reason: one of the design's words; None if the trial ran to its last epoch, repeats an
-            earlier one, or failed.
+        stop_reason: one word, such as `plateau`; None if the trial ran to its last epoch, repeats
+            an earlier one, or failed.
         reason: a sentence with the figures.
     """
 
@@ -41,103 +43,102 @@ class Ending:
     reason: str
 
 
-def progress(trial: Trial, run: Training, metric: Metric = VAL_RMSE) -> Progress:
-    """The trial so far beside the others of its study."""
-    over = [TrialState.COMPLETE, TrialState.PRUNED]
-    trials = trial.study.get_trials(deepcopy=False, states=over)
-    ahead = best_trials(trials, metric)
+def trial_progress(trial: Trial, run: Training, metric: Metric = VAL_RMSE) -> Progress:
+    """The trial so far, with what its study has seen."""
+    states = [TrialState.COMPLETE, TrialState.PRUNED]
+    trials = trial.study.get_trials(deepcopy=False, states=states)
+    ranked = best_trials(trials, metric)
     return Progress(
         config=run.config,
         reports=run.reports,
         bias_val_rmse=run.bias_val_rmse,
-        incumbent=ahead[0].value if ahead else None,
-        ended=[curve(t) for t in trials if is_at_its_end(t) and is_comparable(t, run)],
+        incumbent=ranked[0].value if ranked else None,
+        ended=[curve(t) for t in trials if is_exhausted(t) and is_comparable(t, run)],
+        metric=metric,
     )
 
 
-def is_at_its_end(trial: FrozenTrial) -> bool:
-    """Whether nothing better was to come of a trial; be it pruned for being no contender."""
+def is_exhausted(trial: FrozenTrial) -> bool:
+    """Whether the trial would not have improved any more, even if it was pruned as no contender."""
     return is_trained_complete(trial) or (
-        trial.state == TrialState.PRUNED and trial.user_attrs.get("stop_reason") in AT_ITS_END
+        trial.state == TrialState.PRUNED
+        and kind_of(trial.user_attrs.get("stop_reason")) is Kind.EXHAUSTED
     )
 
 
 def is_comparable(trial: FrozenTrial, run: Training) -> bool:
-    """Whether the curve of a trial says something of this run's: one architecture, one length."""
+    """Whether the trial's curve says something about this run: same architecture, same length."""
     config = trial.system_attrs.get(CONFIG, {})
     same = {"architecture": run.config.architecture, "max_epochs": run.config.max_epochs}
     return all(config.get(name) == value for name, value in same.items())
 
 
 def curve(trial: FrozenTrial) -> list[float]:
-    """Validation RMSE by epoch."""
+    """The metric's value by epoch."""
     return [value for _, value in sorted(trial.intermediate_values.items())]
 
 
-def ending_of(stop: Stop, seen: Progress) -> Ending:
-    """Of a trial that a rule stops."""
-    if stop.stop_reason not in SPARES_CONTENDERS:
+def stopped(stop: Stop, progress: Progress) -> Ending:
+    """The ending of a trial that a rule stops."""
+    if stop.kind not in (Kind.EXHAUSTED, Kind.CUT_SHORT):
         return Ending(TrialState.PRUNED, stop.stop_reason, stop.reason)
-    if is_contender(seen):
+    if is_contender(progress):
         return Ending(TrialState.COMPLETE, stop.stop_reason, stop.reason)
-    behind = "" if seen.incumbent is None else f"; the best trial has {seen.incumbent:.4f}"
-    return Ending(TrialState.PRUNED, stop.stop_reason, f"{stop.reason}{behind}")
+    reason = stop.reason
+    if progress.incumbent is not None:
+        reason += f"; the best trial has {progress.metric.format(progress.incumbent)}"
+    return Ending(TrialState.PRUNED, stop.stop_reason, reason)
 
 
-def is_contender(seen: Progress) -> bool:
-    """Whether the trial is within noise of the best one so far, or the first to get so far."""
-    best = seen.best
-    if best is None:
+def is_contender(progress: Progress) -> bool:
+    """Whether the trial is within noise of the best one, or there is no other yet."""
+    level, incumbent = progress.best_level, progress.incumbent_level
+    if level is None:
         return False
-    return seen.incumbent is None or best.val_rmse <= seen.incumbent + seen.seed_noise
+    return incumbent is None or level <= incumbent + progress.config.seed_noise
 
 
-def last_epoch_reached(seen: Progress) -> Ending:
-    best = _best(seen)
-    return Ending(
-        TrialState.COMPLETE,
-        None,
-        f"ran all {seen.last.epoch} epochs; the best was epoch {best.epoch}"
-        if seen.last.epoch > 1
-        else "ran its one epoch",
-    )
+def last_epoch_reached(progress: Progress) -> Ending:
+    epochs = progress.last.epoch
+    reason = f"ran all {epochs} epochs; the best was epoch {_best(progress).epoch}"
+    return Ending(TrialState.COMPLETE, None, reason if epochs > 1 else "ran its one epoch")
 
 
 def same_config(earlier: FrozenTrial) -> Ending:
-    """Of a trial that is not trained. Args: earlier: the one that was."""
+    """The ending of a trial that is not trained, because an earlier one had the same config."""
     reason = f"the same config as trial {earlier.number}: not trained again"
     return Ending(TrialState.COMPLETE, None, reason)
 
 
-def out_of_patience(seen: Progress) -> Stop:
-    """Of a training that ended by itself."""
-    best = _best(seen)
-    return Stop(
-        "plateau",
-        f"validation RMSE no better than {best.val_rmse:.4f} (epoch {best.epoch}) "
-        f"for {seen.config.patience} epochs",
+def out_of_patience(progress: Progress) -> Stop:
+    """The stop of a training that ended by itself."""
+    metric, best = progress.metric, _best(progress)
+    reason = (
+        f"{metric.label} no better than {metric.format(metric.of(best))} (epoch {best.epoch}) "
+        f"for {progress.config.patience} epochs"
     )
+    return Stop("plateau", reason, Kind.EXHAUSTED)
 
 
 def beyond_limits(limits: list[Limit]) -> Ending:
-    """Of a trial that is not trained. Args: limits: those that it violates."""
+    """The ending of a trial that is not trained, because it exceeds these limits."""
     which = " and ".join(map(str, limits))
-    return Ending(
-        TrialState.PRUNED, KNOWN_LIMIT, f"not trained: {which}; start --explore lifts the limits"
-    )
+    reason = f"not trained: {which}; start --explore lifts the limits"
+    return Ending(TrialState.PRUNED, KNOWN_LIMIT, reason)
 
 
 def out_of_memory(trial: Trial, config: TrainingConfig, epoch: int, space: Space) -> Ending:
-    """FAIL where a smaller batch is tried instead, else PRUNED, its batch size infeasible."""
-    at = f"out of memory in epoch {epoch} with batch size {getattr(config, 'batch_size', None)}"
-    again = "after_out_of_memory" in trial.user_attrs
-    if not again and (chance := smaller_batch(config_to_mapping(config), space)):
-        return Ending(TrialState.FAIL, OUT_OF_MEMORY, f"{at}; {chance.change} is tried instead")
+    """FAIL if a smaller batch is tried instead, else PRUNED, with its batch size infeasible."""
+    batch_size = getattr(config, "batch_size", None)
+    what = f"out of memory in epoch {epoch} with batch size {batch_size}"
+    is_second_time = "after_out_of_memory" in trial.user_attrs
+    if not is_second_time and (chance := smaller_batch(config_to_mapping(config), space)):
+        return Ending(TrialState.FAIL, OUT_OF_MEMORY, f"{what}; {chance.change} is tried instead")
     trial.set_constraint(OUT_OF_MEMORY, 1.0)
-    why = "for the second time" if again else "and the space has no smaller one"
-    return Ending(TrialState.PRUNED, OUT_OF_MEMORY, f"{at}, {why}")
+    why = "for the second time" if is_second_time else "and the space has no smaller one"
+    return Ending(TrialState.PRUNED, OUT_OF_MEMORY, f"{what}, {why}")
 
 
-def _best(seen: Progress) -> EpochReport:
-    assert seen.best is not None, "a report that is not finite ends a trial at once"
-    return seen.best
+def _best(progress: Progress) -> EpochReport:
+    assert progress.best is not None, "a report that is not finite ends a trial at once"
+    return progress.best

@@ -21,7 +21,7 @@ from ...model.training.reports import EpochReport, best_report
 from ...model.training.training import Training
 from ..definition.study_file import StudySpec
 from ..pruners.divergence import Divergence
-from ..pruners.progress import SICK, Progress, Stop
+from ..pruners.rule import Kind, Progress, Stop
 from ..pruners.trial_pruner import TrialPruner
 from ..storage.artifacts import upload_reports
 from ..storage.trials import CONFIG, ENVIRONMENT, EPOCH_AT, INTERRUPTED, WORKER
@@ -29,12 +29,12 @@ from ..storage.worker import this_worker
 from .endings import (
     Ending,
     beyond_limits,
-    ending_of,
     last_epoch_reached,
     out_of_memory,
     out_of_patience,
-    progress,
     same_config,
+    stopped,
+    trial_progress,
 )
 from .events import EpochEnded, Listener, TrialStarted
 from .repeats import find_same_config, reuse_result
@@ -158,21 +158,22 @@ class Objective:
 
     def _judge(self, trial: Trial, run: Training, report: EpochReport) -> Ending | None:
         """How the trial ends after this epoch, or None if it continues."""
-        so_far = progress(trial, run, self._metric)
+        so_far = trial_progress(trial, run, self._metric)
         if not report.finite:
             stop = Divergence().judge(so_far)  # whether or not the study names this pruner
             assert stop is not None
-            return ending_of(stop, so_far)
-        if (stop := self._ask_pruners(trial, so_far)) and stop.stop_reason in SICK:
-            if stop.stop_reason == "gpu-memory":
-                trial.set_constraint("gpu_memory", 1.0)
-            return ending_of(stop, so_far)  # in the last epoch too
+            return stopped(stop, so_far)
+        stop = self._ask_pruners(trial, so_far)
+        if stop and stop.infeasible:
+            trial.set_constraint(stop.infeasible, 1.0)
+        if stop and stop.kind is Kind.SICK:
+            return stopped(stop, so_far)  # in the last epoch too
         if report.epoch == run.config.max_epochs:
             return last_epoch_reached(so_far)
         if run.ended_by_patience:
-            return ending_of(out_of_patience(so_far), so_far)
+            return stopped(out_of_patience(so_far), so_far)
         if stop or (stop := self._check_budget(trial)):
-            return ending_of(stop, so_far)
+            return stopped(stop, so_far)
         if why := self._should_stop():
             return Ending(TrialState.FAIL, INTERRUPTED, f"{why} after epoch {report.epoch}")
         return None
@@ -182,7 +183,7 @@ class Objective:
         if self._spec.budget is None:
             return None
         why = self._spec.budget.exhausted(spending(trial.study.get_trials(deepcopy=False)))
-        return Stop("budget", why) if why else None
+        return Stop("budget", why, Kind.CUT_SHORT) if why else None
 
     def _ask_pruners(self, trial: Trial, so_far: Progress) -> Stop | None:
         pruner = trial.study.pruner

@@ -16,6 +16,7 @@ from ...data.sets.datasets import dataset_reference
 from ...errors import ConfigError, StudyError
 from ...model.evaluation.metrics import METRICS
 from ..definition.study_file import StudySpec, load_study, spec_from_json, spec_to_json
+from ..pruners.table import pruner_to_mapping
 from ..pruners.trial_pruner import TrialPruner
 from ..storage.engines import readable_storage
 from ..storage.studies import FINGERPRINT, SPEC, read_stored_specs
@@ -88,7 +89,7 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
     study.set_metric_names([metric.name])
     study.set_user_attr("dataset", spec.dataset)
     study.set_user_attr("sampler", spec.sampler.model_dump(exclude_none=True))
-    study.set_user_attr("pruners", [pruner.model_dump() for pruner in spec.pruners])
+    study.set_user_attr("pruners", [pruner_to_mapping(pruner) for pruner in spec.pruners])
     if target := spec.objective.target:
         study.set_user_attr("target", str(target))
     trials = study.get_trials(deepcopy=False)
@@ -98,7 +99,7 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
             attrs = {"known_config": known.name, **({"fixed": known.fixed} if known.fixed else {})}
             study.enqueue_trial(known.params, user_attrs=attrs)
     study.sampler = _sampler(spec, n_trials=len(trials))
-    study.pruner = TrialPruner(spec.pruners)
+    study.pruner = TrialPruner(spec.pruners, metric)
     return study
 
 

@@ -297,12 +297,12 @@ def test_a_study_that_is_nowhere_is_refused_with_the_built_in_ones(tmp_path):
         (
             "trials: 8",
             "trials: 8\nobjective: {target: {metric: mse, below: 1}}",
-            "line 27: objective target: metric must be 'val_rmse' or 'val_mse', got 'mse'",
+            "line 27: objective target metric: no metric named 'mse'; choose from val_rmse, val_mse",
         ),
         (
             "trials: 8",
             "trials: 8\nobjective:\n  target: {metric: val_mse}",
-            "line 28: objective target: below is missing",
+            "line 28: objective target: a target on val_mse must have below, such as below: 0.5",
         ),
         ("trials: 8", "trials: 8\ntrials: 9", "line 27: trials stands on line 26 already"),
         ("log: true", "log: true, log: false", "line 9: log stands on line"),

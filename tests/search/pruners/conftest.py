@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from recsys_search.model.architectures.configs import build_config
 from recsys_search.model.training.reports import EpochReport
-from recsys_search.search.pruners.progress import Progress
+from recsys_search.search.pruners.rule import Progress
 
 HEALTHY = {
     "train_loss": 0.8,
@@ -30,8 +30,8 @@ BIAS = 0.87
 
 
 @pytest.fixture
-def seen():
-    """Builds the progress of a trial: each figure a list, one an epoch, or the same in all."""
+def progress():
+    """Builds a trial's progress: each figure is a list with one value per epoch, or one for all."""
 
     def build(*, n=None, towers=("latent",), config=None, incumbent=None, ended=(), **figures):
         n = n or max(len(f) for f in figures.values() if isinstance(f, list))

@@ -1,4 +1,4 @@
-"""When a dead latent is a collapse, and when it is young, useful or partial."""
+"""When a dead latent is a collapse, and when it is early, useful or partial."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from recsys_search.model.architectures.configs import build_config
-from recsys_search.search.pruners.collapse import Collapse, settled
+from recsys_search.search.pruners.collapse import Collapse, settled_epochs
 
 DEAD = {"active": 1, "shuffle_cost": 0.001, "eval_kl": 0.02, "val_rmse": 0.87}
 
@@ -15,13 +15,13 @@ def epochs(reports):
     return [report.epoch for report in reports]
 
 
-def test_a_dead_latent_that_is_no_better_than_the_biases_has_collapsed(seen):
-    stop = Collapse().judge(seen(n=3, **DEAD))
+def test_a_dead_latent_that_is_no_better_than_the_biases_has_collapsed(progress):
+    stop = Collapse().judge(progress(n=3, **DEAD))
     assert stop.stop_reason == "collapse"
     assert stop.reason == (
         "1 of 32 units of the latent space are active in epochs 1 to 3, its KL is 0.02 nats, and "
-        "its z exchanged between ratings costs 0.1% of the MSE; "
-        "validation RMSE 0.8700 is no better than the biases' 0.8700"
+        "exchanging its z between ratings costs 0.1% of the MSE; "
+        "validation RMSE 0.8700 is no better than the bias baseline's 0.8700"
     )
 
 
@@ -32,65 +32,65 @@ def test_a_dead_latent_that_is_no_better_than_the_biases_has_collapsed(seen):
         {"shuffle_cost": [0.001, 0.001, 0.005]},  # the decoder looks at z
     ],
 )
-def test_all_of_the_signs_are_needed_in_each_check(seen, alive):
-    assert Collapse().judge(seen(n=3, **{**DEAD, **alive})) is None
+def test_all_of_the_signs_are_needed_in_each_check(progress, alive):
+    assert Collapse().judge(progress(n=3, **{**DEAD, **alive})) is None
 
 
-def test_two_checks_are_not_enough(seen):
-    assert Collapse().judge(seen(n=2, **DEAD)) is None
-    assert Collapse(checks=2).judge(seen(n=2, **DEAD)) is not None
+def test_two_checks_are_not_enough(progress):
+    assert Collapse().judge(progress(n=2, **DEAD)) is None
+    assert Collapse(checks=2).judge(progress(n=2, **DEAD)) is not None
 
 
-def test_a_model_that_improves_without_its_latent_is_left_alone(seen):
-    """Below the biases by far, and better with every epoch."""
+def test_a_model_that_improves_without_its_latent_continues(progress):
+    """Far better than the biases, and better with every epoch."""
     improving = {**DEAD, "val_rmse": [0.85, 0.84, 0.83, 0.82, 0.81]}
-    assert Collapse().judge(seen(**improving)) is None
+    assert Collapse().judge(progress(**improving)) is None
 
 
-def test_a_model_that_does_not_improve_without_its_latent_has_collapsed(seen):
+def test_a_model_that_does_not_improve_without_its_latent_has_collapsed(progress):
     level = {**DEAD, "val_rmse": [0.85, 0.84, 0.839, 0.8395, 0.839]}
-    stop = Collapse().judge(seen(**level))
+    stop = Collapse().judge(progress(**level))
     assert stop.reason.endswith("; validation RMSE does not improve on 0.8400")
 
 
-def test_of_a_wide_latent_two_percent_may_be_active(seen):
+def test_two_percent_of_a_wide_latent_may_be_active(progress):
     wide = {"latent_dim": 128}
-    assert Collapse().judge(seen(n=3, config=wide, **{**DEAD, "active": 2})) is not None
-    assert Collapse().judge(seen(n=3, config=wide, **{**DEAD, "active": 3})) is None
+    assert Collapse().judge(progress(n=3, config=wide, **{**DEAD, "active": 2})) is not None
+    assert Collapse().judge(progress(n=3, config=wide, **{**DEAD, "active": 3})) is None
 
 
-def test_one_dead_tower_of_two_is_enough(seen):
+def test_one_dead_tower_of_two_is_enough(progress):
     figures = {
         "active": {"user": 30, "film": 0},
         "shuffle_cost": {"user": 0.4, "film": 0.0},
         "eval_kl": {"user": 9.0, "film": 0.01},
     }
-    stop = Collapse().judge(seen(n=3, towers=("user", "film"), **{**DEAD, **figures}))
+    stop = Collapse().judge(progress(n=3, towers=("user", "film"), **{**DEAD, **figures}))
     assert stop.reason.startswith("0 of 32 units of the film tower are active")
 
 
-def test_a_clamped_kl_says_nothing(seen):
-    """With free bits, the clamped KL of a dead latent stands at its floor, as of a live one."""
+def test_the_clamped_kl_is_ignored(progress):
+    """With free bits, the clamped KL of a dead latent is at its floor, like that of a live one."""
     config = {"free_bits": 2.0}
-    assert Collapse().judge(seen(n=3, config=config, kl_clamped=2.0, **DEAD)) is not None
-    assert Collapse().judge(seen(n=3, config=config, kl_clamped=2.0)) is None
+    assert Collapse().judge(progress(n=3, config=config, kl_clamped=2.0, **DEAD)) is not None
+    assert Collapse().judge(progress(n=3, config=config, kl_clamped=2.0)) is None
 
 
-def test_nothing_is_judged_while_beta_warms_up(seen):
-    """A dead latent before beta has its say is a young one."""
+def test_nothing_is_judged_while_the_kl_weight_warms_up(progress):
+    """A latent that is dead before the KL weight is in effect is merely early in training."""
     config = {"kl_schedule": "linear", "kl_warmup_epochs": 10.0, "kl_weight": 0.01}
     beta = [0.001 * epoch for epoch in range(1, 11)]
-    assert Collapse().judge(seen(beta=beta, config=config, **DEAD)) is None
-    ready = seen(beta=[*beta, 0.01], config=config, **DEAD)
-    assert epochs(settled(ready.config, ready.reports)) == [9, 10, 11]
+    assert Collapse().judge(progress(beta=beta, config=config, **DEAD)) is None
+    ready = progress(beta=[*beta, 0.01], config=config, **DEAD)
+    assert epochs(settled_epochs(ready.config, ready.reports)) == [9, 10, 11]
     assert Collapse().judge(ready) is not None
 
 
-def test_a_cyclical_schedule_is_judged_at_the_ends_of_its_cycles(seen):
+def test_a_cyclical_schedule_is_judged_at_the_ends_of_its_cycles(progress):
     config = {"kl_schedule": "cyclical", "kl_cycles": 4, "max_epochs": 22}
-    cycles = seen(n=22, config=config, **DEAD)
-    assert epochs(settled(cycles.config, cycles.reports)) == [11, 17, 22]
-    assert Collapse().judge(seen(n=21, config=config, **DEAD)) is None
+    cycles = progress(n=22, config=config, **DEAD)
+    assert epochs(settled_epochs(cycles.config, cycles.reports)) == [11, 17, 22]
+    assert Collapse().judge(progress(n=21, config=config, **DEAD)) is None
     assert Collapse().judge(cycles) is not None
 
 
@@ -103,40 +103,40 @@ def test_a_cyclical_schedule_is_judged_at_the_ends_of_its_cycles(seen):
         ([1.0, 2.0, 3.0, 4.0, 5.0], None),  # never there
     ],
 )
-def test_a_controlled_run_is_judged_once_its_kl_was_at_the_set_point(seen, kl, first):
-    run = seen(kl=kl, config={"kl_schedule": "controller", "kl_target": 10.0}, **DEAD)
+def test_a_controlled_run_is_judged_once_its_kl_was_at_the_set_point(progress, kl, first):
+    run = progress(kl=kl, config={"kl_schedule": "controller", "kl_target": 10.0}, **DEAD)
     expected = list(range(first, 6)) if first else []
-    assert epochs(settled(run.config, run.reports)) == expected
+    assert epochs(settled_epochs(run.config, run.reports)) == expected
 
 
-def test_without_a_kl_weight_a_dead_encoder_is_told_as_that(seen):
-    stop = Collapse().judge(seen(n=3, beta=0.0, config={"kl_weight": 0.0}, **DEAD))
-    assert stop.reason.startswith("dead encoder, with beta 0 to press on it: 1 of 32 units")
+def test_a_dead_encoder_without_a_kl_weight_is_reported_as_such(progress):
+    stop = Collapse().judge(progress(n=3, beta=0.0, config={"kl_weight": 0.0}, **DEAD))
+    assert stop.reason.startswith("dead encoder, at a KL weight of 0: 1 of 32 units")
 
 
-def test_a_partly_dead_latent_of_little_use_is_a_warning_and_no_stop(seen):
+def test_a_partly_dead_latent_of_little_use_gives_a_warning_but_no_stop(progress):
     partly = {"active": 7, "shuffle_cost": 0.04, "n": 3}
-    assert Collapse().judge(seen(**partly)) is None
-    assert Collapse().warning(seen(**partly)).startswith("partial collapse: 7 of 32 units")
-    assert Collapse().warning(seen(**{**partly, "active": 8})) is None
-    assert Collapse().warning(seen(**{**partly, "active": [7, 8, 7]})) is None
+    assert Collapse().judge(progress(**partly)) is None
+    assert Collapse().warning(progress(**partly)).startswith("partial collapse: 7 of 32 units")
+    assert Collapse().warning(progress(**{**partly, "active": 8})) is None
+    assert Collapse().warning(progress(**{**partly, "active": [7, 8, 7]})) is None
 
 
-def test_a_few_units_that_carry_much_are_no_warning(seen):
-    assert Collapse().warning(seen(n=3, active=2, shuffle_cost=0.06)) is None
+def test_a_few_units_that_the_decoder_relies_on_give_no_warning(progress):
+    assert Collapse().warning(progress(n=3, active=2, shuffle_cost=0.06)) is None
 
 
-def test_a_young_latent_is_no_warning(seen):
-    assert Collapse().warning(seen(n=3, active=0, beta=0.001)) is None
+def test_a_latent_early_in_training_gives_no_warning(progress):
+    assert Collapse().warning(progress(n=3, active=0, beta=0.001)) is None
 
 
-def test_figures_that_are_no_numbers_are_no_collapse(seen):
+def test_nan_figures_are_not_a_collapse(progress):
     nan = float("nan")
-    assert Collapse().judge(seen(n=3, active=0, shuffle_cost=nan, val_rmse=nan)) is None
+    assert Collapse().judge(progress(n=3, active=0, shuffle_cost=nan, val_rmse=nan)) is None
 
 
-def test_a_model_without_latents_cannot_collapse(seen):
-    dead = seen(n=5, active=0, shuffle_cost=0.0, val_rmse=0.9)
+def test_a_model_without_latents_cannot_collapse(progress):
+    dead = progress(n=5, active=0, shuffle_cost=0.0, val_rmse=0.9)
     assert Collapse().judge(dead) is not None
     alone = replace(dead, config=build_config("mf"))
     assert Collapse().judge(alone) is None and Collapse().warning(alone) is None

@@ -1,4 +1,4 @@
-"""Who is near enough to the best trial to be complete though a rule ends it."""
+"""Which trials are near enough to the best one to be complete when a rule ends them."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import pytest
 from optuna.trial import TrialState, create_trial
 from recsys_search.model.architectures.configs import build_config
 from recsys_search.search.pruners.hopeless import Hopeless
-from recsys_search.search.running.endings import is_at_its_end, is_contender
+from recsys_search.search.running.endings import is_contender, is_exhausted
 
 
 @pytest.mark.parametrize(("architecture", "noise"), [("two_tower", 0.002), ("hybrid", 0.006)])
-def test_a_contender_is_as_near_as_another_seed_may_bring_it(seen, architecture, noise):
+def test_a_contender_is_within_seed_noise_of_the_incumbent(progress, architecture, noise):
     def contends(best):
-        trial = seen(val_rmse=[0.9, best, 0.9], incumbent=0.8)
+        trial = progress(val_rmse=[0.9, best, 0.9], incumbent=0.8)
         return is_contender(replace(trial, config=build_config(architecture)))
 
     assert contends(0.8 + 0.9 * noise)
     assert not contends(0.8 + 1.1 * noise)
 
 
-def test_the_first_to_get_so_far_is_a_contender(seen):
-    assert is_contender(seen(val_rmse=[1.2]))
-    assert not is_contender(seen(val_rmse=[float("nan")]))
+def test_the_first_trial_is_a_contender(progress):
+    assert is_contender(progress(val_rmse=[1.2]))
+    assert not is_contender(progress(val_rmse=[float("nan")]))
 
 
 @pytest.mark.parametrize(
@@ -38,17 +38,15 @@ def test_the_first_to_get_so_far_is_a_contender(seen):
         (TrialState.PRUNED, "known-limit", False),
     ],
 )
-def test_others_learn_from_a_trial_of_which_nothing_better_was_to_come(
-    state, stop_reason, at_its_end
-):
+def test_others_learn_from_exhausted_trials(state, stop_reason, at_its_end):
     value = 0.9 if state == TrialState.COMPLETE else None
     attrs = {"stop_reason": stop_reason} if stop_reason else {}
-    assert is_at_its_end(create_trial(state=state, value=value, user_attrs=attrs)) == at_its_end
+    assert is_exhausted(create_trial(state=state, value=value, user_attrs=attrs)) == at_its_end
 
 
-def test_a_contender_is_never_hopeless(seen):
-    """The noise of a hybrid is more than `near`: what the last epoch would end as complete."""
+def test_a_contender_is_never_hopeless(progress):
+    """A hybrid's seed noise is more than `near`: at its last epoch the trial would be complete."""
     ended = [[0.86] * 8 + [0.85, 0.849]] * 60
     trial = {"n": 8, "incumbent": 0.80, "ended": ended}
-    assert Hopeless().judge(seen(val_rmse=0.8059, **trial)) is None
-    assert Hopeless().judge(seen(val_rmse=0.86, **trial)) is not None
+    assert Hopeless().judge(progress(val_rmse=0.8059, **trial)) is None
+    assert Hopeless().judge(progress(val_rmse=0.86, **trial)) is not None

@@ -1,4 +1,4 @@
-"""No chance to catch up."""
+"""Trials that have no chance to catch up."""
 
 from __future__ import annotations
 
@@ -11,51 +11,53 @@ from recsys_search.search.pruners.hopeless import Hopeless, expected_end, jumpin
 
 
 def others(*falls, n=10, at=5, final=0.80):
-    """Curves that stand level, then fall by so much after epoch `at`."""
+    """Curves that are flat, then fall by the given amounts after epoch `at`."""
     return [[final + fall] * at + [final] * (n - at) for fall in falls]
 
 
 SMALL_FALLS = others(0.010, 0.012, 0.008, 0.011)
 
 
-def test_a_trial_that_is_far_behind_is_hopeless(seen):
-    trial = seen(n=5, val_rmse=0.85, incumbent=0.80, ended=SMALL_FALLS)
+def test_a_trial_that_is_far_behind_is_hopeless(progress):
+    trial = progress(n=5, val_rmse=0.85, incumbent=0.80, ended=SMALL_FALLS)
     stop = Hopeless().judge(trial)
     assert stop.stop_reason == "hopeless"
     assert stop.reason.startswith("validation RMSE 0.8500 by epoch 5 should end at 0.82")
-    assert ", by the 4 hybrid trials that ran longer; the chance to come within" in stop.reason
+    assert (
+        "judging by the 4 hybrid trials that ran longer; the chance to come within" in stop.reason
+    )
     assert " within 0.006 of the best trial's 0.8000 is " in stop.reason
     assert stop.reason.endswith("% (limit 5%)")
 
 
-def test_one_trial_is_enough_where_the_study_says_so(seen):
-    trial = seen(n=5, val_rmse=0.90, incumbent=0.80, ended=others(0.010))
+def test_one_trial_is_enough_where_the_study_says_so(progress):
+    trial = progress(n=5, val_rmse=0.90, incumbent=0.80, ended=others(0.010))
     assert "by the 1 hybrid trial that ran longer;" in Hopeless(ended=1).judge(trial).reason
     assert Hopeless(ended=2).judge(trial) is None
 
 
-def test_a_trial_that_may_catch_up_goes_on(seen):
-    trial = seen(n=5, val_rmse=0.812, incumbent=0.80, ended=SMALL_FALLS)
+def test_a_trial_that_may_catch_up_continues(progress):
+    trial = progress(n=5, val_rmse=0.812, incumbent=0.80, ended=SMALL_FALLS)
     assert Hopeless().judge(trial) is None
 
 
-def test_the_best_epoch_counts_not_the_last(seen):
-    """A trial that stood well and had a bad epoch may come back."""
+def test_the_best_epoch_counts_not_the_last(progress):
+    """A trial that was good and had one bad epoch may recover."""
     run = [0.90, 0.85, 0.811, 0.85, 0.85]
-    assert Hopeless().judge(seen(val_rmse=run, incumbent=0.80, ended=SMALL_FALLS)) is None
+    assert Hopeless().judge(progress(val_rmse=run, incumbent=0.80, ended=SMALL_FALLS)) is None
 
 
-def test_where_curves_jump_more_is_open(seen):
-    """The same levels and ends; but every other epoch of the others lies 0.03 stars higher."""
+def test_curves_that_jump_leave_more_open(progress):
+    """The same levels and ends; but every second epoch of the others is 0.03 stars higher."""
     calm = others(0.010, 0.012, 0.008, 0.011)
     jumpy = [[v + 0.03 * (e % 2) for e, v in enumerate(curve)] for curve in calm]
     trial = {"n": 5, "val_rmse": 0.84, "incumbent": 0.80}
-    assert Hopeless().judge(seen(**trial, ended=calm)) is not None
-    assert Hopeless().judge(seen(**trial, ended=jumpy)) is None
+    assert Hopeless().judge(progress(**trial, ended=calm)) is not None
+    assert Hopeless().judge(progress(**trial, ended=jumpy)) is None
 
 
-def test_nearer_to_the_best_trial_is_told_apart_by_near(seen):
-    trial = seen(n=5, val_rmse=0.835, incumbent=0.80, ended=SMALL_FALLS)
+def test_near_sets_how_close_a_trial_must_come(progress):
+    trial = progress(n=5, val_rmse=0.835, incumbent=0.80, ended=SMALL_FALLS)
     assert Hopeless(near=0.0).judge(trial) is not None
     assert Hopeless(near=0.03).judge(trial) is None
 
@@ -67,42 +69,42 @@ def test_nearer_to_the_best_trial_is_told_apart_by_near(seen):
         {"incumbent": 0.80, "ended": []},
     ],
 )
-def test_without_trials_at_their_end_there_is_nothing_to_learn_from(seen, others_known):
-    assert Hopeless().judge(seen(n=5, val_rmse=0.95, **others_known)) is None
+def test_nothing_is_judged_without_ended_trials(progress, others_known):
+    assert Hopeless().judge(progress(n=5, val_rmse=0.95, **others_known)) is None
 
 
-def test_a_curve_that_ended_by_the_epoch_tells_nothing_of_what_comes_after(seen):
-    """Budgets cut trials short: their curves did not fall by 0, they ended."""
+def test_a_curve_that_ended_by_this_epoch_is_not_used(progress):
+    """A budget cut these trials short: their curves ended, rather than falling by 0."""
     cut_short = [[0.9, 0.85, 0.8, 0.8, 0.8]] * 5
     trial = {"val_rmse": 0.95, "incumbent": 0.80, "ended": cut_short}
-    assert Hopeless().judge(seen(n=5, **trial)) is None
-    assert Hopeless().judge(seen(n=4, **trial)) is not None
+    assert Hopeless().judge(progress(n=5, **trial)) is None
+    assert Hopeless().judge(progress(n=4, **trial)) is not None
 
 
-def test_a_trial_that_is_near_the_best_already_is_never_hopeless(seen):
-    """It stands where no other of its kind ever came, and a line leads it back up to them."""
+def test_a_trial_that_is_near_the_best_already_is_never_hopeless(progress):
+    """It is better than any other trial ever was, and the line leads back up to them."""
     completed = [[level] * 5 + [0.86] * 5 for level in np.linspace(0.865, 0.965, 40)]
-    trial = seen(n=5, val_rmse=0.804, incumbent=0.80, ended=completed)
+    trial = progress(n=5, val_rmse=0.804, incumbent=0.80, ended=completed)
     assert Hopeless().judge(trial) is None
     assert expected_end(0.804, 5, completed).mean == 0.804
 
 
-def test_the_first_epoch_is_judged_where_others_tell_enough_of_it(seen):
+def test_the_first_epoch_is_judged_if_enough_others_have_ended(progress):
     trial = {"n": 1, "incumbent": 0.80, "ended": SMALL_FALLS}
-    assert Hopeless().judge(seen(val_rmse=0.95, **trial)) is not None
-    assert Hopeless().judge(seen(val_rmse=0.82, **trial)) is None
+    assert Hopeless().judge(progress(val_rmse=0.95, **trial)) is not None
+    assert Hopeless().judge(progress(val_rmse=0.82, **trial)) is None
 
 
-def test_the_warmup_epochs_are_not_judged(seen):
+def test_the_warmup_epochs_are_not_judged(progress):
     trial = {"val_rmse": 0.95, "incumbent": 0.80, "ended": SMALL_FALLS}
-    assert Hopeless(warmup_epochs=4).judge(seen(n=4, **trial)) is None
-    assert Hopeless(warmup_epochs=4).judge(seen(n=5, **trial)) is not None
+    assert Hopeless(warmup_epochs=4).judge(progress(n=4, **trial)) is None
+    assert Hopeless(warmup_epochs=4).judge(progress(n=5, **trial)) is not None
 
 
 # What is expected.
 
 
-def test_one_curve_leads_a_lagging_trial_up_by_the_guessed_slope():
+def test_with_one_curve_a_lagging_trial_catches_up_by_the_prior_slope():
     """It fell by 0.02 to 0.80; 0.05 behind at the same epoch means 0.7 of that at the end.
 
     Noise: 0.3 of the fall, 0.006, and 0.001 on top: 3.7e-5, for one trial says nothing of it.
@@ -118,18 +120,18 @@ def test_one_curve_leads_a_lagging_trial_up_by_the_guessed_slope():
     assert expected.sd == approx(scale * sqrt(8 / 6), rel=1e-3)
 
 
-def test_many_curves_overrule_the_guessed_slope():
-    """Others' ends are 0.1 of what they stood apart."""
+def test_many_curves_overrule_the_prior_slope():
+    """The others' ends differ by 0.1 of what their levels differed by."""
     levels = np.linspace(0.85, 1.05, 400)
     curves = [[level] * 5 + [0.80 + 0.1 * (level - 0.85)] * 5 for level in levels]
     assert expected_end(1.05, 5, curves).mean == approx(0.82, abs=0.003)
 
 
-def test_whoever_stands_like_the_others_ends_like_them():
+def test_a_trial_level_with_the_others_ends_like_them():
     assert expected_end(0.81, 5, others(0.01, 0.01)).mean == approx(0.80, abs=1e-6)
 
 
-def test_jumps_are_the_noise_of_an_epoch_whatever_the_course():
+def test_jumpiness_is_the_noise_of_an_epoch_for_any_curve():
     rng = np.random.default_rng(0)
     course = 0.8 + 0.2 * np.exp(-np.arange(4000) / 800)
     noisy = course + rng.normal(0, 0.004, len(course))
@@ -138,5 +140,5 @@ def test_jumps_are_the_noise_of_an_epoch_whatever_the_course():
     assert jumpiness([of_a_trial.tolist()]) < 5e-4
 
 
-def test_a_curve_of_two_epochs_has_no_jumps():
+def test_a_curve_of_two_epochs_has_no_jumpiness():
     assert jumpiness([[0.9, 0.8]]) == 0.0

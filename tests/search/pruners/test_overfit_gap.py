@@ -1,4 +1,4 @@
-"""Validation past its best, and train running away from it."""
+"""Validation RMSE past its best, and train RMSE running away from it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ RISING = [0.84, 0.83, 0.84, 0.85, 0.86, 0.87]  # best in epoch 2
 FALLING = [0.80, 0.77, 0.75, 0.72, 0.70, 0.69]
 
 
-def test_a_wide_and_widening_gap_past_the_best_is_overfitting(seen):
-    stop = OverfitGap().judge(seen(val_rmse=RISING, train_rmse=FALLING))
+def test_a_wide_and_widening_gap_past_the_best_is_overfitting(progress):
+    stop = OverfitGap().judge(progress(val_rmse=RISING, train_rmse=FALLING))
     assert stop.stop_reason == "overfit-gap"
     assert stop.reason == (
         "validation RMSE 0.8700 is past its best, 0.8300 in epoch 2, and 0.180 above the train "
@@ -28,16 +28,16 @@ def test_a_wide_and_widening_gap_past_the_best_is_overfitting(seen):
         {"val_rmse": [0.84, 0.83, 0.84, 0.85, 0.83, 0.87]},  # one bump beside another
     ],
 )
-def test_every_sign_is_needed(seen, figures):
-    trial = seen(**{"val_rmse": RISING, "train_rmse": FALLING, **figures})
+def test_every_condition_is_needed(progress, figures):
+    trial = progress(**{"val_rmse": RISING, "train_rmse": FALLING, **figures})
     assert OverfitGap().judge(trial) is None
 
 
-def test_a_rise_takes_as_many_epochs_before_it_to_be_seen(seen):
-    trial = seen(val_rmse=RISING[1:], train_rmse=FALLING[1:])
+def test_a_rise_needs_as_many_epochs_before_it(progress):
+    trial = progress(val_rmse=RISING[1:], train_rmse=FALLING[1:])
     assert OverfitGap().judge(trial) is None
     assert OverfitGap(patience=2).judge(trial) is not None
 
 
-def test_without_a_finite_rmse_there_is_no_gap(seen):
-    assert OverfitGap().judge(seen(n=6, val_rmse=float("nan"))) is None
+def test_without_a_finite_rmse_there_is_no_gap(progress):
+    assert OverfitGap().judge(progress(n=6, val_rmse=float("nan"))) is None

@@ -1,4 +1,4 @@
-"""The rules on real trainings: made sick on purpose, and healthy ones that look sick early."""
+"""The rules on real trainings: some made sick on purpose, and healthy ones that look sick early."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recsys_search.search.pruners.collapse import Collapse
 from recsys_search.search.pruners.divergence import Divergence
 from recsys_search.search.pruners.overfit_gap import OverfitGap
 from recsys_search.search.pruners.plateau import Plateau
-from recsys_search.search.pruners.progress import Progress
+from recsys_search.search.pruners.rule import Progress
 
 HYBRID = {
     "n_factors": 16,
@@ -47,9 +47,10 @@ def run(split, architecture, **values):
 
 
 def first_stop(rule, runs):
-    """What the rule says first, and after which epoch."""
+    """The rule's first stop, and its epoch."""
     return next(
-        ((stop, seen.last.epoch) for seen in runs if (stop := rule.judge(seen))), (None, None)
+        ((stop, progress.last.epoch) for progress in runs if (stop := rule.judge(progress))),
+        (None, None),
     )
 
 
@@ -64,14 +65,15 @@ def test_a_kl_weight_of_fifty_collapses_the_posterior(split):
 
 
 def test_free_bits_do_not_hide_a_collapse(split):
-    """The clamped KL stands at its floor, as it would with a latent that is alive."""
+    """The clamped KL is at its floor, as it would be with a live latent."""
     runs = run(split, "hybrid", kl_weight=50.0, free_bits=0.05, max_epochs=12)
-    seen, stop = next(
-        ((seen, stop) for seen in runs if (stop := Collapse().judge(seen))), (None, None)
+    progress, stop = next(
+        ((progress, stop) for progress in runs if (stop := Collapse().judge(progress))),
+        (None, None),
     )
     assert stop.stop_reason == "collapse"
-    assert seen.last.kl_clamped == pytest.approx(0.05, abs=0.02)
-    assert seen.last.eval_kl["latent"] < 0.01
+    assert progress.last.kl_clamped == pytest.approx(0.05, abs=0.02)
+    assert progress.last.eval_kl["latent"] < 0.01
 
 
 def test_a_learning_rate_of_ten_diverges(split):
@@ -82,8 +84,8 @@ def test_a_learning_rate_of_ten_diverges(split):
     assert epoch <= 4
 
 
-def test_a_curve_gone_flat_is_a_plateau(split):
-    """Far too small a learning rate after a good start is what a cosine ends in."""
+def test_a_curve_that_has_gone_flat_is_a_plateau(split):
+    """A tiny learning rate after a good start, as at the end of a cosine schedule."""
     runs = run(split, "two_tower", max_epochs=30, patience=30)
     stop, epoch = first_stop(Plateau(), runs)
     assert stop.stop_reason == "plateau"
@@ -116,16 +118,16 @@ HEALTHY = {
 
 
 @pytest.mark.parametrize("name", HEALTHY)
-def test_a_healthy_run_is_left_alone(split, name):
-    """By the rules for the sick to its end, by the plateau while anything is still to come."""
+def test_a_healthy_run_is_not_stopped(split, name):
+    """Not by the health rules at any epoch, nor by the plateau while it still improves."""
     architecture, values = HEALTHY[name]
     history = [
         (
-            seen.last.val_rmse,
-            [rule.judge(seen) for rule in (Collapse(), Divergence(), OverfitGap())],
-            Plateau().judge(seen),
+            progress.last.val_rmse,
+            [rule.judge(progress) for rule in (Collapse(), Divergence(), OverfitGap())],
+            Plateau().judge(progress),
         )
-        for seen in run(split, architecture, **values, max_epochs=16, patience=16)
+        for progress in run(split, architecture, **values, max_epochs=16, patience=16)
     ]
     rmse = [value for value, _, _ in history]
     assert min(rmse) < rmse[0] - 0.02  # it learns

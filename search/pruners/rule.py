@@ -1,0 +1,131 @@
+"""A rule: what it looks at, and what it answers.
+
+A rule is a frozen table of the study file with one method, `judge`: plain arithmetic on the epochs
+so far. It knows nothing of Optuna, and a notebook may ask it about any run:
+
+    Collapse().judge(Progress(config=run.config, reports=run.reports, bias_val_rmse=0.867))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar, NamedTuple
+
+from ...base.strict import Strict
+from ...model.config import TrainingConfig
+from ...model.evaluation.metrics import VAL_RMSE, Metric
+from ...model.training.reports import EpochReport, best_report
+
+
+class Kind(Enum):
+    """What a stop means for its trial.
+
+    SICK: its value cannot be trusted, or cannot be reached: PRUNED, even if it is the best.
+    EXHAUSTED: it would not have improved any more: COMPLETE for a contender, and its curve shows
+        others how such trials end.
+    CUT_SHORT: a limit ended it while it could still improve: COMPLETE for a contender.
+    BEHIND: it will not catch up with the best trial: PRUNED.
+    """
+
+    SICK = "sick"
+    EXHAUSTED = "exhausted"
+    CUT_SHORT = "cut short"
+    BEHIND = "behind"
+
+
+class Stop(NamedTuple):
+    """Why a trial ends after its last report.
+
+    Attributes:
+        stop_reason: one word for programs.
+        reason: a sentence with the figures.
+        infeasible: name of the constraint that the trial's config violates, if the sampler should
+            learn to avoid configs like it.
+    """
+
+    stop_reason: str
+    reason: str
+    kind: Kind
+    infeasible: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """A trial so far, and what its study has seen.
+
+    Rules compare levels: values of the metric as stars, lower is better, so that one rule and its
+    thresholds fit every metric. A level of validation RMSE is the value itself.
+
+    Attributes:
+        reports: one per epoch, at least one, in order.
+        bias_val_rmse: validation RMSE of the bias baseline.
+        incumbent: best value of the study's completed trials; None before the first.
+        ended: curves (value by epoch) of the trials with the same architecture and `max_epochs`
+            that completed or were exhausted, as far as they ran.
+        metric: what the study optimises.
+    """
+
+    config: TrainingConfig
+    reports: Sequence[EpochReport]
+    bias_val_rmse: float
+    incumbent: float | None = None
+    ended: Sequence[Sequence[float]] = ()
+    metric: Metric = VAL_RMSE
+
+    @property
+    def last(self) -> EpochReport:
+        return self.reports[-1]
+
+    @property
+    def best(self) -> EpochReport | None:
+        """The epoch with the best value of the metric; None while no value was finite."""
+        return best_report(self.reports, self.metric)
+
+    @property
+    def best_by_rmse(self) -> EpochReport | None:
+        """The epoch with the lowest validation RMSE, by which the health of training is judged."""
+        return best_report(self.reports)
+
+    @property
+    def best_level(self) -> float | None:
+        return None if self.best is None else self.metric.level(self.metric.of(self.best))
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The trial's curve, as levels."""
+        return tuple(self.metric.level(self.metric.of(report)) for report in self.reports)
+
+    @property
+    def incumbent_level(self) -> float | None:
+        return None if self.incumbent is None else self.metric.level(self.incumbent)
+
+    @property
+    def ended_levels(self) -> list[list[float]]:
+        """The curves of `ended`, as levels."""
+        return [[self.metric.level(value) for value in curve] for curve in self.ended]
+
+    def show(self, level: float) -> str:
+        """A level as a message shows it: the metric's value."""
+        return self.metric.format(self.metric.value_of(level))
+
+
+class Rule(Strict):
+    """Base of the rules; the fields of a subclass are its settings in the study file."""
+
+    stop_reason: ClassVar[str]
+    kind: ClassVar[Kind]
+    infeasible: ClassVar[str | None] = None
+
+    def judge(self, progress: Progress) -> Stop | None:
+        """Whether the trial should end after its last report, and why."""
+        raise NotImplementedError
+
+    def warning(self, progress: Progress) -> str | None:
+        """What is wrong with a trial that continues."""
+        return None
+
+    def stop(self, reason: str) -> Stop:
+        """This rule's stop, with a sentence that gives the figures."""
+        return Stop(self.stop_reason, reason, self.kind, self.infeasible)

@@ -1,0 +1,68 @@
+"""The lock that lets one process at a time run a study."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+from recsys_search.errors import StudyError
+from recsys_search.search.storage.locks import sole_runner
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path}/studies.db"
+
+
+@pytest.fixture
+def holder(url):
+    """Another process that holds study a/b until it is killed."""
+    script = (
+        "import sys; from recsys_search.search.storage.locks import sole_runner\n"
+        "with sole_runner(sys.argv[1], 'a/b'):\n"
+        "    print('held', flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_second_process_is_refused_at_once(url, holder, tmp_path):
+    with pytest.raises(StudyError) as raised, sole_runner(url, "a/b"):
+        pass
+    assert str(raised.value) == (
+        "study a/b is being run by another process; wait for it, or stop it with Ctrl-C, and "
+        "start again"
+    )
+    assert (tmp_path / "studies.artifacts" / "a%2Fb.lock").is_file()
+
+
+def test_another_study_of_the_storage_is_free(url, holder):
+    with sole_runner(url, "c"):
+        pass
+
+
+def test_kill_9_of_the_holder_frees_the_study(url, holder):
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with sole_runner(url, "a/b"):
+        pass
+
+
+def test_the_study_is_free_after_the_block_and_after_an_error_in_it(url):
+    with pytest.raises(ZeroDivisionError), sole_runner(url, "a/b"):
+        raise ZeroDivisionError
+    for _ in range(2):
+        with sole_runner(url, "a/b"):
+            pass
+    with sole_runner(url, "a/b"), pytest.raises(StudyError), sole_runner(url, "a/b"):
+        pass
