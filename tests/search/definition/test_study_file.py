@@ -297,7 +297,7 @@ def test_a_study_that_is_nowhere_is_refused_with_the_built_in_ones(tmp_path):
         (
             "trials: 8",
             "trials: 8\nobjective: {target: {metric: mse, below: 1}}",
-            "line 27: objective target metric: no metric named 'mse'; choose from val_rmse, val_mse",
+            "line 27: objective target metric: no metric named 'mse'; choose from val_rmse, val_",
         ),
         (
             "trials: 8",
