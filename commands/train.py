@@ -70,7 +70,7 @@ def train(
         out or new_run_folder(experiment),
         device=device,
         on_epoch=lambda run, report: err.print(epoch_line(run.config, report), soft_wrap=True),
-        tell=notify,
+        notify=notify,
     )
     if as_json:
         print_json(result)

@@ -1,4 +1,4 @@
-"""Metrics that a study can optimise: a name, a direction, and a value of the validation ratings.
+"""Metrics that a study can optimise: a name, a direction, and how to compute the value.
 
 A new metric is one function and one line in `METRICS`. Importing this module needs no torch.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 from pydantic import AfterValidator
 
@@ -17,12 +17,16 @@ from ...base.messages import quoted
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..training.reports import EpochReport
+
+class Report(Protocol):
+    """What has the values of metrics: an `EpochReport`."""
+
+    def metric(self, name: str) -> float: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """What a metric is computed from: the validation ratings and their predictions.
+    """The validation ratings and their predictions, from which a metric is computed.
 
     Attributes:
         predicted: (n,) expected stars, clipped to the scale.
@@ -38,12 +42,12 @@ class Predictions:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A figure of a trained model that a study compares trials by.
+    """A figure that a study compares trials by.
 
     Attributes:
         name: the key in reports, records and study files, such as `val_rmse`.
-        label: how a sentence calls it, such as `validation RMSE`.
-        direction: whether lower or higher values are better.
+        label: its name in sentences, such as `validation RMSE`.
+        direction: `minimize` or `maximize`, as Optuna takes it.
         compute: the value from the validation ratings and their predictions.
         digits: decimals shown.
         per_star: how far the metric moves where validation RMSE moves by one star. The pruners'
@@ -57,7 +61,7 @@ class Metric:
     digits: int = 4
     per_star: float = 1.0
 
-    def of(self, report: EpochReport) -> float:
+    def of(self, report: Report) -> float:
         """The metric's value in one epoch."""
         return report.metric(self.name)
 

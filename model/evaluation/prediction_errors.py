@@ -1,4 +1,4 @@
-"""How far predictions are from ratings, with how sure that is."""
+"""How far predictions are from ratings, with standard errors."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from math import nan, sqrt
 
 from torch import Tensor
 
-LEAK_SE = 3  # standard errors below the floor; chance takes less than 1 honest model in 700 there
+LEAK_SE = (
+    3  # standard errors below the floor; by chance, fewer than 1 honest model in 700 gets there
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionErrors:
     """RMSE and MAE in stars, MSE in stars squared, each with its standard error.
 
-    The standard errors take the rows as independent draws; NaN where there is one row alone.
+    The standard errors treat the rows as independent draws; NaN for a single row.
     """
 
     rmse: float
@@ -26,7 +28,7 @@ class PredictionErrors:
 
 
 def prediction_errors(predicted: Tensor, rating: Tensor) -> PredictionErrors:
-    """The errors of (n,) predictions, n at least 1; summed in float64.
+    """The errors of (n,) predictions with n at least 1, summed in float64.
 
     The RMSE's standard error is the MSE's divided by 2·RMSE (the delta method).
     """
@@ -36,7 +38,7 @@ def prediction_errors(predicted: Tensor, rating: Tensor) -> PredictionErrors:
     rmse = sqrt(mse)
     return PredictionErrors(
         rmse=rmse,
-        rmse_se=mse_se / (2 * rmse) if rmse else mse_se,  # without any error both are 0
+        rmse_se=mse_se / (2 * rmse) if rmse else mse_se,  # both are 0 without any error
         mse=mse,
         mse_se=mse_se,
         mae=mae,
@@ -45,13 +47,13 @@ def prediction_errors(predicted: Tensor, rating: Tensor) -> PredictionErrors:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BesideNoise:
-    """How far predictions are above the error that is noise; all None where that is not known.
+class NoiseFloorGap:
+    """How far predictions are above the irreducible error; all None if that is unknown.
 
     Attributes:
-        noise_rmse: RMSE of the expected ratings on the same rows, in stars.
-        above_floor: mean of the rows' differences between the prediction's squared error and that
-            of the expected rating, in stars squared.
+        noise_rmse: RMSE of the true expected ratings on the same rows, in stars.
+        above_floor: mean over the rows of the prediction's squared error minus that of the expected
+            rating, in stars squared.
         above_floor_se: its standard error.
         leak: whether `above_floor` is more than three standard errors below 0.
     """
@@ -62,19 +64,21 @@ class BesideNoise:
     leak: bool | None = None
 
 
-def beside_noise(predicted: Tensor, rating: Tensor, expected: Tensor | None) -> BesideNoise:
-    """Sets (n,) predictions beside the ratings that are expected given all but the noise.
+def compare_to_noise_floor(
+    predicted: Tensor, rating: Tensor, expected: Tensor | None
+) -> NoiseFloorGap:
+    """Compare (n,) predictions with the true expected ratings (everything but the noise).
 
-    With the prediction p, the expected rating e and the rating r of a row, where p has not seen
-    the row's noise r - e, E[(p - r)² - (e - r)²] = E[(p - e)²], which is never negative: a mean
-    far below 0 is a leak. Both errors are of the same rows, and what they share cancels in the
-    difference: the nearer the prediction is to e, the smaller the standard error.
+    For a row with prediction p, expected rating e and rating r, where p has not seen the noise
+    r - e, E[(p - r)² - (e - r)²] = E[(p - e)²], which is never negative: a mean far below 0 is a
+    leak. Both errors are measured on the same rows, so their common part cancels: the nearer the
+    predictions are to e, the smaller the standard error.
     """
     if expected is None:
-        return BesideNoise()
+        return NoiseFloorGap()
     noise = (expected.double() - rating.double()).square()
     above, above_se = _mean((predicted.double() - rating.double()).square() - noise)
-    return BesideNoise(
+    return NoiseFloorGap(
         noise_rmse=sqrt(float(noise.mean())),
         above_floor=above,
         above_floor_se=above_se,
@@ -83,6 +87,6 @@ def beside_noise(predicted: Tensor, rating: Tensor, expected: Tensor | None) -> 
 
 
 def _mean(values: Tensor) -> tuple[float, float]:
-    """The mean of (n,) values and its standard error, from the sample variance."""
+    """Mean of (n,) values, and its standard error from the sample variance."""
     n = len(values)
     return float(values.mean()), sqrt(float(values.var()) / n) if n > 1 else nan

@@ -1,12 +1,12 @@
-"""Precision, recall and NDCG at ten of held-out ratings, beside random and popularity.
+"""Precision, recall and NDCG at ten on held-out ratings, with random and popularity as baselines.
 
-Two protocols, which differ in what a user's ranking is made of, the candidates:
+Two protocols, which differ in the candidates of a user's ranking:
 
 held_out_rated   the films that the user rated in the evaluated split
-full_catalogue   all films with train ratings, except those that the user has in train
+full_catalogue   all films with train ratings, except those that the user rated in train
 
 A candidate is relevant if the user rated it in the evaluated split with at least 80% of the scale's
-highest rating: 4 of 5 stars. Users without a relevant candidate are left out, and counted.
+maximum: 4 of 5 stars. Users without a relevant candidate are left out, and counted.
 Shapes: U users, k places.
 """
 
@@ -23,24 +23,24 @@ from ..components.rating_model import RatingModel
 from ..store.train_store import TrainStore
 
 K = 10
-RELEVANT_SHARE = 0.8  # of the scale's highest rating, from which on a film is relevant
+RELEVANT_SHARE = 0.8  # of the scale's maximum: minimum rating of a relevant film
 
-# A net that is run on each pair scores some thousand pairs a second on a CPU.
-MOST_USERS = 2_000
-MOST_PAIRS_ON_CPU = 1_000_000
+# A network that runs on each pair scores a few thousand pairs per second on a CPU.
+MAX_USERS = 2_000
+MAX_PAIRS_ON_CPU = 1_000_000
 
 
-def relevant_from(scale: Scale) -> float:
-    """Stars from which on a film is relevant: 4 on a scale to 5, 8 on one to 10."""
+def min_relevant_rating(scale: Scale) -> float:
+    """The lowest rating of a relevant film: 4 on a scale up to 5, 8 on one up to 10."""
     return RELEVANT_SHARE * scale.high
 
 
 def held_out_rated(store: TrainStore, part: Ratings, score: Tensor, k: int = K) -> dict[str, Any]:
-    """How well the films that each user rated in `part` are put in order.
+    """How well a model orders the films that each user rated in `part`.
 
     Args:
-        part: none of its ratings is in the store.
-        score: (n,) of the part's rows; the higher, the better.
+        part: ratings none of which is in the store.
+        score: (n,) of the part's rows; higher is better.
     """
     user, film, relevant = _columns(store, part)
     n_candidates = user.bincount(minlength=store.n_users)
@@ -62,15 +62,15 @@ def held_out_rated(store: TrainStore, part: Ratings, score: Tensor, k: int = K) 
         ),
         "users_left_out": int(((n_candidates > 0) & ~kept).sum()),
         "protocol": "ranks the films that a user rated in this split; relevant: "
-        f"{relevant_from(store.scale):g} stars and more",
+        f"{min_relevant_rating(store.scale):g} stars and more",
     }
 
 
 def full_catalogue(model: RatingModel, part: Ratings, k: int = K) -> dict[str, Any]:
-    """How well each user's relevant films in `part` are found among all films not seen in train.
+    """How well a model finds each user's relevant films in `part` among all films unseen in train.
 
-    A model whose scores are no matrix product is asked for a sample of the users, the same each
-    time; random and popularity are then those of the same users.
+    A model whose scores are not a matrix product is evaluated on a fixed sample of the users; the
+    baselines then use the same users.
     """
     store = model.store
     in_train = store.by_film.counts > 0
@@ -100,7 +100,7 @@ def full_catalogue(model: RatingModel, part: Ratings, k: int = K) -> dict[str, A
         start = end
     n_candidates = int(in_train.sum()) - store.by_user.counts[users]
     n_relevant = position.bincount(minlength=len(users))
-    stars = f"{relevant_from(store.scale):g} stars"
+    stars = f"{min_relevant_rating(store.scale):g} stars"
     return {
         **_figures(hits, n_relevant, n_candidates),
         "users_left_out": len(rated.unique()) - len(everyone),
@@ -114,18 +114,18 @@ def full_catalogue(model: RatingModel, part: Ratings, k: int = K) -> dict[str, A
 def top(
     scores: Tensor, k: int, tie: Tensor, *, masked: tuple[Tensor, Tensor], films: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The at most k best films of each user, as (user's row, film, place from 0), (n,) each.
+    """The best k films of each user, or fewer: (user's row, film, place from 0), (n,) each.
 
     Args:
         scores: (U, n_films), finite.
-        tie: (n_films,) among equal scores, the lowest goes first.
-        masked: rows and films that are no candidates.
-        films: (n_films,) bool, which are candidates at all.
+        tie: (n_films,) the lowest goes first among equal scores.
+        masked: rows and films that are not candidates.
+        films: (n_films,) bool, which films can be candidates.
     """
     scores = torch.where(films, scores, -torch.inf)
     scores[masked] = -torch.inf
     floor = scores.topk(min(k, scores.shape[1]), dim=1).values[:, -1:]
-    # All that tie for the last place; `topk` alone would pick any of them. Never a masked one.
+    # All films that tie for the last place, of which `topk` would pick any; never a masked one.
     row, film = (scores >= floor.clamp(min=torch.finfo(scores.dtype).min)).nonzero(as_tuple=True)
     place = places(row, scores[row, film], tie[film], len(scores))
     kept = place < k
@@ -133,7 +133,7 @@ def top(
 
 
 def places(group: Tensor, score: Tensor, tie: Tensor, n_groups: int) -> Tensor:
-    """(n,) each row's place in its group: 0 for the highest score, equals by ascending `tie`."""
+    """(n,) place of each row in its group: 0 for the highest score, ties by ascending `tie`."""
     order = tie.argsort()
     for key, descending in ((score, True), (group, False)):
         order = order[key[order].argsort(stable=True, descending=descending)]
@@ -145,23 +145,23 @@ def places(group: Tensor, score: Tensor, tie: Tensor, n_groups: int) -> Tensor:
 
 
 def neutral_order(store: TrainStore) -> Tensor:
-    """(n_films,) a shuffle, always the same, that settles ties.
+    """(n_films,) a fixed permutation that breaks ties.
 
-    Ids would not be neutral: MovieLens' lowest are its best-known films.
+    Ids would not be neutral: MovieLens' lowest ids are its best-known films.
     """
     shuffled = np.random.default_rng(0).permutation(store.n_films)
     return torch.from_numpy(shuffled).to(store.device)
 
 
 def at_k(hits: Tensor, n_relevant: Tensor, n_candidates: Tensor) -> dict[str, float | None]:
-    """Precision, recall and NDCG at k, means over users; None without a user.
+    """Precision, recall and NDCG at k, averaged over users; None without users.
 
-    Fewer than k candidates: precision divides by what there is. NDCG is binary, its discount
-    1 / log2(place + 1) from place 1, and 1.0 is the best order of the relevant films
+    With fewer than k candidates, precision divides by their number. NDCG has binary relevance and
+    the discount 1 / log2(place + 1) from place 1; 1.0 is the best order of the relevant films
     (Järvelin & Kekäläinen 2002, https://doi.org/10.1145/582415.582418).
 
     Args:
-        hits: (U, k) 1 where the film in that place is relevant, or the chance that it is.
+        hits: (U, k) 1 if the film in that place is relevant, or the probability that it is.
         n_relevant, n_candidates: (U,), at least 1.
     """
     k = hits.shape[1]
@@ -177,7 +177,7 @@ def at_k(hits: Tensor, n_relevant: Tensor, n_candidates: Tensor) -> dict[str, fl
 
 
 def random_hits(n_relevant: Tensor, n_candidates: Tensor, k: int) -> Tensor:
-    """(U, k) chance that a shuffle of the candidates has a relevant one in that place."""
+    """(U, k) probability that a random order of the candidates has a relevant one there."""
     there = torch.arange(k, device=n_candidates.device) < n_candidates.unsqueeze(1)
     return there * (n_relevant.double() / n_candidates).unsqueeze(1)
 
@@ -195,17 +195,17 @@ def _figures(hits: dict[str, Tensor], n_relevant: Tensor, n_candidates: Tensor) 
 
 
 def _columns(store: TrainStore, part: Ratings) -> tuple[Tensor, Tensor, Tensor]:
-    """User, film and whether it is relevant, of each row."""
-    columns = part.user, part.film, part.rating >= relevant_from(part.scale)
+    """User, film and relevance of each row."""
+    columns = part.user, part.film, part.rating >= min_relevant_rating(part.scale)
     user, film, relevant = (torch.from_numpy(column).to(store.device) for column in columns)
     return user, film, relevant
 
 
 def _sample(model: RatingModel, users: Tensor) -> Tensor:
-    """The users, or as many of them as can be scored in minutes; ascending."""
-    most = MOST_USERS
+    """The users, ascending; a sample of them if scoring all would take more than minutes."""
+    most = MAX_USERS
     if users.device.type == "cpu":
-        most = min(most, max(1, MOST_PAIRS_ON_CPU // model.store.n_films))
+        most = min(most, max(1, MAX_PAIRS_ON_CPU // model.store.n_films))
     if model.scores_by_product or len(users) <= most:
         return users
     drawn = np.random.default_rng(0).choice(len(users), most, replace=False)
@@ -213,7 +213,7 @@ def _sample(model: RatingModel, users: Tensor) -> Tensor:
 
 
 def _train_films(store: TrainStore, users: Tensor) -> tuple[Tensor, Tensor]:
-    """Places in `users` and films of all their train ratings."""
+    """For all train ratings of the users: the place in `users`, and the film."""
     counts = store.by_user.counts[users]
     row = torch.arange(len(users), device=users.device).repeat_interleave(counts)
     within = torch.arange(len(row), device=users.device) - (counts.cumsum(0) - counts)[row]

@@ -1,14 +1,9 @@
-"""A config with all that it takes to repeat its training: `config.yaml`. Knows no torch."""
+"""A config with everything needed to repeat its training: `config.yaml`."""
 
 from __future__ import annotations
 
-import os
-import platform
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +21,17 @@ from ..architectures.configs import config_from_mapping
 from ..config import TrainingConfig, config_to_mapping
 from ..evaluation.metrics import VAL_RMSE, MetricName
 
-PACKAGES = ("recsys-search", "torch", "numpy", "optuna")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
     """One training run, before or after it ran.
 
     Attributes:
-        dataset: a dataset's name or the absolute path of its folder.
+        dataset: a dataset's name, or the absolute path of its folder.
         metric: name of the metric that decides which epoch is best.
-        fingerprint: of its ratings; None for those found when it is trained.
-        origin: study and trial that the config came from, empty for one written by hand.
-        metrics: what it reached there, by name.
+        fingerprint: of the ratings; None to take those found when it is trained.
+        origin: study and trial that the config comes from; empty for one written by hand.
+        metrics: the figures reached there, by name.
         environment: versions, commit, device and threads of that training.
     """
 
@@ -55,7 +48,7 @@ class Experiment:
         """The experiment's ratings.
 
         Raises:
-            DataError: unreadable, or not those that the config was found on.
+            DataError: they are unreadable, or not those that the config was found on.
         """
         ratings = load_ratings(self.dataset)
         if self.fingerprint is not None and ratings.fingerprint != self.fingerprint:
@@ -67,13 +60,13 @@ class Experiment:
         return ratings
 
     def on(self, dataset: str) -> Experiment:
-        """The same training on another dataset, whatever its ratings: no study found it there."""
+        """The same training on another dataset; origin and metrics no longer apply."""
         return replace(
             self, dataset=dataset_reference(dataset), fingerprint=None, origin={}, metrics={}
         )
 
     def moved_to(self, dataset: str) -> Experiment:
-        """The same ratings in another place."""
+        """The same ratings in another location."""
         return replace(self, dataset=dataset_reference(dataset))
 
 
@@ -93,10 +86,10 @@ class _Document(Strict):
 
 
 def read_experiment(path: Path) -> Experiment:
-    """Reads a `config.yaml`.
+    """Read a `config.yaml`.
 
     Raises:
-        ConfigError: names the file, the line and what is wrong there.
+        ConfigError: names the file, the line and what is wrong.
     """
     try:
         file = YamlFile(path)
@@ -124,10 +117,10 @@ def read_experiment(path: Path) -> Experiment:
 
 
 def write_experiment(path: Path, experiment: Experiment) -> None:
-    """Writes a `config.yaml` that `read_experiment` and `train --config` take.
+    """Write a `config.yaml` that `read_experiment` and `train --config` accept.
 
     Raises:
-        OutputError: it cannot be written there.
+        OutputError: the file cannot be written.
     """
     document = {
         "config": config_to_mapping(experiment.config),
@@ -144,37 +137,3 @@ def write_experiment(path: Path, experiment: Experiment) -> None:
     head = f"# Train it: recsys-search train --config {plain(path.name)}\n"
     text = head + dump_yaml(document)
     write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
-
-
-@cache
-def environment(*, device: str, amp: str, threads: int) -> dict[str, Any]:
-    """What a result depends on besides its config."""
-    return {
-        "python": platform.python_version(),
-        **{package: _version(package) for package in PACKAGES},
-        "commit": _commit(),
-        "machine": platform.machine(),
-        "device": device,
-        "amp": amp,
-        "threads": threads,
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    """Of this package's checkout; None where it is installed from a wheel."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
-        return None
-    git = ["git", "-C", os.fspath(root), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        done = subprocess.run(git, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() or None

@@ -1,4 +1,4 @@
-"""From what a person asks `train` for to the experiment that it runs. Knows no torch."""
+"""From the options of `train` to the experiment that it runs."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def plan_experiment(
     seed: int | None = None,
     epochs: int | None = None,
 ) -> Experiment:
-    """The experiment of a config file, or of an architecture's defaults, with what is said besides.
+    """The experiment of a config file, or of an architecture's defaults, with the other options.
 
     Raises:
-        OptionError: neither or both are named, or a value does not hold.
+        OptionError: neither or both are given, or a value is invalid.
     """
     if (config is None) == (architecture is None):
         raise OptionError("name one of --config FILE and --architecture NAME")
@@ -47,8 +47,8 @@ def plan_experiment(
             dataset=dataset_reference(dataset),
             split=SplitSpec(),
         )
-    asked = {"seed": seed, "max_epochs": epochs}
-    changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    options = {"seed": seed, "max_epochs": epochs}
+    changes: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     cut = experiment.split
     try:
         if split is not None:
@@ -64,7 +64,7 @@ def plan_experiment(
 
 
 def new_run_folder(experiment: Experiment) -> Path:
-    """The first free `runs/ARCHITECTURE-N`."""
+    """The first unused `runs/ARCHITECTURE-N`."""
     architecture = experiment.config.architecture
     number = 1
     while (folder := Path("runs", f"{architecture}-{number}")).exists():

@@ -1,7 +1,7 @@
-"""Runs: a training's weights, curves and config in one folder.
+"""A run: the weights, curves and config of one training, in a folder.
 
-RUN/config.yaml          the experiment, with what it reached
-RUN/reports.jsonl        one epoch a line
+RUN/config.yaml          the experiment with its results
+RUN/reports.jsonl        one epoch per line
 RUN/weights.safetensors  of the best epoch
 """
 
@@ -25,7 +25,7 @@ from ...errors import RunError
 from ..architectures.models import build_model
 from ..components.rating_model import RatingModel
 from ..config import config_to_mapping
-from ..evaluation.prediction_errors import beside_noise, prediction_errors
+from ..evaluation.prediction_errors import compare_to_noise_floor, prediction_errors
 from ..evaluation.ranking import full_catalogue, held_out_rated
 from ..store.train_store import Pairs, TrainStore
 from ..training.device import resolve_device
@@ -37,7 +37,7 @@ CONFIG, REPORTS, WEIGHTS = "config.yaml", "reports.jsonl", "weights.safetensors"
 
 @dataclass(frozen=True)
 class Run:
-    """A trained model with the ratings it was trained on."""
+    """A trained model, with the ratings that it was trained on."""
 
     experiment: Experiment
     ratings: Ratings
@@ -46,13 +46,13 @@ class Run:
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto", dataset: str | None = None) -> Run:
-        """Opens a run and the dataset it names.
+        """Open a run and its dataset.
 
         Args:
-            dataset: where its ratings are now, if they have moved.
+            dataset: where the ratings are now, if they have moved.
 
         Raises:
-            RunError: no run there, or one whose weights do not fit its config.
+            RunError: there is no run, or its weights do not fit its config.
         """
         if not is_file(folder / CONFIG) or not is_file(folder / WEIGHTS):
             raise RunError(
@@ -65,7 +65,7 @@ class Run:
         ratings = experiment.load()
         split = split_ratings(ratings, experiment.split)
         store = TrainStore.build(split.train, resolve_device(device))
-        with torch.random.fork_rng():  # the weights drawn here are replaced at once
+        with torch.random.fork_rng():  # the random weights are replaced right away
             model = build_model(experiment.config, store)
         try:
             model.load_state_dict(load_file(folder / WEIGHTS))
@@ -75,13 +75,13 @@ class Run:
         return cls(experiment, ratings, split, model.eval())
 
     def evaluate(self, split: Literal["validation", "test"]) -> dict[str, Any]:
-        """What `evaluate --json` prints.
+        """The figures that `evaluate --json` prints.
 
-        Opening the test split is for the end of a search: the ledger counts each opening, and
-        `opening` says which this is.
+        Open the test split only when all choices are made: the ledger counts each opening, and
+        `opening` is the number of this one.
 
         Raises:
-            DataError: the split has no test part, or its opening cannot be written down.
+            DataError: the split has no test part, or the opening cannot be recorded.
         """
         spec, store = self.experiment.split, self.model.store
         opening = None
@@ -109,7 +109,7 @@ class Run:
             "n": len(part),
             **asdict(prediction_errors(predicted, rating)),
             "bias_rmse": bias_rmse(store, pairs, rating),
-            **asdict(beside_noise(predicted, rating, expected)),
+            **asdict(compare_to_noise_floor(predicted, rating, expected)),
             "ranking": {
                 "held_out_rated": held_out_rated(store, part, score),
                 "full_catalogue": full_catalogue(self.model, part),
@@ -119,9 +119,9 @@ class Run:
         }
 
     def predict(self, asked: AskedPairs) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Expected stars (n,), and whether both user and film were trained on (n,).
+        """Expected stars (n,), and whether both the user and the film have train ratings (n,).
 
-        The sums of a pair that is a train rating leave it out, as they did in training.
+        A pair that is a train rating is left out of its own sums, as in training.
         """
         store = self.model.store
         user, film = (torch.from_numpy(index) for index in asked.indices(self.ratings))

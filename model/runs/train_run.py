@@ -18,7 +18,8 @@ from ...errors import RunError
 from ..evaluation.metrics import METRICS
 from ..training.reports import EpochReport, write_reports
 from ..training.training import Training
-from .experiment import Experiment, environment, write_experiment
+from .environment import environment
+from .experiment import Experiment, write_experiment
 from .run import CONFIG, REPORTS, WEIGHTS
 
 
@@ -28,31 +29,32 @@ def train_run(
     *,
     device: str = "auto",
     on_epoch: Callable[[Training, EpochReport], None] = lambda training, report: None,
-    tell: Callable[[str], None] = lambda sentence: None,
+    notify: Callable[[str], None] = lambda message: None,
 ) -> dict[str, Any]:
-    """Trains to the end and saves the best epoch as a run.
+    """Train an experiment to the end and save its best epoch as a run.
 
-    On Ctrl-C or SIGTERM it ends after the epoch, on a second one at once, and saves what there is.
+    Ctrl-C or SIGTERM ends it after the epoch, a second one at once; either way the best epoch is
+    saved.
 
     Args:
-        out: a folder that is not there yet.
+        out: a folder that does not exist yet.
         on_epoch: called after each epoch.
-        tell: given a sentence about the split, or when training is cut short.
+        notify: called with a message about the split, or when training is cut short.
 
     Returns:
-        What `train --json` prints.
+        The figures that `train --json` prints.
 
     Raises:
-        RunError: `out` is in the way, or no epoch came to a finite validation RMSE.
-        KeyboardInterrupt: on Ctrl-C, when the run is saved.
+        RunError: `out` exists, or no epoch had a finite validation RMSE.
+        KeyboardInterrupt: on Ctrl-C, once the run is saved.
         SystemExit: 143 on SIGTERM, likewise.
     """
     _check_free(out)
     ratings = experiment.load()
     split = split_ratings(ratings, experiment.split)
     if split.note:
-        tell(split.note)
-    interrupts = Interrupts(tell)
+        notify(split.note)
+    interrupts = Interrupts(notify)
     with Training(experiment.config, split, device, metric=METRICS[experiment.metric]) as training:
         bias_val_rmse = training.bias_val_rmse
         with interrupts.caught():
@@ -63,7 +65,7 @@ def train_run(
     if training.best is None:
         interrupts.leave()
         raise RunError(
-            "training diverged: no epoch came to a finite validation RMSE; "
+            "training diverged: no epoch had a finite validation RMSE; "
             f"lower learning_rate ({experiment.config.learning_rate:g})"
         )
     best = training.best.report
@@ -88,14 +90,16 @@ def train_run(
     )
     _save(out, done, training)
     if result["stop_reason"] in ("interrupted", "diverged"):
-        tell(f"{result['stop_reason']} in epoch {result['epochs']}; saved {out} as it was best")
+        notify(
+            f"{result['stop_reason']} in epoch {result['epochs']}; saved the best epoch in {out}"
+        )
     interrupts.leave()
     ratings_per_s = len(split.train) * len(training.reports) / train_s
     return {"run": str(out), **result, "ratings_per_s": round(ratings_per_s)}
 
 
 def _stop_reason(training: Training, interrupts: Interrupts) -> str | None:
-    """In the design's words; None where the last epoch was reached."""
+    """Why training ended early; None if it reached the last epoch."""
     if training.ended_by_patience:
         return "plateau"
     if len(training.reports) == training.config.max_epochs:
@@ -104,18 +108,20 @@ def _stop_reason(training: Training, interrupts: Interrupts) -> str | None:
 
 
 def _check_free(out: Path) -> None:
-    """Refuses, before hours of training, what would refuse their result."""
+    """Refuse a folder that cannot be written, before hours of training."""
     if out.exists():
-        raise RunError(f"{out} is there already; choose another --out, or remove it")
+        raise RunError(f"{out} already exists; choose another --out, or remove it")
     parent = out.absolute().parent
     while not parent.exists():
         parent = parent.parent
     if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise RunError(f"{out} cannot be made: {parent} is no folder one can write to")
+        raise RunError(
+            f"{out} cannot be created: {parent} is not a writable folder; choose another --out"
+        )
 
 
 def _save(out: Path, experiment: Experiment, training: Training) -> None:
-    """All or nothing: the folder appears under its name when it is complete."""
+    """Save all or nothing: the folder gets its name when it is complete."""
     assert training.best is not None
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:

@@ -1,4 +1,4 @@
-"""The device a model trains on, and the precision it does it in."""
+"""The device that a model trains on, and its precision."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..config import Amp
 
 
 def resolve_device(name: str) -> torch.device:
-    """`auto` is the first GPU if there is one.
+    """The device of this name; `auto` is the first GPU, or the CPU without one.
 
     Raises:
-        OptionError: no such device on this machine.
+        OptionError: this machine has no such device.
     """
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
@@ -27,9 +27,7 @@ def resolve_device(name: str) -> torch.device:
     if device is None or device.type not in ("cpu", "cuda"):
         raise OptionError(f"no device named {name!r}; choose auto, cpu, cuda or cuda:0")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise OptionError(
-            f"device {name} is not there: torch sees {torch.cuda.device_count()} GPUs; use cpu"
-        )
+        raise OptionError(f"no device {name}: torch sees {torch.cuda.device_count()} GPUs; use cpu")
     return device
 
 
@@ -37,7 +35,7 @@ class Precision:
     """Autocast and loss scaling of one training run."""
 
     def __init__(self, amp: Amp, device: torch.device) -> None:
-        """`auto`: bf16 where the device computes in it, fp16 on older GPUs, else off.
+        """`auto` is bf16 where the device supports it natively, fp16 on older GPUs, else off.
 
         Raises:
             ConfigError: fp16 on a CPU.
@@ -50,7 +48,7 @@ class Precision:
         self._device = device
         self.scaler = torch.amp.GradScaler(device.type, enabled=amp == "fp16")
         if device.type == "cuda":
-            torch.set_float32_matmul_precision("high")  # TF32 for what is left in float32
+            torch.set_float32_matmul_precision("high")  # TF32 for what stays in float32
 
     def autocast(self) -> AbstractContextManager[object]:
         dtype = torch.float16 if self.amp == "fp16" else torch.bfloat16
@@ -66,14 +64,14 @@ def peak_memory_mib(device: torch.device) -> float:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether it says that the device, or the machine, has no memory left."""
+    """Whether the error means that the device or the machine ran out of memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # on a CPU
 
 
 def gpu_memory_share(device: torch.device) -> float | None:
-    """Of the GPU's memory, in use by all processes; None without a GPU."""
+    """Share of the GPU's memory that all processes use; None without a GPU."""
     if device.type != "cuda":
         return None
     free, total = torch.cuda.mem_get_info(device)
@@ -81,18 +79,18 @@ def gpu_memory_share(device: torch.device) -> float | None:
 
 
 def gpu_utilisation(device: torch.device) -> int | None:
-    """Percent, or None without a GPU or without the extra `gpu`, which reads it."""
+    """GPU utilisation in percent; None without a GPU, or without the extra `gpu` that reads it."""
     if device.type != "cuda":
         return None
     try:
         return int(torch.cuda.utilization(device))
-    except Exception:  # of the driver's library too: a gauge never ends a training
+    except Exception:  # the driver library's too: a gauge must never end a training
         return None
 
 
 def _best_amp(device: torch.device) -> Amp:
     if device.type == "cuda":
         return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
-    # Emulated bf16 is slower than float32: only what the processor multiplies natively counts.
+    # Emulated bf16 is slower than float32, so only native support counts.
     native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return "bf16" if native else "off"

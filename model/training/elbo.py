@@ -1,6 +1,6 @@
 """The loss: MSE + beta_t · KL, the KL summed over dimensions and averaged over the batch.
 
-A model without latents has no KL; it may have a penalty of its own in its place.
+A model without latents has no KL; it may add a penalty instead.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from ..components.output import Output
 
 
 class KlCost(NamedTuple):
-    """What the KL of a batch costs; nothing, unless told otherwise.
+    """How the KL of a batch enters the loss; not at all by default.
 
-    KL below the free bits costs nothing and has no gradient; they hold for the sum over all
-    dimensions, as the reference has it, or for each dimension (Kingma et al. 2016,
-    arXiv:1606.04934, appendix C.8, with one group a dimension).
+    KL below the free bits costs nothing and has no gradient. They apply to the sum over all
+    dimensions, as in the reference model, or to each dimension (Kingma et al. 2016,
+    arXiv:1606.04934, appendix C.8, with one group per dimension).
 
     Attributes:
-        beta: weight of the KL term; a tensor () where it follows the data.
+        beta: KL weight; a tensor () if it depends on the data.
         free_bits: nats.
         free_bits_per: `sum` or `dimension`.
     """
@@ -33,13 +33,13 @@ class KlCost(NamedTuple):
 
 
 class Elbo(NamedTuple):
-    """One batch's negative ELBO and its parts, each ().
+    """The negative ELBO of a batch and its parts, each ().
 
     Attributes:
-        loss: mse + beta * kl_clamped + the model's own penalty.
-        mse: of the unclipped predictions.
+        loss: mse + beta * kl_clamped + the model's penalty.
+        mse: with unclipped predictions.
         kl: raw, in nats, over all dimensions of all towers.
-        kl_clamped: no less than the free bits, of the sum or of each dimension.
+        kl_clamped: at least the free bits, in the sum or in each dimension.
     """
 
     loss: Tensor
@@ -65,7 +65,7 @@ def kl_per_dimension(mu: Tensor, logvar: Tensor) -> Tensor:
 def elbo(likelihood: Gaussian, output: Output, rating: Tensor, kl_cost: KlCost) -> Elbo:
     """The negative ELBO of a batch of ratings (batch,)."""
     mse = likelihood.loss(output.prediction, rating)
-    none = output.prediction.new_zeros(0)  # all there is of a model without latents
+    none = output.prediction.new_zeros(0)  # the only part for a model without latents
     per_dimension = torch.cat([none, *(kl_per_dimension(*q) for q in output.posteriors.values())])
     kl = per_dimension.sum()
     floored = {"sum": kl, "dimension": per_dimension}[kl_cost.free_bits_per]

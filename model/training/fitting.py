@@ -1,4 +1,4 @@
-"""How an epoch changes a model: in steps down the loss, or at once."""
+"""How an epoch fits a model: by optimiser steps, or in closed form."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .quality import evaluate
 
 
 class Steps(NamedTuple):
-    """What an epoch's steps came to, as plain numbers.
+    """The figures of an epoch's steps, as plain numbers.
 
     Attributes:
         loss, kl, kl_clamped, grad_norm: means over the steps, as in `EpochReport`.
-        kl_cost, learning_rate: of the last step.
+        kl_cost, learning_rate: at the last step.
     """
 
     loss: float
@@ -34,11 +34,11 @@ class Steps(NamedTuple):
 
 class Fit(Protocol):
     def epoch(self) -> Steps:
-        """Changes the model by all train ratings once, and waits for the device."""
+        """Pass once over all train ratings, and wait for the device."""
 
 
 class ClosedForm:
-    """Of a model whose `refresh` is all it takes."""
+    """For a model that its `refresh` fits completely."""
 
     def __init__(self, model: RatingModel) -> None:
         self._model = model
@@ -52,10 +52,10 @@ class ClosedForm:
 
 
 class StepSums:
-    """Means over an epoch's steps, added up on the device: asking for a value each step stalls."""
+    """Means over an epoch's steps, summed on the device: reading each value would stall it."""
 
     def __init__(self, device: torch.device, *, loss_scaling: bool) -> None:
-        """Args: loss_scaling: a gradient that overflowed is a step skipped, not a divergence."""
+        """Args: loss_scaling: whether a gradient that overflows means a skipped step."""
         self._sums = torch.zeros(4, dtype=torch.float64, device=device)
         self._steps = torch.zeros(4, dtype=torch.float64, device=device)
         self._loss_scaling = loss_scaling
@@ -69,16 +69,16 @@ class StepSums:
         self._steps += counted
 
     def means(self) -> list[float]:
-        """Loss, KL, clamped KL and gradient norm, each a mean over the steps."""
+        """Loss, KL, clamped KL and gradient norm, averaged over the steps."""
         means: list[float] = (self._sums / self._steps).tolist()
         return means
 
 
 class Descent:
-    """AdamW on minibatches, with its schedules. Draws from torch's global generator.
+    """AdamW on minibatches with its schedules; draws from torch's global generator.
 
     Attributes:
-        n_steps: of an epoch.
+        n_steps: steps per epoch.
     """
 
     def __init__(self, config: DescentConfig, model: RatingModel, precision: Precision) -> None:
@@ -87,7 +87,7 @@ class Descent:
         self._store = model.store
         self._precision = precision
         n_ratings = len(self._store)
-        # A batch has two rows at least: a single one has no variance to normalise.
+        # A batch has at least two rows: a single one has no variance to normalise.
         self.n_steps = max(1, min(math.ceil(n_ratings / config.batch_size), n_ratings // 2))
         self._optimizer = torch.optim.AdamW(
             model.parameters(),
@@ -99,7 +99,7 @@ class Descent:
         self._kl_schedule = build_schedule(config, self.n_steps, self._store.device)
 
     def epoch(self) -> Steps:
-        """Steps through all train ratings, in a new order."""
+        """Step through all train ratings in a new order."""
         sums = StepSums(self._store.device, loss_scaling=self._precision.scaler.is_enabled())
         self._model.train()
         self._model.refresh()
@@ -113,7 +113,7 @@ class Descent:
         return Steps(loss, kl, kl_clamped, grad_norm, plain, learning_rate)
 
     def step(self, rows: Tensor, kl_cost: KlCost, sums: StepSums) -> None:
-        """Args: rows: of the train ratings."""
+        """Take one optimiser step. Args: rows: of the train ratings."""
         model, scaler = self._model, self._precision.scaler
         with self._precision.autocast():
             output = model(self._store.pairs(rows), model.encode_store())
@@ -137,7 +137,7 @@ class Descent:
 
 
 def build_fit(config: TrainingConfig, model: RatingModel, precision: Precision) -> Fit:
-    """What trains a model of that config."""
+    """The fit for a model with this config."""
     if isinstance(config, DescentConfig):
         return Descent(config, model, precision)
     return ClosedForm(model)

@@ -1,6 +1,6 @@
-"""Whether a model's latents are alive: measured in eval mode, the same rows each epoch.
+"""Health of a model's latents, measured in eval mode on the same rows each epoch.
 
-Rules that judge these figures stand with the pruners; here they are only measured.
+The rules that judge these figures are pruners.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from ..components.vae import RatingVAE
 from ..store.train_store import Pairs
 from .elbo import kl_per_dimension
 
-ACTIVE_VARIANCE = 0.01  # of mu over the data, above which a unit is active
+ACTIVE_VARIANCE = 0.01  # variance of mu over the data above which a unit is active
 HEALTH_ROWS = 2000  # rows of the validation split on which health is measured
 
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """Figures of each tower.
+    """Figures by tower.
 
     Attributes:
-        active_units: dimensions whose mu varies over the rows by more than 0.01.
-        kl: raw KL in nats, summed over dimensions, mean of the rows: never clamped by free bits,
-            below which a collapse cannot be seen.
-        shuffle_cost: by how much of itself the MSE grows when this tower's z is exchanged between
-            rows. 0 where the decoder ignores it; NaN where the MSE is 0.
+        active_units: number of dimensions whose mu has a variance over the rows above 0.01.
+        kl: raw KL in nats, summed over dimensions, mean over the rows; not clamped by free bits,
+            which would hide a collapse.
+        shuffle_cost: relative growth of the MSE when this tower's z is exchanged between rows: 0 if
+            the decoder ignores it, NaN if the MSE is 0.
     """
 
     active_units: Mapping[str, int]
@@ -41,12 +41,12 @@ class Health:
 
 @torch.no_grad()
 def measure_health(model: RatingModel, pairs: Pairs, rating: Tensor, shared: object) -> Health:
-    """Of (n,) pairs with their ratings, none of them a train rating; no towers, no figures.
+    """Health on (n,) pairs and their ratings, none of them a train rating; empty without latents.
 
     Args:
-        shared: the model's `encode_for_eval()`.
+        shared: the result of the model's `encode_for_eval()`.
 
-    Source: active units by Burda et al. 2016, arXiv:1509.00519, section 5.2.
+    Source: active units from Burda et al. 2016, arXiv:1509.00519, section 5.2.
     """
     if not isinstance(model, RatingVAE):
         return Health(active_units={}, kl={}, shuffle_cost={})
@@ -73,7 +73,7 @@ def measure_health(model: RatingModel, pairs: Pairs, rating: Tensor, shared: obj
 
 
 def _shuffle(n: int, device: torch.device) -> Tensor:
-    """(n,) the same order each time, in which no row keeps its place: one cycle through all."""
+    """(n,) always the same permutation without fixed points: one cycle through all rows."""
     order = np.random.default_rng(0).permutation(n)
     partner = np.empty_like(order)
     partner[order] = np.roll(order, 1)

@@ -1,7 +1,7 @@
-"""How the weight of the KL term, beta, changes while a model trains.
+"""How the KL weight (beta in the formulas) changes while a model trains.
 
-One object a run: `kl_cost` for the next step, then `advance` with the raw KL that the step saw.
-What it knows is in `state`, so that a resumed run goes on where it was.
+One object per run: `kl_cost` for the next step, then `advance` with the raw KL of that step. Its
+`state` is all that a checkpoint needs to resume it.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from ..config import DescentConfig, VaeConfig
 from .elbo import KlCost
 
 
-class BetaSchedule(Protocol):
+class KlSchedule(Protocol):
     @property
     def kl_cost(self) -> KlCost:
-        """Of the next step."""
+        """The KL term's cost in the next step."""
 
     def advance(self, kl: Tensor) -> None:
-        """Ends a step. Args: kl: its raw KL, (), in nats."""
+        """End a step. Args: kl: its raw KL, (), in nats."""
 
     @property
     def state(self) -> dict[str, Any]:
-        """All that changes, for a checkpoint; may be set."""
+        """Everything that changes, for a checkpoint; can be set."""
 
     @state.setter
     def state(self, state: dict[str, Any]) -> None: ...
 
 
 class NoKl:
-    """Of a model without latents."""
+    """The schedule of a model without latents."""
 
     kl_cost = KlCost()
 
@@ -45,18 +45,18 @@ class NoKl:
         pass
 
 
-class Clocked:
-    """Beta as a share of `kl_weight` that depends on the steps done and on nothing else."""
+class ScheduledWeight:
+    """A share of `kl_weight` that depends only on the number of steps done."""
 
     def __init__(self, config: VaeConfig, n_steps: int) -> None:
-        """Args: n_steps: of one epoch."""
+        """Args: n_steps: optimiser steps per epoch."""
         self._config = config
         self._n_steps = n_steps
         self._step = 0
 
     @property
     def beta(self) -> float:
-        # The first step has a share of the rise already: at beta 0 the posterior is free to go.
+        # The first step is already above 0: at a KL weight of 0 nothing would hold the posterior.
         epochs = (self._step + 1) / self._n_steps
         return self._config.kl_weight * SHARES[self._config.kl_schedule](self._config, epochs)
 
@@ -76,19 +76,19 @@ class Clocked:
         self._step = state["step"]
 
 
-class Controlled:
-    """Holds the raw KL at `kl_target` nats with a beta between 0 and `kl_weight`.
+class ControlledWeight:
+    """Holds the raw KL at `kl_target` nats with a KL weight between 0 and `kl_weight`.
 
     A PI controller in velocity form: each step changes beta by the change of the proportional term
-    and by the integral's increment. There is no sum of errors that could wind up while beta is at
-    one of its ends: it leaves the end with the first step whose error points away from it.
+    plus the integral's increment. No sum of errors can wind up while beta is at a bound: it leaves the
+    bound at the first step whose error points away from it.
 
-    Source: Shao et al. 2020, "ControlVAE", arXiv:2004.05988, section 3; errors relative to the set
-    point and gains relative to `kl_weight`, so that they serve any of both.
+    Source: Shao et al. 2020, "ControlVAE", arXiv:2004.05988, section 3; errors are relative to the
+    set point and gains to `kl_weight`, so that they fit any values of both.
     """
 
     PROPORTIONAL = 0.1  # share of kl_weight that the proportional term can reach
-    INTEGRAL = 0.005  # share of kl_weight in a step whose KL is twice the set point
+    INTEGRAL = 0.005  # share of kl_weight per step if the KL is twice the set point
 
     def __init__(self, config: VaeConfig, device: torch.device) -> None:
         self._config = config
@@ -106,11 +106,13 @@ class Controlled:
         return KlCost(self.beta, self._config.free_bits, self._config.free_bits_per)
 
     def advance(self, kl: Tensor) -> None:
-        # On the device throughout: to ask for a value in each step would stall it.
-        error = (self._target - kl.detach()) / self._target  # above 0: KL too low, beta must fall
+        # Everything stays on the device: reading a value in each step would stall it.
+        error = (
+            self._target - kl.detach()
+        ) / self._target  # above 0: the KL is too low, beta must fall
         proportional = torch.sigmoid(-error)
         change = self.PROPORTIONAL * (proportional - self._last) - self.INTEGRAL * error
-        # A KL that is not finite must not stay in beta for ever.
+        # A KL that is not finite must not persist in beta.
         change = torch.nan_to_num(change, nan=0.0, posinf=1.0, neginf=-1.0)
         self._last = torch.nan_to_num(proportional)
         self._beta = (self._beta + self._limit * change).clamp(0.0, self._limit)
@@ -140,7 +142,7 @@ def cyclical(config: VaeConfig, epochs: float) -> float:
     Source: Fu et al. 2019, arXiv:1903.10145, equations 6 and 7, with R = 0.5.
     """
     cycles = config.kl_cycles * min(epochs / config.max_epochs, 1.0)
-    # The last moment of a cycle belongs to it, not to the next one's start.
+    # The end of a cycle belongs to it, not to the start of the next one.
     within = cycles - math.ceil(cycles) + 1.0 if cycles > 0 else 0.0
     return min(1.0, 2.0 * within)
 
@@ -152,10 +154,10 @@ SHARES: dict[str, Callable[[VaeConfig, float], float]] = {
 }
 
 
-def build_schedule(config: DescentConfig, n_steps: int, device: torch.device) -> BetaSchedule:
-    """Args: n_steps: of one epoch."""
+def build_schedule(config: DescentConfig, n_steps: int, device: torch.device) -> KlSchedule:
+    """Args: n_steps: optimiser steps per epoch."""
     if not isinstance(config, VaeConfig):
         return NoKl()
     if config.kl_schedule == "controller":
-        return Controlled(config, device)
-    return Clocked(config, n_steps)
+        return ControlledWeight(config, device)
+    return ScheduledWeight(config, n_steps)

@@ -1,4 +1,4 @@
-"""What torch finds on this machine."""
+"""What torch reports about this machine."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import torch
 
 @dataclass(frozen=True, kw_only=True)
 class Cuda:
-    """What torch makes of CUDA.
+    """CUDA as torch sees it.
 
     Attributes:
-        build: the CUDA version that torch is built for, None for a build without.
-        complaint: why torch finds no GPU, in its own words, "" where it says nothing.
+        build: the CUDA version that torch is built for; None for a CPU build.
+        warning: why torch finds no GPU, in its own words; empty if it gives no reason.
     """
 
     build: str | None
     n_gpus: int
-    complaint: str
+    warning: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +31,12 @@ class Gpu:
 
 
 def look_at_cuda() -> Cuda:
-    # Asked for its GPUs, torch warns where the driver is not what it needs.
+    # torch warns here if the driver does not fit.
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    complaint = str(caught[0].message).splitlines()[0] if caught else ""
-    return Cuda(build=torch.version.cuda, n_gpus=n_gpus, complaint=complaint)
+    warning = str(caught[0].message).splitlines()[0] if caught else ""
+    return Cuda(build=torch.version.cuda, n_gpus=n_gpus, warning=warning)
 
 
 def look_at_gpu(device: torch.device) -> Gpu:
@@ -50,10 +50,10 @@ def look_at_gpu(device: torch.device) -> Gpu:
 
 
 def n_threads() -> int:
-    """Of torch on the CPU."""
+    """Number of threads that torch uses on the CPU."""
     return torch.get_num_threads()
 
 
 def torch_version() -> str:
-    """With the build behind a plus, such as 2.13.0+cpu."""
+    """torch's version with its build, such as 2.13.0+cpu."""
     return str(torch.__version__)

@@ -1,4 +1,4 @@
-"""What a model is worth on ratings that it does not look at."""
+"""Errors and loss of a model on ratings that it does not see."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .reports import rmse
 
 
 class Quality(NamedTuple):
-    """Of some rows.
+    """Figures of a model on some rows.
 
     Attributes:
         mse, rmse: of the expected ratings.
-        predicted: (n,) expected stars, where they were asked for.
+        predicted: (n,) expected stars; None unless requested.
         loss: mse + beta * KL + the model's own penalty.
     """
 
@@ -37,14 +37,14 @@ def evaluate(
     *,
     keep_predictions: bool = False,
 ) -> Quality:
-    """In eval mode; a pair that is a train row is left out of its own sums.
+    """Evaluate in eval mode; a pair that is a train row is left out of its own sums.
 
     Args:
         rating: (n,) stars of the pairs.
-        shared: the model's `encode_for_eval()`.
+        shared: the result of the model's `encode_for_eval()`.
     """
     squared_error = torch.zeros((), dtype=torch.float64, device=rating.device)
-    beyond_error = torch.zeros_like(squared_error)
+    extra_cost = torch.zeros_like(squared_error)
     kept: list[Tensor] = []
     start = 0
     for batch, output in model.outputs(pairs, shared):
@@ -56,7 +56,7 @@ def evaluate(
         error = expected - target
         squared_error += error.double().square().sum()
         parts = elbo(model.likelihood, output, target, kl_cost)
-        beyond_error += (kl_cost.beta * parts.kl_clamped + output.penalty) * len(batch)
+        extra_cost += (kl_cost.beta * parts.kl_clamped + output.penalty) * len(batch)
     mse = float(squared_error) / len(pairs)
     predicted = torch.cat(kept) if keep_predictions else None
-    return Quality(mse, rmse(mse), mse + float(beyond_error) / len(pairs), predicted)
+    return Quality(mse, rmse(mse), mse + float(extra_cost) / len(pairs), predicted)

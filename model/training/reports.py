@@ -1,4 +1,4 @@
-"""What an epoch looked like, in numbers. Knows no torch, so that anything can read reports."""
+"""What an epoch measured. Importing this module needs no torch, so anything can read reports."""
 
 from __future__ import annotations
 
@@ -16,26 +16,28 @@ from ..evaluation.metrics import VAL_RMSE, Metric
 class EpochReport:
     """One epoch of training.
 
-    RMSE and MSE are in stars, of the expected rating clipped to the scale, in eval mode. Those on
-    the train split are of a fixed sample as large as the validation split, each rating left out of
-    its own sums. Where a model has numbers of each user and film instead, they are in-sample.
+    RMSE and MSE are measured in eval mode on expected ratings clipped to the scale, in stars and
+    stars squared. The train figures come from a fixed sample as large as the validation split, with
+    each rating left out of its own sums; for models with per-user and per-film weights instead of
+    sums they are in-sample.
 
     Attributes:
-        epoch: 1 for the first.
-        train_loss, val_loss: MSE + beta * KL, or + the L2 penalty of a model without latents; that
-            of training with noise and dropout.
+        epoch: counted from 1.
+        train_loss, val_loss: MSE + beta * KL, or + the L2 penalty for a model without latents; the
+            train loss is measured with noise and dropout.
         kl: raw KL of the posterior in nats, summed over dimensions and towers, mean of the epoch.
-        kl_clamped: the same with the free bits as a floor, as the loss sees it.
-        active_units, eval_kl, shuffle_cost: the latents' health by tower, in eval mode on a fixed
+        kl_clamped: the same with the free bits as a floor, as it enters the loss.
+        active_units, eval_kl, shuffle_cost: health of the latents by tower, in eval mode on a fixed
             sample of the validation split; see `health.Health`.
-        beta: weight of the KL term at the epoch's last step.
-        learning_rate: that of the epoch's last step.
+        beta: KL weight at the epoch's last step.
+        learning_rate: at the epoch's last step.
         grad_norm: L2 norm over all weights before clipping, mean of the epoch.
-        train_s: seconds in training steps; epoch_s: with the evaluation.
-        peak_memory_mib: of the GPU since training began, or of the process on a CPU.
-        gpu_utilisation: percent, None where there is no GPU or it cannot be read.
-        gpu_memory_share: of the GPU's memory, in use at the epoch's end by whoever; None on a CPU.
-        metrics: the study's objective by name, where it is none of the fields above.
+        train_s, epoch_s: seconds of the training steps, and of the epoch with its evaluation.
+        peak_memory_mib: of the GPU since training started, or of the process on a CPU.
+        gpu_utilisation: percent; None without a GPU, or if it cannot be read.
+        gpu_memory_share: share of the GPU's memory that all processes use at the epoch's end; None
+            on a CPU.
+        metrics: the study's metric by name, unless it is one of the fields above.
     """
 
     epoch: int
@@ -67,16 +69,16 @@ class EpochReport:
 
     @property
     def finite(self) -> bool:
-        """Whether training is still on its feet."""
+        """Whether both the train loss and validation RMSE are finite."""
         return math.isfinite(self.train_loss) and math.isfinite(self.val_rmse)
 
 
-REPORTED = frozenset(each.name for each in fields(EpochReport))
-"""Metrics of these names are fields of a report; any other is in its `metrics`."""
+FIELDS = frozenset(each.name for each in fields(EpochReport))
+"""Metrics with these names are fields of a report; any other is in its `metrics`."""
 
 MAY_BE_NONE = {"gpu_utilisation", "gpu_memory_share"}
 MEASURED = {"ratings_per_s", "train_s", "epoch_s", "peak_memory_mib", *MAY_BE_NONE}
-"""Fields that differ from run to run; all others repeat to the bit on a CPU."""
+"""Fields that differ from run to run; on a CPU all others repeat to the bit."""
 
 
 def best_report(reports: Iterable[EpochReport], metric: Metric = VAL_RMSE) -> EpochReport | None:
@@ -89,24 +91,24 @@ def best_report(reports: Iterable[EpochReport], metric: Metric = VAL_RMSE) -> Ep
 
 
 def write_reports(path: Path, reports: Iterable[EpochReport]) -> None:
-    """One JSON object a line; a value that is not finite is written as null."""
+    """Write one JSON object per line; values that are not finite become null."""
     lines = (json.dumps({k: _plain(v) for k, v in asdict(report).items()}) for report in reports)
     path.write_text("".join(line + "\n" for line in lines))
 
 
 def read_reports(path: Path) -> list[EpochReport]:
-    """What `write_reports` wrote."""
+    """Read what `write_reports` wrote."""
     return [report_of(json.loads(line)) for line in path.read_text().splitlines()]
 
 
 def report_of(values: Mapping[str, Any]) -> EpochReport:
-    """A report from its JSON: null becomes NaN again; fields of another version are passed over."""
+    """A report from its JSON: null becomes NaN again; fields of other versions are ignored."""
     known = {each.name for each in fields(EpochReport)}
     return EpochReport(**{name: _read(name, v) for name, v in values.items() if name in known})
 
 
 def rmse(mse: float) -> float:
-    """NaN stays NaN."""
+    """The square root of an MSE; NaN stays NaN."""
     return math.sqrt(mse) if mse >= 0 else math.nan
 
 

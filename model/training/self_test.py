@@ -1,4 +1,4 @@
-"""A training in a nutshell: whether this machine computes in the precision that it would pick."""
+"""A tiny training that checks whether this machine computes in the precision it would pick."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ..architectures.hybrid import HybridConfig
 from ..config import Amp
 from .training import Training
 
-# Of the loss, relative. bf16 stays within 0.001; in fp16 the first steps may be skipped while the
-# loss scale finds its place, which costs 0.01.
+# Relative difference of the loss. bf16 stays within 0.001; fp16 may skip its first steps while the
+# loss scale settles, which costs 0.01.
 TOLERANCE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class SelfTest:
-    """What a small training came to.
+    """The outcome of a small training.
 
     Attributes:
-        amp: bf16, fp16 or off, as `auto` picks on the device.
-        n_steps: of the optimiser, in each of the two precisions.
+        amp: the precision that `auto` picks on the device: bf16, fp16 or off.
+        n_steps: optimiser steps in each of the two precisions.
         loss, float32_loss: means over the steps of the last epoch.
-        grad_norm: mean of the same steps.
+        grad_norm: mean over the same steps.
     """
 
     amp: str
@@ -36,15 +36,15 @@ class SelfTest:
 
     @property
     def passed(self) -> bool:
-        """Whether all is finite and the precision changes next to nothing."""
+        """Whether everything is finite and the precision hardly changes the loss."""
         apart = abs(self.loss - self.float32_loss) / self.float32_loss
-        return math.isfinite(self.grad_norm) and apart <= TOLERANCE  # NaN is not
+        return math.isfinite(self.grad_norm) and apart <= TOLERANCE  # False for NaN
 
 
 def self_test(device: str) -> SelfTest:
-    """Trains a small hybrid in the precision that `auto` picks, and in float32.
+    """Train a small hybrid in the precision that `auto` picks, and in float32.
 
-    Dropout would draw other masks in another precision, so there is none.
+    Without dropout, whose masks would differ between precisions.
     """
     split = split_ratings(demo_ratings(2000, n_users=60, n_films=80), SplitSpec())
     amp, loss, grad_norm, n_steps = _train(split, device, "auto")

@@ -1,4 +1,4 @@
-"""Training as an iteration: whoever iterates decides whether to go on.
+"""Training as an iterator: the caller decides after each epoch whether to continue.
 
 with Training(config, split) as run:
     for report in run:
@@ -30,9 +30,9 @@ from .device import Precision, gpu_memory_share, gpu_utilisation, peak_memory_mi
 from .fitting import Steps, build_fit
 from .health import HEALTH_ROWS, measure_health
 from .quality import evaluate
-from .reports import REPORTED, EpochReport
+from .reports import FIELDS, EpochReport
 
-# What a training holds on its device while its block is open.
+# Attributes that hold device memory while the block is open.
 _ON_DEVICE = (
     "_model",
     "_fit",
@@ -46,23 +46,23 @@ _ON_DEVICE = (
 
 @dataclass(frozen=True)
 class Best:
-    """The epoch of the lowest validation RMSE, and the weights it had, on the CPU."""
+    """The best epoch, and its weights on the CPU."""
 
     report: EpochReport
     weights: dict[str, Tensor]
 
 
 class Training:
-    """One training run. A CPU run repeats to the bit with its seed, machine and thread count.
+    """One training run. On a CPU it repeats to the bit for one seed, machine and thread count.
 
     Attributes:
-        config: what was asked for.
-        reports: of the epochs done so far.
-        best: None until an epoch had a finite validation RMSE; stays after the block is left.
-        bias_val_rmse: of the bias baseline on the same validation split, known inside the block.
-        n_parameters, n_net_parameters: trained numbers, and those besides embeddings, known inside
-            the block.
-        ended_by_patience: whether the last epochs brought nothing better.
+        metric: decides which epoch is best, and when patience runs out.
+        reports: of the epochs so far.
+        best: None until an epoch has a finite value of the metric; stays after the block is left.
+        bias_val_rmse: validation RMSE of the bias baseline, known inside the block.
+        n_parameters, n_net_parameters: number of trained weights, and without embeddings; known
+            inside the block.
+        ended_by_patience: whether the last `patience` epochs did not improve.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Training:
         try:
             self._prepare()
         except BaseException:
-            self._release()  # a block that was not entered is not left either
+            self._release()  # __exit__ is not called when __enter__ raises
             raise
         return self
 
@@ -122,11 +122,11 @@ class Training:
 
     @property
     def amp(self) -> str:
-        """The precision in force: bf16, fp16 or off."""
+        """The precision in use: bf16, fp16 or off."""
         return self._precision.amp
 
     def _prepare(self) -> None:
-        """Puts the data on the device, and builds the model and its optimiser there."""
+        """Move the data to the device, and build the model and its optimiser there."""
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
         validation = self._split.validation
@@ -144,7 +144,7 @@ class Training:
         self._fit = build_fit(self.config, self._model, self._precision)
 
     def _release(self) -> None:
-        """Frees the device, however far `_prepare` came."""
+        """Free the device's memory, however far `_prepare` got."""
         for name in _ON_DEVICE:
             self.__dict__.pop(name, None)
         if self._device.type == "cuda":
@@ -154,7 +154,7 @@ class Training:
         started_at = perf_counter()
         steps = self._train_epoch()
         train_s = perf_counter() - started_at
-        # In float32 whatever the precision of training, as when the saved run is evaluated.
+        # In float32 for any training precision, as when the saved run is evaluated.
         shared = self._model.encode_for_eval()
         train_pairs = self._store.pairs(self._train_sample)
         train_rating = self._store.rating[self._train_sample]
@@ -165,7 +165,7 @@ class Training:
             self._val_rating,
             shared,
             steps.kl_cost,
-            keep_predictions=self.metric.name not in REPORTED,
+            keep_predictions=self.metric.name not in FIELDS,
         )
         rows = self._health_rows
         health = measure_health(self._model, self._val_pairs[rows], self._val_rating[rows], shared)
@@ -195,7 +195,7 @@ class Training:
         )
 
     def _compute_metric(self, predicted: Tensor | None) -> dict[str, float]:
-        """The metric's value by its name; empty where the report has it as a field."""
+        """The metric's value by name; empty if the report has it as a field."""
         if predicted is None:
             return {}
         pairs = self._val_pairs
@@ -215,7 +215,7 @@ class Training:
         }
 
     def _fixed_rows(self, n_rows: int, n_wanted: int) -> Tensor:
-        """The same rows in every epoch and for every seed, so that curves compare."""
+        """The same rows in every epoch and for every seed, so that curves are comparable."""
         if n_wanted >= n_rows:
             return torch.arange(n_rows, device=self._device)
         rows = np.random.default_rng(0).choice(n_rows, n_wanted, replace=False)
@@ -223,7 +223,7 @@ class Training:
 
     @contextmanager
     def _own_randomness(self) -> Iterator[None]:
-        """The run draws from its own stream, whatever its caller draws between two epochs."""
+        """Draw from the run's own random stream, whatever the caller draws in between."""
         devices = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             if self._rng_states is None:
@@ -239,6 +239,6 @@ class Training:
 
 
 def bias_rmse(store: TrainStore, pairs: Pairs, rating: Tensor) -> float:
-    """Of the bias baseline, clipped to the scale like every model's predictions."""
+    """RMSE of the bias baseline, clipped to the scale like every model's predictions."""
     predicted = store.biases.predict(pairs.user, pairs.film).clamp(*store.scale)
     return float((predicted - rating).double().square().mean().sqrt())

@@ -46,7 +46,7 @@ def _why_no_gpu(cuda: Cuda) -> str:
         )
     if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return f"CUDA_VISIBLE_DEVICES={visible!r} leaves no GPU; unset it"
-    complaint = f": {cuda.complaint.replace(';', ',')}" if cuda.complaint else ""
+    complaint = f": {cuda.warning.replace(';', ',')}" if cuda.warning else ""
     return (
         f"torch for CUDA {cuda.build} finds no GPU{complaint}; update the driver, or install a "
         "build of torch for it: https://pytorch.org/get-started"

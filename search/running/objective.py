@@ -15,7 +15,7 @@ from ...base.messages import in_a_line
 from ...data.splits.split import Split
 from ...model.config import TrainingConfig, config_to_mapping
 from ...model.evaluation.metrics import METRICS
-from ...model.runs.experiment import environment
+from ...model.runs.environment import environment
 from ...model.training.device import is_out_of_memory
 from ...model.training.reports import EpochReport, best_report
 from ...model.training.training import Training

@@ -12,7 +12,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ...model.evaluation.metrics import VAL_RMSE, Metric
-from .worker import is_gone
+from .worker import has_ended
 
 CONFIG = "recsys_search:config"
 WORKER = "recsys_search:worker"
@@ -72,7 +72,7 @@ def worker_died(trial: FrozenTrial) -> bool:
     """Whether the trial's process died under it; Optuna may still call the trial running."""
     if trial.state == TrialState.RUNNING:
         worker = trial.system_attrs.get(WORKER)
-        return worker is not None and is_gone(worker)
+        return worker is not None and has_ended(worker)
     if trial.state != TrialState.FAIL:
         return False
     return trial.user_attrs.get("reason", WORKER_DIED) == WORKER_DIED

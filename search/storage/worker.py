@@ -1,48 +1,52 @@
-"""Who runs a trial, and whether they are still alive."""
+"""Which process runs a trial, and whether it is still alive."""
 
 from __future__ import annotations
 
 import os
 import socket
-from pathlib import Path
 from typing import Any
+
+import psutil
+
+TOLERANCE_S = 1.0  # the boot time is known to whole seconds
 
 
 def this_worker() -> dict[str, Any]:
-    """What a trial remembers of the process that runs it."""
-    pid = os.getpid()
-    return {"host": socket.gethostname(), "pid": pid, "began": _began(pid)}
+    """The record of this process that its trials carry."""
+    process = psutil.Process()
+    return {"host": socket.gethostname(), "pid": process.pid, "began": _created_at(process)}
 
 
-def is_gone(worker: dict[str, Any]) -> bool:
-    """Whether the process has ended; one on another host may be alive for all we know."""
+def has_ended(worker: dict[str, Any]) -> bool:
+    """Whether the process has ended; False for one on another host, which cannot be checked."""
     if worker["host"] != socket.gethostname():
         return False
     try:
-        os.kill(worker["pid"], 0)
-    except ProcessLookupError:
+        process = psutil.Process(worker["pid"])
+        # A process whose parent has not collected it is still listed.
+        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return True
+        created_at = _created_at(process)
+    except psutil.NoSuchProcess:
         return True
-    except PermissionError:  # someone else's process: it is there
-        pass
-    # A process that nobody waited for is still listed; and the number may be another's by now.
-    return _has_ended(worker["pid"]) or _began(worker["pid"]) != worker["began"]
+    except psutil.AccessDenied:  # another user's process: it exists
+        return False
+    # The system reuses process numbers.
+    recorded = _recorded_at(worker["began"])
+    return recorded is not None and abs(created_at - recorded) > TOLERANCE_S
 
 
-def _began(pid: int) -> str | None:
-    """When the process began, in the kernel's ticks; None where the kernel does not tell."""
-    fields = _status(pid)
-    return fields[19] if fields else None
+def _created_at(process: psutil.Process) -> float:
+    """When the process was created, in seconds; setting the clock does not change it.
+
+    On Linux it counts from the boot, since psutil adds a boot time that moves with the clock.
+    """
+    return process.create_time() - (psutil.boot_time() if psutil.LINUX else 0.0)
 
 
-def _has_ended(pid: int) -> bool:
-    fields = _status(pid)
-    return bool(fields) and fields[0] in ("Z", "X")
+def _recorded_at(began: float | str | None) -> float | None:
+    """A record's `began` in seconds: earlier versions stored Linux's clock ticks as text, or None.
 
-
-def _status(pid: int) -> list[str]:
-    """Linux's fields of a process, from its state on; empty elsewhere."""
-    try:
-        # The name before them, in parentheses, may hold blanks and parentheses.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []
+    Ticks count from the boot as well, so that a trial of an earlier version is judged correctly.
+    """
+    return int(began) / os.sysconf("SC_CLK_TCK") if isinstance(began, str) else began

@@ -9,8 +9,8 @@ import pytest
 import torch
 from pytest import approx
 from recsys_search.model.evaluation.prediction_errors import (
-    BesideNoise,
-    beside_noise,
+    NoiseFloorGap,
+    compare_to_noise_floor,
     prediction_errors,
 )
 
@@ -69,7 +69,9 @@ def test_millions_of_small_errors_are_summed_in_double_precision():
 
 
 def beside(predicted, rating, expected):
-    return beside_noise(*(torch.as_tensor(column) for column in (predicted, rating, expected)))
+    return compare_to_noise_floor(
+        *(torch.as_tensor(column) for column in (predicted, rating, expected))
+    )
 
 
 def noisy_ratings(n):
@@ -89,8 +91,8 @@ def test_the_floor_by_hand():
 
 
 def test_nothing_is_said_of_an_unknown_floor():
-    told = beside_noise(torch.tensor([4.0]), torch.tensor([3.0]), None)
-    assert told == BesideNoise(noise_rmse=None, above_floor=None, above_floor_se=None, leak=None)
+    told = compare_to_noise_floor(torch.tensor([4.0]), torch.tensor([3.0]), None)
+    assert told == NoiseFloorGap(noise_rmse=None, above_floor=None, above_floor_se=None, leak=None)
 
 
 def test_the_expected_ratings_are_on_their_own_floor():

@@ -21,10 +21,10 @@ from recsys_search.model.evaluation.ranking import (
     at_k,
     full_catalogue,
     held_out_rated,
+    min_relevant_rating,
     neutral_order,
     places,
     random_hits,
-    relevant_from,
     top,
 )
 from recsys_search.model.store.train_store import Pairs, TrainStore
@@ -151,7 +151,7 @@ def test_ties_are_settled_by_a_shuffle_that_is_always_the_same(few):
     ("scale", "stars"), [((0.5, 5), 4), ((1, 5), 4), ((1, 10), 8), ((0, 1), 0.8)]
 )
 def test_relevant_is_four_of_five_stars(scale, stars):
-    assert relevant_from(Scale(*scale)) == stars
+    assert min_relevant_rating(Scale(*scale)) == stars
 
 
 # --- over the films that a user rated --------------------------------------------------------
@@ -255,14 +255,14 @@ def test_a_net_is_asked_for_a_sample_of_users_and_says_so(split, monkeypatch):
     part = split.validation
     everyone = full_catalogue(ToldPairByPair(store, table), part)
     assert everyone == full_catalogue(Told(store, table), part)
-    monkeypatch.setattr(ranking, "MOST_USERS", 7)
+    monkeypatch.setattr(ranking, "MAX_USERS", 7)
     told = full_catalogue(ToldPairByPair(store, table), part)
     assert told["users"] == told["users_sampled"] == 7 < everyone["users"]
     assert told["users_left_out"] == everyone["users_left_out"]
     assert told["random"] != everyone["random"]
     assert told == full_catalogue(ToldPairByPair(store, table), part)
     assert everyone == full_catalogue(Told(store, table), part)
-    monkeypatch.setattr(ranking, "MOST_PAIRS_ON_CPU", 3 * store.n_films)
+    monkeypatch.setattr(ranking, "MAX_PAIRS_ON_CPU", 3 * store.n_films)
     assert full_catalogue(ToldPairByPair(store, table), part)["users_sampled"] == 3
 
 
@@ -390,8 +390,6 @@ def test_batches_of_users_do_not_change_a_figure(split, small_config, lively, mo
 
 
 def test_only_a_net_is_run_on_each_pair():
-    assert ["hybrid"] == [
-        name
-        for name in architecture_names()
-        if not find_architecture(name).model.scores_by_product
-    ]
+    assert [
+        name for name in architecture_names() if not find_architecture(name).model.scores_by_product
+    ] == ["hybrid"]

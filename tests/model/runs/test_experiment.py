@@ -8,11 +8,12 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from recsys_search.data.sets.datasets import DATASETS
-from recsys_search.data.splits.spec import (SplitSpec)
+from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.errors import ConfigError, DataError, OutputError
+from recsys_search.model.architectures.configs import build_config, config_fields
 from recsys_search.model.architectures.table import architecture_names
-from recsys_search.model.architectures.configs import (build_config, config_fields)
-from recsys_search.model.runs.experiment import (Experiment, environment, read_experiment, write_experiment)
+from recsys_search.model.runs.environment import environment
+from recsys_search.model.runs.experiment import Experiment, read_experiment, write_experiment
 
 
 @pytest.fixture
@@ -210,7 +211,7 @@ COMPLAINTS = [
     (
         "data:\n",
         "seed: 3\ndata:\n",
-        " line 7: seed: unknown key; choose from config, data, origin, ",
+        " line 7: seed: unknown key; choose from config, data, metric, ",
     ),
     ("data:\n", "origin: []\ndata:\n", " line 7: origin must be a table, got []"),
     (GOOD, "config: 3\ndata: {dataset: demo}\n", " line 1: config must be a table, got 3"),

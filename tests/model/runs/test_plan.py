@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from recsys_search.data.splits.spec import (SplitSpec)
+from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.errors import ConfigError, DataError, OptionError
-from recsys_search.model.architectures.configs import (build_config)
+from recsys_search.model.architectures.configs import build_config
 from recsys_search.model.runs.experiment import Experiment, write_experiment
 from recsys_search.model.runs.plan import new_run_folder, plan_experiment
 

@@ -10,19 +10,19 @@ import pytest
 import torch
 from pytest import approx
 from recsys_search.commands.terminal import evaluation
-from recsys_search.data.sets.datasets import DATASETS
 from recsys_search.data.formats.pairs import AskedPairs
-from recsys_search.data.splits.spec import (SplitSpec)
-from recsys_search.data.splits.split import (open_test, split_ratings)
+from recsys_search.data.sets.datasets import DATASETS
+from recsys_search.data.splits.spec import SplitSpec
+from recsys_search.data.splits.split import open_test, split_ratings
 from recsys_search.errors import ConfigError, DataError, RunError
 from recsys_search.model.evaluation import ranking
+from recsys_search.model.evaluation.ranking import full_catalogue, held_out_rated
+from recsys_search.model.runs.experiment import Experiment, read_experiment, write_experiment
+from recsys_search.model.runs.run import Run
+from recsys_search.model.runs.train_run import train_run
 from recsys_search.model.training import training
 from recsys_search.model.training.quality import Quality
-from recsys_search.model.runs.experiment import Experiment, read_experiment, write_experiment
-from recsys_search.model.evaluation.ranking import full_catalogue, held_out_rated
 from recsys_search.model.training.reports import best_report, read_reports
-from recsys_search.model.runs.run import (Run)
-from recsys_search.model.runs.train_run import (train_run)
 
 SPEC = SplitSpec(seed=3)
 FILES = ["config.yaml", "reports.jsonl", "weights.safetensors"]
@@ -222,7 +222,7 @@ def test_an_evaluation_ranks_in_both_protocols(folder, demo, split):
 
 @pytest.mark.parametrize("architecture", ["two_tower", "hybrid"])
 def test_an_evaluation_reads_well_in_80_columns(tmp_path, small_config, monkeypatch, architecture):
-    monkeypatch.setattr(ranking, "MOST_USERS", 5)
+    monkeypatch.setattr(ranking, "MAX_USERS", 5)
     experiment = Experiment(
         config=small_config(architecture, max_epochs=1), dataset="demo", split=SPEC
     )
@@ -279,7 +279,7 @@ def test_a_folder_in_the_way_is_refused_before_training(tmp_path, experiment):
     out.mkdir()
     with pytest.raises(RunError) as caught:
         train_run(experiment, out, device="cpu", on_epoch=pytest.fail)
-    assert str(caught.value) == f"{out} is there already; choose another --out, or remove it"
+    assert str(caught.value) == f"{out} already exists; choose another --out, or remove it"
     assert not list(out.iterdir())
 
 
@@ -294,12 +294,12 @@ def test_a_training_that_fails_leaves_nothing_behind(tmp_path, experiment):
 
 def test_a_training_that_diverges_says_what_to_lower(tmp_path, small_config, monkeypatch):
     nowhere = Quality(mse=nan, rmse=nan, loss=nan)
-    monkeypatch.setattr(training, "evaluate", lambda *args: nowhere)
+    monkeypatch.setattr(training, "evaluate", lambda *args, **options: nowhere)
     experiment = Experiment(config=small_config(learning_rate=0.5), dataset="demo", split=SPEC)
     with pytest.raises(RunError) as caught:
         train_run(experiment, tmp_path / "a", device="cpu")
     assert str(caught.value) == (
-        "training diverged: no epoch came to a finite validation RMSE; lower learning_rate (0.5)"
+        "training diverged: no epoch had a finite validation RMSE; lower learning_rate (0.5)"
     )
     assert not list(tmp_path.iterdir())
 
@@ -382,5 +382,5 @@ def test_a_run_whose_config_was_broken_says_where(folder):
 def test_a_place_that_cannot_hold_a_run_is_told_before_training(tmp_path, experiment):
     (tmp_path / "file").write_text("")
     out = tmp_path / "file" / "a"
-    with pytest.raises(RunError, match=rf"^{out} cannot be made"):
+    with pytest.raises(RunError, match=rf"^{out} cannot be created"):
         train_run(experiment, out, device="cpu", on_epoch=pytest.fail)

@@ -39,7 +39,7 @@ def test_an_unknown_device_is_refused(name):
 def test_a_gpu_that_is_not_there_is_refused(name):
     with pytest.raises(ConfigError) as caught:
         resolve_device(name)
-    assert str(caught.value) == f"device {name} is not there: torch sees 0 GPUs; use cpu"
+    assert str(caught.value) == f"no device {name}: torch sees 0 GPUs; use cpu"
 
 
 def test_half_precision_with_a_loss_scaler_is_refused_on_a_cpu():

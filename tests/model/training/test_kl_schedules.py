@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 from pytest import approx
-from recsys_search.model.architectures.configs import (build_config)
+from recsys_search.model.architectures.configs import build_config
 from recsys_search.model.training.elbo import KlCost
-from recsys_search.model.training.kl_schedules import Controlled, build_schedule
+from recsys_search.model.training.kl_schedules import ControlledWeight, build_schedule
 from recsys_search.model.training.training import Training
 
 CPU = torch.device("cpu")
@@ -74,7 +74,7 @@ def test_the_cost_of_the_kl_is_beta_above_the_free_bits(schedule):
 
 @pytest.fixture
 def controller():
-    return Controlled(config_of("controller", kl_target=10.0), CPU)
+    return ControlledWeight(config_of("controller", kl_target=10.0), CPU)
 
 
 def follow(controller, kls):
@@ -109,7 +109,7 @@ def test_the_controller_outlives_a_kl_that_is_not_finite(controller):
 
 
 def test_the_controller_goes_on_from_its_state(controller):
-    other = Controlled(config_of("controller", kl_target=10.0), CPU)
+    other = ControlledWeight(config_of("controller", kl_target=10.0), CPU)
     follow(controller, [30.0, 5.0, 12.0])
     other.state = controller.state
     assert follow(other, [7.0, 9.0]) == follow(controller, [7.0, 9.0])

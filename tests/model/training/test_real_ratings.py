@@ -8,7 +8,7 @@ import pytest
 from recsys_search.data.sets.datasets import load_ratings
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import split_ratings
-from recsys_search.model.architectures.configs import (build_config)
+from recsys_search.model.architectures.configs import build_config
 from recsys_search.model.runs.experiment import Experiment
 from recsys_search.model.runs.run import Run
 from recsys_search.model.runs.train_run import train_run

@@ -21,7 +21,7 @@ def report(epoch, val_rmse=1.0, **values):
     numbers |= {
         name: {"user": 3, "film": 4} for name in ("active_units", "eval_kl", "shuffle_cost")
     }
-    numbers |= {"gpu_utilisation": None, "gpu_memory_share": None}
+    numbers |= {"gpu_utilisation": None, "gpu_memory_share": None, "metrics": {}}
     return EpochReport(**{**numbers, "epoch": epoch, "val_rmse": val_rmse, **values})
 
 

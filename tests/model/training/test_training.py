@@ -13,7 +13,7 @@ import pytest
 import torch
 from pytest import approx
 from recsys_search.errors import ConfigError
-from recsys_search.model.architectures.models import (build_model)
+from recsys_search.model.architectures.models import build_model
 from recsys_search.model.store.train_store import TrainStore
 from recsys_search.model.training import fitting
 from recsys_search.model.training import training as training_module
@@ -170,11 +170,11 @@ def prescribed(monkeypatch, val_rmses):
     """Validation RMSEs as if the model had reached them; those of the train split stay."""
     left = iter(val_rmses)
 
-    def told(model, pairs, rating, shared, kl_cost):
-        quality = evaluate(model, pairs, rating, shared, kl_cost)
+    def prescribe(model, pairs, rating, shared, kl_cost, **options):
+        quality = evaluate(model, pairs, rating, shared, kl_cost, **options)
         return quality._replace(rmse=next(left)) if (pairs.row < 0).all() else quality
 
-    monkeypatch.setattr(training_module, "evaluate", told)
+    monkeypatch.setattr(training_module, "evaluate", prescribe)
 
 
 def test_the_best_epochs_weights_are_kept_not_the_last_ones(split, small_config, monkeypatch):

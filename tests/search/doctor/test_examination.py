@@ -534,7 +534,7 @@ def test_a_gpu_that_was_asked_for_and_is_not_there_is_told(checks):
     found = checks(device="cuda")
     assert told(found["device"]) == (
         True,
-        "device cuda is not there: torch sees 0 GPUs",
+        "no device cuda: torch sees 0 GPUs",
         "use cpu",
     )
     assert found["cuda"].ok

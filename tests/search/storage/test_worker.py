@@ -6,14 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import psutil
 import pytest
-from recsys_search.search.storage.worker import is_gone, this_worker
+from recsys_search.search.storage.worker import has_ended, this_worker
 
 
 @pytest.fixture
 def process():
-    """A process that waits, and its own idea of itself."""
+    """A process that prints its own record and waits."""
     script = (
         "import json, sys; from recsys_search.search.storage.worker import this_worker; "
         "print(json.dumps(this_worker()), flush=True); sys.stdin.read()"
@@ -33,30 +35,66 @@ def worker_of(process):
     return json.loads(process.stdout.readline())
 
 
-def test_this_process_is_not_gone():
+def test_this_process_has_not_ended():
     assert this_worker()["pid"] == os.getpid()
-    assert not is_gone(this_worker())
+    assert not has_ended(this_worker())
 
 
-def test_a_process_is_gone_once_it_has_ended(process):
+def test_a_killed_process_has_ended(process):
     worker = worker_of(process)
-    assert not is_gone(worker)
+    assert not has_ended(worker)
     process.kill()
     process.wait()
-    assert is_gone(worker)
+    assert has_ended(worker)
 
 
-def test_a_process_that_ended_and_was_not_waited_for_is_gone(process):
+def test_a_process_that_ended_and_was_not_waited_for_has_ended(process):
     worker = worker_of(process)
     process.kill()
     process.stdout.read()  # to its end, which comes when the process ends
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    assert is_gone(worker)
+    assert has_ended(worker)
 
 
-def test_another_process_that_was_given_the_number_is_not_the_same():
-    assert is_gone({**this_worker(), "began": "1"})
+@pytest.mark.parametrize("began", [1.0, "1"])
+def test_another_process_with_the_same_number_is_not_the_worker(began):
+    assert has_ended({**this_worker(), "began": began})
+
+
+def test_the_creation_time_matches_across_processes_and_only_within_a_second(process):
+    worker = worker_of(process)
+    assert not has_ended({**worker, "began": worker["began"] + 0.9})
+    assert has_ended({**worker, "began": worker["began"] + 1.1})
+
+
+def test_setting_the_clock_does_not_change_a_workers_creation_time(monkeypatch):
+    worker = this_worker()
+    boot_time = psutil.boot_time()
+    monkeypatch.setattr(psutil, "boot_time", lambda: boot_time + 3600)
+    monkeypatch.setattr("psutil._psplatform.boot_time", lambda: boot_time + 3600)
+    assert not has_ended(worker)
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="earlier versions stored ticks on Linux alone")
+def test_a_record_of_an_earlier_version_is_judged_by_its_ticks():
+    """Field 22 of /proc/PID/stat; the name before it holds no blank here."""
+    ticks = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+    assert not has_ended({**this_worker(), "began": ticks})
+    assert has_ended({**this_worker(), "began": str(int(ticks) + 1000)})
+
+
+def test_a_record_without_a_creation_time_is_judged_by_its_number():
+    """Earlier versions stored None where the system is not Linux."""
+    assert not has_ended({**this_worker(), "began": None})
+
+
+def test_another_users_process_exists(monkeypatch):
+    def refuse(process):
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "status", refuse)
+    assert not has_ended({**this_worker(), "began": 1.0})
 
 
 def test_a_process_on_another_host_may_be_alive():
-    assert not is_gone({**this_worker(), "host": "elsewhere", "began": "1"})
+    assert not has_ended({**this_worker(), "host": "elsewhere", "began": 1.0})
