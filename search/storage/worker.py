@@ -1,4 +1,4 @@
-"""Which process runs a trial, and whether it is still alive."""
+"""The process that runs a trial, and whether it is still alive."""
 
 from __future__ import annotations
 
@@ -8,45 +8,40 @@ from typing import Any
 
 import psutil
 
-TOLERANCE_S = 1.0  # the boot time is known to whole seconds
+TOLERANCE_S = 1.0  # between two readings of one process's start
 
 
 def this_worker() -> dict[str, Any]:
-    """The record of this process that its trials carry."""
-    process = psutil.Process()
-    return {"host": socket.gethostname(), "pid": process.pid, "began": _created_at(process)}
+    """The identity of this process, as a trial stores it."""
+    pid = os.getpid()
+    return {"host": socket.gethostname(), "pid": pid, "began": _began(psutil.Process(pid))}
 
 
 def has_ended(worker: dict[str, Any]) -> bool:
-    """Whether the process has ended; False for one on another host, which cannot be checked."""
+    """Whether the process has ended; one on another host counts as alive."""
     if worker["host"] != socket.gethostname():
         return False
     try:
         process = psutil.Process(worker["pid"])
-        # A process whose parent has not collected it is still listed.
-        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
-            return True
-        created_at = _created_at(process)
+        # A zombie has ended, though its parent has not waited for it yet.
+        return process.status() == psutil.STATUS_ZOMBIE or not _is_same(process, worker["began"])
     except psutil.NoSuchProcess:
         return True
     except psutil.AccessDenied:  # another user's process: it exists
         return False
-    # The system reuses process numbers.
-    recorded = _recorded_at(worker["began"])
-    return recorded is not None and abs(created_at - recorded) > TOLERANCE_S
 
 
-def _created_at(process: psutil.Process) -> float:
-    """When the process was created, in seconds; setting the clock does not change it.
+def _began(process: psutil.Process) -> float:
+    """Seconds from boot to the start of the process.
 
-    On Linux it counts from the boot, since psutil adds a boot time that moves with the clock.
+    Not the time of day, which moves when the clock is set: a live worker would look like another.
     """
-    return process.create_time() - (psutil.boot_time() if psutil.LINUX else 0.0)
+    return float(process.create_time() - psutil.boot_time())
 
 
-def _recorded_at(began: float | str | None) -> float | None:
-    """A record's `began` in seconds: earlier versions stored Linux's clock ticks as text, or None.
+def _is_same(process: psutil.Process, began: float | str | None) -> bool:
+    """Whether the process started then; its number may have been given to a new process since.
 
-    Ticks count from the boot as well, so that a trial of an earlier version is judged correctly.
+    Text is what an earlier version stored: a worker of that version cannot be running any more.
     """
-    return int(began) / os.sysconf("SC_CLK_TCK") if isinstance(began, str) else began
+    return isinstance(began, float) and abs(_began(process) - began) < TOLERANCE_S
