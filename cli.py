@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from .base.messages import in_a_line
+from .base.messages import format_error
 from .commands import best, dashboard, data, doctor, start, studies, train
 from .commands.terminal.output import notify
 from .errors import NothingYet, OptionError, RecsysSearchError
@@ -61,5 +61,6 @@ def main(args: list[str] | None = None) -> None:
         if isinstance(error, RecsysSearchError):
             notify(f"error: {error}")
         else:
-            notify(f"error: {in_a_line(error)} (a traceback: recsys-search --debug {args[0]} ...)")
+            traceback = f"recsys-search --debug {args[0]} ..."
+            notify(f"error: {format_error(error)} (traceback: {traceback})")
         sys.exit(EXIT_CODES.get(type(error), 1))

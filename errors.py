@@ -1,12 +1,12 @@
-"""Every error that its reader can mend, as one map. Each is told in one line.
+"""Every error that a user can fix, as one map. Each is shown in one line.
 
 RecsysSearchError
 ├── DataError         ratings that cannot be read, or are not the expected ones
-├── ConfigError       a config, a study file or a space that does not hold together
-│   └── OptionError   a value on the command line that cannot be meant (exit code 2)
-├── StudyError        a study that is not there, or is another than the one asked for
-│   └── NothingYet    a study without a completed trial (exit code 3)
-├── RunError          a run folder that is missing, incomplete or in the way
+├── ConfigError       an invalid config, study file or search space
+│   └── OptionError   an invalid value on the command line (exit code 2)
+├── StudyError        a study that does not exist, or was created with other settings
+│   └── NothingYet    nothing to show yet: no study, or no completed trial (exit code 3)
+├── RunError          a run folder that is missing, incomplete or already used
 └── OutputError       a file that cannot be written
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RecsysSearchError(Exception):
-    """Names the culprit, its value and what would work."""
+    """Its message names what is wrong, the value, and what to do."""
 
 
 class DataError(RecsysSearchError):
@@ -27,7 +27,7 @@ class DataError(RecsysSearchError):
 
 
 class ConfigError(RecsysSearchError):
-    """Its `at` leads to the culprit in a config, by keys and places in lists, where it is known."""
+    """`at` is the path to the wrong value in a config: keys and list positions, if known."""
 
     def __init__(self, message: str, at: tuple[str | int, ...] = ()) -> None:
         super().__init__(message)
@@ -42,7 +42,7 @@ class StudyError(RecsysSearchError):
     pass
 
 
-class NothingYet(StudyError):  # noqa: N818 - a state of the study, no fault of anyone's
+class NothingYet(StudyError):  # noqa: N818 - a state of the study, not a mistake
     pass
 
 

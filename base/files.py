@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and the room for them."""
+"""Files that are written completely or not at all, and the disk space for them."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from ..errors import OutputError
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is such a file; False also for what is no path at all."""
+    """Whether the file exists; False also for an invalid path."""
     try:
         return path.is_file()
-    except OSError:  # its name is too long
+    except OSError:  # for example, the name is too long
         return False
 
 
 def is_folder(path: Path) -> bool:
-    """Whether there is such a folder; False also for what is no path at all."""
+    """Whether the folder exists; False also for an invalid path."""
     try:
         return path.is_dir()
     except OSError:
         return False
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Has `write` make the file elsewhere in its folder, and moves it to its place.
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` create the file beside its target, then rename it into place.
 
     Raises:
-        OutputError: it cannot be written there.
+        OutputError: the file cannot be written.
     """
     try:
         if path.is_dir():
@@ -42,15 +42,15 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written: {error.strerror or error}; "
-            "name a file in a folder that is there"
+            "name a file in an existing folder"
         ) from None
 
 
 def check_writable(folder: Path) -> None:
-    """Makes a file in `folder` that is gone again.
+    """Create a temporary file in `folder` and remove it.
 
     Raises:
-        OutputError: there is no such folder, or no file can be made in it.
+        OutputError: the folder does not exist, or no file can be created in it.
     """
     try:
         with TemporaryFile(dir=folder):
@@ -58,16 +58,16 @@ def check_writable(folder: Path) -> None:
     except OSError as error:
         raise OutputError(
             f"folder {folder} cannot be written: {error.strerror or error}; "
-            "choose another one, or ask its owner for the right"
+            "choose another folder, or ask its owner for write access"
         ) from None
 
 
 def nearest_folder(path: Path) -> Path:
-    """The path, or the first above it that is there."""
+    """The path, or its nearest parent that exists."""
     path = path.absolute()
     return path if path.exists() else nearest_folder(path.parent)
 
 
 def free_bytes(path: Path) -> int:
-    """Room where the path is, or will be."""
+    """Free disk space at the path, which need not exist yet."""
     return shutil.disk_usage(nearest_folder(path)).free

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, heeded where nothing is lost."""
+"""Ctrl-C and SIGTERM, handled at a point where nothing is lost."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from types import FrameType
 
 
 class Interrupts:
-    """The first signal is noted, for whoever looks at the end of an epoch; the second raises.
+    """Records the first signal, for the caller to check after each epoch; the second one raises.
 
     Attributes:
         received: the first signal's name, or None.
     """
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        """Args: tell: given a sentence when the first signal comes."""
+    def __init__(self, notify: Callable[[str], None]) -> None:
+        """Args: notify: called with a message at the first signal."""
         self.received: str | None = None
-        self._tell = tell
+        self._notify = notify
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """Catches signals within the block; a second one leaves it at once."""
+        """Catch signals within the block; a second one leaves the block at once."""
         if threading.current_thread() is not threading.main_thread():
-            yield  # only the main thread may set handlers
+            yield  # only the main thread can set handlers
             return
         before = {
             number: signal.signal(number, self._handle)
@@ -40,11 +40,11 @@ class Interrupts:
                 signal.signal(number, handler)
 
     def leave(self) -> None:
-        """Ends the process the way its signal asked for, if there was one.
+        """End the process as its signal demands, if there was one.
 
         Raises:
-            KeyboardInterrupt: it was SIGINT.
-            SystemExit: 143, it was SIGTERM.
+            KeyboardInterrupt: after SIGINT.
+            SystemExit: 143, after SIGTERM.
         """
         if self.received == "SIGINT":
             raise KeyboardInterrupt
@@ -55,4 +55,4 @@ class Interrupts:
         if self.received:
             raise KeyboardInterrupt
         self.received = signal.Signals(number).name
-        self._tell(f"{self.received}: ending after this epoch; once more to leave at once")
+        self._notify(f"{self.received}: stopping after this epoch; repeat to stop at once")

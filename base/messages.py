@@ -1,4 +1,4 @@
-"""How an error message shows names, values and what pydantic found."""
+"""How error messages show names, values, other errors, and what pydantic found."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ if TYPE_CHECKING:
 
 
 def quoted(value: object) -> str:
-    """A value as an error names it: on one line, and not too long for one."""
+    """A value as an error shows it: on one line, cut if it is long."""
     return _cut(repr(value), 80)
 
 
-def plain(name: object, most: int = 60) -> str:
-    """A name as an error names it: without quotes, unless it would not stay on its line."""
+def printable(name: object, max_length: int = 60) -> str:
+    """A name as an error shows it: without quotes, unless it has unprintable characters."""
     text = str(name)
-    return _cut(text if text.isprintable() else repr(text), most)
+    return _cut(text if text.isprintable() else repr(text), max_length)
 
 
-def near(name: object, known: Iterable[str]) -> str:
-    """The end of an error on a name: the one that was meant, or all there are."""
+def suggest(name: object, known: Iterable[str]) -> str:
+    """The remedy for an unknown name: the closest known one, or all of them."""
     names = list(known)
     close = get_close_matches(str(name), names, n=1)
     if close:
-        return f"; did you mean {plain(close[0])}?"
-    return f"; choose from {plain(', '.join(names), 400)}"
+        return f"; did you mean {printable(close[0])}?"
+    return f"; choose from {printable(', '.join(names), 400)}"
 
 
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+def _cut(text: str, max_length: int) -> str:
+    return text if len(text) <= max_length else f"{text[: max_length - 3]}..."
 
 
-def in_a_line(error: BaseException, most: int = 500) -> str:
-    """Someone else's error: its kind, and its text on one line."""
+def format_error(error: BaseException, max_length: int = 500) -> str:
+    """An error from outside of this package: its type, and its text on one line."""
     text = " ".join(str(error).split())
     kind = type(error).__name__
-    return _cut(f"{kind}: {text}" if text else kind, most)
+    return _cut(f"{kind}: {text}" if text else kind, max_length)
 
 
-# pydantic's words for what is wrong, in the form "NAME must be ..., got VALUE".
+# pydantic's error types, as they read in "NAME must be ..., got VALUE".
 _DEMANDS = {
     "greater_than": "greater than {gt}",
     "greater_than_equal": "at least {ge}",
@@ -71,28 +71,28 @@ _DEMANDS = {
 }
 
 
-def one_line(error: ValidationError) -> str:
-    """The first thing that pydantic found wrong: `dropout must be less than 1, got 1.5`."""
-    return describe(error.errors()[0])
+def format_validation_error(error: ValidationError) -> str:
+    """The first error that pydantic found: `dropout must be less than 1, got 1.5`."""
+    return describe_detail(error.errors()[0])
 
 
-def told(detail: Any) -> str:
+def format_detail(detail: Any) -> str:
     """One entry of `ValidationError.errors()`: `space hybrid.dropout: low 0.5 is above high 0.2`.
 
-    Places in a list are left out, because the line says them.
+    Positions in a list are left out, because the message names the line.
     """
     names = [part for part in detail["loc"] if isinstance(part, str)]
     if detail["type"] != "value_error":
         before, names = names[:-1], names[-1:]
-        message = describe({**detail, "loc": names})
+        message = describe_detail({**detail, "loc": names})
     else:
         before, message = names, str(detail["ctx"]["error"])
-    return f"{' '.join(map(plain, before))}: {message}" if before else message
+    return f"{' '.join(map(printable, before))}: {message}" if before else message
 
 
-def describe(detail: Any) -> str:
-    """One entry of `ValidationError.errors()` in this project's words."""
-    name = ".".join(map(plain, detail["loc"])) or "the file"
+def describe_detail(detail: Any) -> str:
+    """One entry of `ValidationError.errors()`, without the path to it."""
+    name = ".".join(map(printable, detail["loc"])) or "the file"
     kind, value = detail["type"], quoted(detail.get("input"))
     if kind in ("unexpected_keyword_argument", "extra_forbidden"):
         return f"no field named {name!r}"

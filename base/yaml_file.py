@@ -1,4 +1,8 @@
-"""YAML that remembers its lines, so that an error can say where the culprit stands."""
+"""YAML with line numbers, so that an error names the line.
+
+Hand-written on top of PyYAML: libraries with line numbers (ruamel.yaml) neither limit aliases nor
+return plain values, and PyYAML alone accepts duplicate keys and reads YAML 1.1 scalars.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +15,22 @@ import yaml
 from pydantic import ValidationError
 
 from ..errors import ConfigError
-from .messages import plain, told
+from .messages import format_detail, printable
 
-# Far beyond any study. They keep a dataset named by mistake, or aliases of aliases of aliases,
-# from taking minutes or all of the memory.
+# Far beyond any study. They protect against a dataset named by mistake and against nested aliases,
+# which would take minutes or all of the memory.
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 50
 MAX_VALUES = 100_000
 
 
 class YamlFile:
-    """A mapping read from a YAML file: `data`, and the line of every key in it.
+    """A mapping read from a YAML file: `data`, and the line of every key.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ConfigError: not UTF-8, not YAML, empty, no mapping, a key that stands there twice or is no
-            text, a tag, or more than one file should hold.
+        FileNotFoundError: the file does not exist.
+        ConfigError: not UTF-8, not YAML, empty, not a mapping, a key that is repeated or not text,
+            a tag, or a file beyond the limits above.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,21 +41,21 @@ class YamlFile:
             raise self._error(fault.line, str(fault)) from None
 
     def refusal(self, error: ValidationError) -> ConfigError:
-        """pydantic's first error, with the line on which its culprit stands."""
+        """pydantic's first error, with its line."""
         detail = error.errors()[0]
-        return self.refusal_at(detail["loc"], told(detail))
+        return self.refusal_at(detail["loc"], format_detail(detail))
 
     def refusal_at(self, at: Sequence[str | int], message: str) -> ConfigError:
-        """An error on the value that these keys and places in lists lead to."""
+        """An error on the value at this path of keys and list positions."""
         return self._error(self._line_of(at), message)
 
     def _line_of(self, at: Sequence[str | int]) -> int | None:
-        """The line of the deepest key on the way that the file has, if it has one."""
+        """The line of the deepest part of the path that the file has; None if it has none."""
         node: yaml.Node = self._root
         line = None
         for part in at:
             if isinstance(node, yaml.MappingNode):
-                # The last of two: what a merge key brings comes before the mapping's own.
+                # The last of two: keys from a merge come before the mapping's own.
                 for key, child in reversed(node.value):
                     if key.value == part:
                         line, node = key.start_mark.line, child
@@ -67,11 +71,11 @@ class YamlFile:
 
 
 def dump_yaml(document: dict[str, Any]) -> str:
-    """A document of plain values as text that `YamlFile`, or any other reader, takes for it."""
+    """A document of plain values as text that `YamlFile` and any other YAML reader understand."""
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
-class _Fault(Exception):  # noqa: N818 - becomes a ConfigError once it has the file's name
+class _Fault(Exception):  # noqa: N818 - becomes a ConfigError with the file's name
     def __init__(self, line: int | None, message: str) -> None:
         super().__init__(message)
         self.line = line  # counted from 0
@@ -84,10 +88,10 @@ def _read(path: Path) -> str:
     except FileNotFoundError:
         raise
     except OSError as error:
-        message = f"cannot be read: {error.strerror}; name a file that you may read"
+        message = f"cannot be read: {error.strerror}; name a readable file"
         raise _Fault(None, message) from None
     if len(raw) > MAX_BYTES:
-        message = f"over {MAX_BYTES // 1024} KiB, more than a config or a study holds"
+        message = f"over {MAX_BYTES // 1024} KiB, more than a config or study needs"
         raise _Fault(None, f"{message}; name another file")
     try:
         return raw.decode("utf-8-sig")
@@ -98,7 +102,7 @@ def _read(path: Path) -> str:
 
 
 def _parse(text: str) -> tuple[yaml.MappingNode, dict[str, Any]]:
-    """The text's root node and what it stands for."""
+    """The text's root node and its value."""
     try:
         loader = _Loader(text)
     except yaml.reader.ReaderError as error:
@@ -115,37 +119,37 @@ def _parse(text: str) -> tuple[yaml.MappingNode, dict[str, Any]]:
         return root, loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         raise _malformed(error) from None
-    except (ValueError, OverflowError):  # what PyYAML makes of "\UFFFFFFFF" and of %YAML 1.9...9
+    except (ValueError, OverflowError):  # PyYAML's reaction to "\UFFFFFFFF" and to %YAML 1.9...9
         message = "not valid YAML: a number in an escape or a directive is too large; lower it"
         raise _Fault(loader.line, message) from None
 
 
 def _malformed(error: yaml.MarkedYAMLError) -> _Fault:
-    problem, mark = plain(error.problem, 160), error.problem_mark
-    if error.context and (begun := error.context_mark):
-        there = "" if mark and mark.line == begun.line else f" from line {begun.line + 1}"
-        problem = f"{plain(error.context, 160)}{there}, {problem}"
+    problem, mark = printable(error.problem, 160), error.problem_mark
+    if error.context and (start := error.context_mark):
+        there = "" if mark and mark.line == start.line else f" from line {start.line + 1}"
+        problem = f"{printable(error.context, 160)}{there}, {problem}"
     remedy = "check indentation (spaces, no tabs), quotes, brackets and anchors"
     return _Fault(mark.line if mark else None, f"not valid YAML: {problem}; {remedy}")
 
 
 class _Extent(NamedTuple):
-    """How much a node stands for, its aliases written out."""
+    """The size of a node with its aliases expanded."""
 
     values: int
     depth: int
 
 
 def _check(node: yaml.Node, known: dict[int, _Extent | None]) -> _Extent:
-    """Refuses what PyYAML would take without a word, and what it would choke on.
+    """Refuse what PyYAML would silently accept, and what it could not handle.
 
     Args:
-        known: the extents of nodes by id; None while a node's own is being found.
+        known: extents of nodes by id; None for a node that is being measured.
     """
     if id(node) in known:
         extent = known[id(node)]
         if extent is None:
-            raise _Fault(_line(node), "holds an alias of itself; write the value out")
+            raise _Fault(_line(node), "contains an alias of itself; write the value out")
         return extent
     known[id(node)] = None
     below = [_check(child, known) for child in _children(node)]
@@ -156,7 +160,7 @@ def _check(node: yaml.Node, known: dict[int, _Extent | None]) -> _Extent:
     if extent.values > MAX_VALUES or extent.depth > MAX_DEPTH:
         raise _Fault(
             _line(node),
-            f"over {MAX_VALUES} values or {MAX_DEPTH} levels with its aliases written out; "
+            f"over {MAX_VALUES} values or {MAX_DEPTH} levels with aliases expanded; "
             "use fewer of them",
         )
     known[id(node)] = extent
@@ -172,10 +176,10 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
     for key, _ in node.value:
         if key.tag not in (_TEXT, _MERGE):
             found = key.value if isinstance(key, yaml.ScalarNode) else f"a {key.id}"
-            raise _Fault(_line(key), f"a key must be text, got {plain(found) or 'none'}")
+            raise _Fault(_line(key), f"a key must be text, got {printable(found) or 'none'}")
         if key.value in lines:
             first = lines[key.value] + 1
-            message = f"{plain(key.value)} stands on line {first} already; keep one of the two"
+            message = f"{printable(key.value)} is already on line {first}; keep one of the two"
             raise _Fault(_line(key), message)
         lines[key.value] = _line(key)
     return [value for _, value in node.value]
@@ -200,17 +204,17 @@ _SCALARS = {
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's plain scalars: 1e-4 is a number, and `no` and 2026-01-31 are text."""
+    """Reads YAML 1.2's plain scalars: 1e-4 is a number, `no` and 2026-01-31 are text."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own attribute
     _depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
-        """As PyYAML does, but without tags, and never so deep that Python gives up."""
+        """Like PyYAML, but without tags, and with a limit on the depth."""
         event = self.peek_event()
         if tag := getattr(event, "tag", None):
-            shown = plain(tag.replace(_STANDARD, "!!"))
-            message = f"{shown} is a tag, and none is taken; leave it out, and quote what is text"
+            shown = printable(tag.replace(_STANDARD, "!!"))
+            message = f"{shown} is a tag, and tags are not supported; remove it, and quote text"
             raise _Fault(event.start_mark.line, message)
         self._depth += 1
         if self._depth > MAX_DEPTH:
@@ -222,7 +226,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what is plain text to YAML 1.2 alone, or to YAML 1.1 alone."""
+    """Quotes text that only YAML 1.2, or only YAML 1.1, would read as text."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -234,16 +238,16 @@ for _tag, (_pattern, _starts) in _SCALARS.items():
 
 
 def _whole_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
-    """What fits into 64 bits: neither PyTorch nor a database takes more."""
+    """An integer of at most 64 bits: neither PyTorch nor a database holds more."""
     digits = node.value.replace("_", "")
-    # Python itself refuses to read thousands of digits.
+    # Python refuses to parse thousands of digits.
     if len(digits) > 20 or not -(2**63) <= int(digits) < 2**63:
-        raise _Fault(_line(node), f"{plain(digits)} is beyond 64 bits; write a smaller number")
+        raise _Fault(_line(node), f"{printable(digits)} exceeds 64 bits; write a smaller number")
     return int(digits)
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    """Between double quotes where a line would break: PyYAML itself loses some breaks."""
+    """Double-quoted if it has line breaks, some of which PyYAML would lose."""
     return dumper.represent_scalar(_TEXT, text, style=None if text.isprintable() else '"')
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 from contextlib import AbstractContextManager
 
+import psutil
 import torch
 
 from ...errors import ConfigError, OptionError
@@ -56,9 +56,13 @@ class Precision:
 
 
 def peak_memory_mib(device: torch.device) -> float:
-    """Of the GPU since `reset_peak_memory`, or of this process on a CPU."""
+    """Peak memory of the GPU since training started, or of this process on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset / 2**20
+    import resource  # not on Windows; psutil has no peak elsewhere
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 

@@ -80,8 +80,8 @@ class ControlledWeight:
     """Holds the raw KL at `kl_target` nats with a KL weight between 0 and `kl_weight`.
 
     A PI controller in velocity form: each step changes beta by the change of the proportional term
-    plus the integral's increment. No sum of errors can wind up while beta is at a bound: it leaves the
-    bound at the first step whose error points away from it.
+    plus the integral's increment. No sum of errors can wind up while beta is at a bound: it
+    leaves the bound at the first step whose error points away from it.
 
     Source: Shao et al. 2020, "ControlVAE", arXiv:2004.05988, section 3; errors are relative to the
     set point and gains to `kl_weight`, so that they fit any values of both.

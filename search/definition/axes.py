@@ -1,4 +1,4 @@
-"""One axis of a search space: a range or a choice, and how Optuna is asked for a value of it."""
+"""One axis of a search space: a range or a choice, and how Optuna suggests a value of it."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, StrictBool, model_validator
 
-from ...base.messages import plain, quoted
-from ...base.strict import Count, Number, Strict, Whole, fault
+from ...base.messages import printable, quoted
+from ...base.strict import Count, Number, Strict, Whole, error_at
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
 
-def _two(value: Any) -> Any:
+def _check_pair(value: Any) -> Any:
     if not isinstance(value, list | tuple) or len(value) != 2:
         raise ValueError(f"must be two numbers, [low, high], got {quoted(value)}")
     return value
 
 
-Two = BeforeValidator(_two)
+Pair = BeforeValidator(_check_pair)
 
 
-def _choice(value: Any) -> Any:
+def _check_choice(value: Any) -> Any:
     parts = value if isinstance(value, list | tuple) else [value]
     if not parts or not all(isinstance(part, Scalar) for part in parts):
         kinds = "text, a number, true or false, or a list of these"
@@ -33,7 +33,7 @@ def _choice(value: Any) -> Any:
 
 
 Scalar = bool | int | float | str
-Choice = Annotated[Scalar | tuple[Scalar, ...], BeforeValidator(_choice)]
+Choice = Annotated[Scalar | tuple[Scalar, ...], BeforeValidator(_check_choice)]
 
 
 class Axis(Strict):
@@ -46,19 +46,19 @@ class Axis(Strict):
         raise NotImplementedError
 
     def holds(self, value: Any) -> bool:
-        """Whether the value lies on the axis."""
+        """Whether the value is on the axis."""
         raise NotImplementedError
 
     def nearest(self, value: float) -> Any:
-        """The value of the axis that lies nearest; of two, the lower."""
+        """The nearest value on the axis; the lower one of two."""
         raise NotImplementedError
 
     def probes(self) -> tuple[Any, ...]:
-        """Values that the config must accept for it to accept all of them."""
+        """Values to test: a config that accepts them accepts the whole axis."""
         raise NotImplementedError
 
     def param_of(self, value: Any) -> Any:
-        """What Optuna stores for a value that lies on the axis."""
+        """What Optuna stores for a value on the axis."""
         return value
 
     def value_of(self, param: Any) -> Any:
@@ -67,7 +67,7 @@ class Axis(Strict):
 
 
 class FloatAxis(Axis):
-    bounds: Annotated[tuple[Number, Number], Two] = Field(alias="float")
+    bounds: Annotated[tuple[Number, Number], Pair] = Field(alias="float")
     log: StrictBool = False
 
     @model_validator(mode="after")
@@ -86,7 +86,7 @@ class FloatAxis(Axis):
 
     def probes(self) -> tuple[float, ...]:
         low, high = self.bounds
-        # The one between the ends is no whole number: a field that counts needs an int axis.
+        # The one between the bounds is not an integer: an integer field needs an int axis.
         return (low, high) if low == high else (low, high, low + (high - low) / math.e)
 
     def param_of(self, value: Any) -> float:
@@ -97,7 +97,7 @@ class FloatAxis(Axis):
 
 
 class IntAxis(Axis):
-    bounds: Annotated[tuple[Whole, Whole], Two] = Field(alias="int")
+    bounds: Annotated[tuple[Whole, Whole], Pair] = Field(alias="int")
     step: Count = 1
     log: StrictBool = False
 
@@ -106,10 +106,10 @@ class IntAxis(Axis):
         low, high = self.bounds
         _check_bounds(low, high, log=self.log, at="int")
         if self.log and self.step > 1:
-            raise fault("step and log exclude each other; leave one out", "step")
+            raise error_at("step and log exclude each other; remove one", "step")
         if rest := (high - low) % self.step:
-            raise fault(
-                f"{high} is no whole number of steps of {self.step} above {low}; "
+            raise error_at(
+                f"{high} is not a whole number of steps of {self.step} above {low}; "
                 f"end at {high - rest}",
                 "int",
             )
@@ -146,7 +146,7 @@ class ChoiceAxis(Axis):
         seen = set()
         for place, label in enumerate(map(_label, self.choices)):
             if label in seen:
-                raise fault(f"{shown(label)} stands there twice; keep one", "choice", place)
+                raise error_at(f"{shown(label)} is listed twice; keep one", "choice", place)
             seen.add(label)
         return self
 
@@ -164,7 +164,7 @@ class ChoiceAxis(Axis):
         return self.choices
 
     def param_of(self, value: Any) -> Any:
-        # The label itself: a config may hold 2.0 where the axis says 2.
+        # The axis's own label: a config may have 2.0 where the axis has 2.
         return next(label for label in self._by_label() if label == _label(value))
 
     def value_of(self, param: Any) -> Any:
@@ -174,38 +174,38 @@ class ChoiceAxis(Axis):
         return {_label(choice): choice for choice in self.choices}
 
     def __str__(self) -> str:
-        return f"one of {plain(', '.join(map(shown, self._by_label())), 300)}"
+        return f"one of {printable(', '.join(map(shown, self._by_label())), 300)}"
 
 
-FORMS: dict[str, type[Axis]] = {"float": FloatAxis, "int": IntAxis, "choice": ChoiceAxis}
+AXES: dict[str, type[Axis]] = {"float": FloatAxis, "int": IntAxis, "choice": ChoiceAxis}
 
 
 def read_axis(form: Any) -> Axis:
-    """The axis that a mapping such as `{float: [0, 1]}` describes."""
+    """The axis of a mapping such as `{float: [0, 1]}`."""
     if isinstance(form, Axis):
         return form
-    kinds = [kind for kind in FORMS if isinstance(form, Mapping) and kind in form]
+    kinds = [kind for kind in AXES if isinstance(form, Mapping) and kind in form]
     if len(kinds) != 1:
         raise ValueError(
             "an axis must be one of float, int and choice, such as {float: [0.1, 0.5]}, "
             f"got {quoted(form)}"
         )
-    return FORMS[kinds[0]].model_validate(form)
+    return AXES[kinds[0]].model_validate(form)
 
 
 def frozen(value: Any) -> Any:
-    """Lists as tuples, at every level."""
+    """The value with all lists as tuples, at every level."""
     return tuple(frozen(item) for item in value) if isinstance(value, list | tuple) else value
 
 
 def shown(value: Any) -> str:
-    """A value as an error names it, as a study file would write it."""
+    """A value as a study file writes it, for errors."""
     value = _label(value)
-    return {True: "true", False: "false"}[value] if isinstance(value, bool) else plain(value)
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else printable(value)
 
 
 def _label(value: Any) -> Any:
-    """Optuna stores no lists: [512, 256] becomes the text 512-256."""
+    """Optuna cannot store lists: [512, 256] becomes the text 512-256."""
     return "-".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
@@ -215,6 +215,6 @@ def _is_number(value: Any) -> bool:
 
 def _check_bounds(low: float, high: float, *, log: bool, at: str) -> None:
     if low > high:
-        raise fault(f"low {low:g} is above high {high:g}; write [low, high]", at)
+        raise error_at(f"low {low:g} is above high {high:g}; write [low, high]", at)
     if log and low <= 0:
-        raise fault(f"a log axis must start above 0, got {low:g}", at)
+        raise error_at(f"a log axis must start above 0, got {low:g}", at)

@@ -1,4 +1,4 @@
-"""What a study has cost, and what it may."""
+"""What a study may cost."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ Positive = Annotated[Number, Field(gt=0)]
 
 
 class Spending(NamedTuple):
-    """Attributes: seconds: wall clock in which at least one trial ran, over all starts."""
+    """What a study has cost.
+
+    Attributes:
+        seconds: wall-clock time in which at least one trial ran, over all starts.
+    """
 
     epochs: int
     seconds: float
 
 
 class Budget(Strict):
-    """Of a whole study, over all its starts. What is spent ends it; a raised budget goes on."""
+    """The budget of a whole study, over all starts; a study that has spent it ends."""
 
     epochs: Count | None = None
     seconds: Positive | None = None
@@ -33,11 +37,11 @@ class Budget(Strict):
         return self
 
     def cost_usd(self, spent: Spending) -> float | None:
-        """None where nobody said what an hour costs."""
+        """The cost so far; None without a price per hour."""
         return None if self.usd_per_hour is None else spent.seconds / 3600 * self.usd_per_hour
 
     def exhausted(self, spent: Spending) -> str | None:
-        """Which part of it is spent, in a sentence."""
+        """A message about the part that is spent; None if none is."""
         if self.epochs is not None and spent.epochs >= self.epochs:
             return f"the study's budget of {self.epochs} epochs is spent"
         if self.seconds is not None and spent.seconds >= self.seconds:

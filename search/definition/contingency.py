@@ -1,4 +1,4 @@
-"""What a study tries instead of a trial that went wrong, as its file states it."""
+"""What a study tries instead of a trial that went wrong, as its file defines it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from ...base.strict import Number, Strict
 
 
 class Contingency(Strict):
-    """Another attempt for a trial that diverged, or that came to a plateau early and far from the
-    best one. An attempt of its own gets none."""
+    """A second attempt for a trial that diverged, or reached an early plateau behind the best one.
+
+    The second attempt itself gets no further one.
+    """
 
     kl_weight: Annotated[Number, Field(ge=0)] | None = 0.005  # after divergence at a higher one
     kl_warmup_epochs: Annotated[Number, Field(gt=0)] | None = 10.0  # at least; or twice as many

@@ -1,4 +1,4 @@
-"""Where configs are known to go wrong: the sampler is kept out by constraints, not by the axes."""
+"""Limits beyond which configs are known to fail, as constraints for the sampler."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from ...model.config import TrainingConfig
 
 
 class Limit(NamedTuple):
-    """One limit and where a trial lies.
+    """One limit, and a config's value.
 
     Attributes:
-        violation: at most 0 where it is met, and the worse, the higher: as Optuna wants it.
+        violation: at most 0 if the limit is met, otherwise higher the further it is exceeded; the
+            form that Optuna expects.
     """
 
     name: str
@@ -31,13 +32,13 @@ class Limit(NamedTuple):
 
 
 class Limits(Strict):
-    """A trial beyond one of them is not trained."""
+    """A config beyond one of them is not trained."""
 
     kl_weight: Annotated[Number, Field(gt=0)] | None = None
-    net_parameters: Count | None = None  # trained numbers, the embeddings' left out
+    net_parameters: Count | None = None  # trained weights without embeddings
 
     def of(self, config: TrainingConfig, net_parameters: int) -> list[Limit]:
-        """Each limit of the study that applies to the config."""
+        """Each limit that applies to the config."""
         values = {
             "kl_weight": getattr(config, "kl_weight", None),
             "net_parameters": net_parameters,

@@ -67,7 +67,7 @@ class Objective(Strict):
 
 class TpeSettings(Strict):
     seed: Seed = 42
-    startup_trials: Natural = 10  # drawn at random before the first model of the space
+    startup_trials: Natural = 10  # random trials before the sampler models the space
 
 
 class RandomSettings(Strict):
@@ -75,7 +75,7 @@ class RandomSettings(Strict):
 
 
 class Sampler(Strict):
-    """One of the two."""
+    """One of the samplers."""
 
     tpe: TpeSettings | None = None
     random: RandomSettings | None = None

@@ -20,8 +20,8 @@ from pydantic import (
     model_validator,
 )
 
-from ...base.messages import near, quoted
-from ...base.strict import fault
+from ...base.messages import quoted, suggest
+from ...base.strict import error_at
 from ...errors import ConfigError
 from ...model.architectures.configs import build_config, config_fields
 from ...model.architectures.table import architecture_names, find_architecture
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # architectures when the study was created; to check it again would import torch.
 STORED = "stored"
 
-# Where in the space a problem lies (an axis's name, then keys below it), and what it is.
+# The path of a problem in the space (an axis's name, then keys below it), and its message.
 Problem = tuple[tuple[str, ...], str]
 
 
@@ -45,12 +45,12 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
 
     @property
     def axes(self) -> dict[str, Axis]:
-        """The architecture first, because it decides which of the others apply."""
+        """The axes, architecture first because it decides which others apply."""
         return dict(sorted(self.root.items(), key=lambda item: item[0] != "architecture"))
 
     @property
     def architectures(self) -> tuple[str, ...] | None:
-        """Those that the space chooses from; None where the base config has to name one."""
+        """The architectures to choose from; None if the base config names the one."""
         axis = self.root.get("architecture")
         return tuple(map(str, axis.choices)) if isinstance(axis, ChoiceAxis) else None
 
@@ -66,7 +66,7 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
             values: every field of the config, `architecture` included.
 
         Raises:
-            ConfigError: a value lies outside of its axis.
+            ConfigError: a value is not on its axis.
         """
         for message in self.off_axis(values).values():
             raise ConfigError(message)
@@ -74,7 +74,7 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
         return {name: self.axes[name].param_of(value) for name, value in chosen.items()}
 
     def off_axis(self, values: Mapping[str, Any]) -> dict[str, str]:
-        """Field -> what is wrong, for each value that lies outside of an axis that applies."""
+        """Field -> message, for each value that is not on its axis."""
         chosen = self._choose(lambda name, _: values[field_of(name)])
         return {
             field_of(name): message
@@ -86,11 +86,11 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
         """Field -> value, from the parameters that Optuna stored.
 
         Raises:
-            ConfigError: a parameter that is no axis, or a value outside of its axis.
+            ConfigError: a parameter that is not an axis, or a value that is not on its axis.
         """
         for name in params:
             if name not in self.root:
-                raise ConfigError(f"no axis named {quoted(name)}{near(name, self.axes)}")
+                raise ConfigError(f"no axis named {quoted(name)}{suggest(name, self.axes)}")
         values = {name: self.axes[name].value_of(param) for name, param in params.items()}
         for name, value in values.items():
             if message := self._off_axis(name, value):
@@ -98,9 +98,9 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
         return {field_of(name): value for name, value in values.items()}
 
     def nearest(self, architecture: str, field: str, value: float) -> Any:
-        """What comes nearest to the value where the field has an axis; the value where it has none.
+        """The nearest value on the field's axis; the value itself if the field has no axis.
 
-        None where the axis has no numbers.
+        None if the axis has no numbers.
         """
         for name in (f"{architecture}.{field}", field):
             if name in self.root:
@@ -138,7 +138,7 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
                 for owner in trained:
                     first = setters.setdefault((owner, field), name)
                     if first != name:
-                        yield (name,), f"{first} sets {field} of {owner} too; keep one of them"
+                        yield (name,), f"{first} also sets {field} of {owner}; keep one of the two"
             for other, condition in axis.when.items():
                 if message := _condition_problem(condition, other, before):
                     yield (name, "when", other), message
@@ -148,31 +148,33 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
     def _is_consistent(self, info: ValidationInfo) -> Self:
         axis = self.root.get("architecture")
         if axis is not None and not isinstance(axis, ChoiceAxis):
-            raise fault("must be a choice, such as {choice: [two_tower, hybrid]}", "architecture")
+            raise error_at(
+                "must be a choice, such as {choice: [two_tower, hybrid]}", "architecture"
+            )
         if info.context == STORED:
             return self
         known = architecture_names()
         for name in self.architectures or ():
             if name not in known:
                 message = f"no architecture named {quoted(name)}; choose from {', '.join(known)}"
-                raise fault(message, "architecture", "choice")
+                raise error_at(message, "architecture", "choice")
         chosen = self.architectures
         for at, message in self.problems(chosen or known, any_of_them=chosen is None):
-            raise fault(message, *at)
+            raise error_at(message, *at)
         return self
 
     def _off_axis(self, name: str, value: Any) -> str | None:
         axis = self.root[name]
         if axis.holds(value):
             return None
-        return f"{name} {shown(value)} lies outside of its axis: {axis}"
+        return f"{name} {shown(value)} is not on its axis: {axis}"
 
     def _choose(self, value_of: Callable[[str, Axis], Any]) -> dict[str, Any]:
-        """Axis name -> value; `value_of` is asked for the axes that apply, and no others."""
+        """Axis name -> value; `value_of` is called only for the axes that apply."""
         axes = self.axes
         chosen: dict[str, Any] = {}
         for name, axis in axes.items():
-            # Without an axis for it the base names the architecture, and every axis is of that one.
+            # Without an architecture axis, the base names it and all axes are its own.
             trained = chosen.get("architecture")
             if trained is None or _is_of(name, trained):
                 met = (
@@ -190,10 +192,10 @@ def field_of(name: str) -> str:
 
 
 def owners(name: str, architectures: Sequence[str]) -> list[str]:
-    """Those of the architectures whose config has the field that `name` stands for.
+    """The architectures whose config has the field that `name` refers to.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: none of them has it.
     """
     owner, _, field = name.rpartition(".")
     if owner:
@@ -206,7 +208,7 @@ def owners(name: str, architectures: Sequence[str]) -> list[str]:
     if not found:
         names = sorted(set().union(*known.values()))
         who = f"{candidates[0]} has" if len(known) == 1 else f"{', '.join(known)} have"
-        raise ConfigError(f"{who} no field named {quoted(field)}{near(field, names)}")
+        raise ConfigError(f"{who} no field named {quoted(field)}{suggest(field, names)}")
     return found
 
 
@@ -218,7 +220,7 @@ def _refusal(architecture: str, field: str, axis: Axis) -> str | None:
         except ConfigError as error:
             return str(error)
         if accepted != value:
-            return f"{field} takes {quoted(value)} as {shown(accepted)}; write {shown(accepted)}"
+            return f"{field} reads {quoted(value)} as {shown(accepted)}; write {shown(accepted)}"
     return None
 
 
@@ -228,20 +230,20 @@ def _is_of(name: str, architecture: str) -> bool:
 
 
 def _allowed(axis: Axis, condition: Any) -> tuple[Any, ...]:
-    """A condition is one value, or a list of values; a value can itself be a list."""
+    """The values that a condition allows: one, or a list of them; a value may itself be a list."""
     condition = frozen(condition)
     return condition if isinstance(condition, tuple) and not axis.holds(condition) else (condition,)
 
 
 def _condition_problem(condition: Any, other: str, before: Mapping[str, Axis]) -> str | None:
     if other not in before:
-        return f"no axis named {quoted(other)} stands before this one" + (
-            near(other, before) if before else "; put its axis above"
+        return f"no axis named {quoted(other)} is listed before this one" + (
+            suggest(other, before) if before else "; list it above this one"
         )
     axis = before[other]
     if isinstance(axis, FloatAxis):
-        return f"{other} must be an int or a choice: floats hardly ever hit one certain value"
+        return f"{other} must be an int or a choice: a float hardly ever hits one exact value"
     for value in _allowed(axis, condition):
         if not axis.holds(value):
-            return f"{other} must be {axis}, and is never {shown(value)}"
+            return f"{other} must be {axis}; it is never {shown(value)}"
     return None

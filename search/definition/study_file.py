@@ -1,4 +1,4 @@
-"""A study as its file states it: dataset, split, objective, space, pruners, known configs, trials.
+"""A study as its file defines it: dataset, split, objective, space, pruners, known configs.
 
 spec = load_study("breakthrough")
 config = spec.config(spec.space.suggest(trial))
@@ -6,8 +6,6 @@ config = spec.config(spec.space.suggest(trial))
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -24,17 +22,18 @@ from pydantic import (
 )
 
 from ...base.files import is_file
-from ...base.messages import plain, quoted, told
-from ...base.strict import Count, Strict, fault, refuse_unknown
+from ...base.messages import format_detail, printable, quoted
+from ...base.strict import Count, Strict, error_at, refuse_unknown
 from ...base.yaml_file import YamlFile
 from ...data.splits.spec import SplitSpec
-from ...errors import ConfigError, OptionError, StudyError
+from ...errors import ConfigError, StudyError
 from ...model.architectures.configs import build_config, config_fields
 from ...model.architectures.table import architecture_names, find_architecture
 from ...model.config import TrainingConfig, config_to_mapping
 from ..pruners.table import Pruner
 from .budget import Budget
 from .contingency import Contingency
+from .durations import Duration
 from .limits import Limits
 from .settings import Objective, Sampler, TpeSettings
 from .space import STORED, Problem, Space, field_of, owners
@@ -50,31 +49,9 @@ Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Name = Annotated[Text, AfterValidator(_printable)]
 
 
-def parse_duration(text: str) -> float:
-    """Seconds of a duration such as `2h`, `10m`, `90s` or `1h30m`.
-
-    Raises:
-        OptionError: no such duration, or none above zero.
-    """
-    parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip(), re.ASCII)
-    hours, minutes, seconds = (float(part or 0) for part in parts.groups()) if parts else (0, 0, 0)
-    total_s = hours * 3600 + minutes * 60 + seconds
-    if not 0 < total_s < math.inf:
-        raise OptionError(f"{quoted(text)} is no duration; write 2h, 10m, 90s or 1h30m")
-    return total_s
-
-
-def _duration(text: str) -> str:
-    try:
-        parse_duration(text)
-    except ConfigError as error:
-        raise ValueError(str(error)) from None
-    return text
-
-
 @dataclass(frozen=True)
 class KnownTrial:
-    """A known config as a trial: what Optuna is given, and the fields that no axis sets."""
+    """A known config as a trial: Optuna's parameters, and the fields that no axis sets."""
 
     name: str
     params: dict[str, Any]
@@ -82,6 +59,8 @@ class KnownTrial:
 
 
 class StudySpec(Strict):
+    """A study file, validated."""
+
     name: Name
     dataset: Text  # `demo`, the name of a MovieLens set, or a folder
     split: SplitSpec = SplitSpec()
@@ -89,13 +68,13 @@ class StudySpec(Strict):
     base: dict[str, Any] = Field(default_factory=dict)  # config fields that no axis sets
     space: Space
     pruners: tuple[Pruner, ...] = ()  # asked in this order
-    limits: Limits | None = None  # of what is trained
+    limits: Limits | None = None  # configs beyond them are not trained
     contingency: Contingency | None = None
     sampler: Sampler = Sampler(tpe=TpeSettings())
     known: tuple[dict[str, Any], ...] = ()  # configs that are tried first
     trials: Count  # in total
     budget: Budget | None = None  # of all starts together
-    timeout: Annotated[str, AfterValidator(_duration)] | None = None
+    timeout: Duration | None = None  # of one start
 
     @property
     def architectures(self) -> tuple[str, ...]:
@@ -111,24 +90,24 @@ class StudySpec(Strict):
             fixed: field -> value, of a known config.
 
         Raises:
-            ConfigError: a field or a value that the architecture does not take.
+            ConfigError: a field or a value that the architecture does not accept.
         """
         given = {**(fixed or {}), **values}
         architecture = given.pop("architecture", self.base.get("architecture"))
         return build_config(architecture, **{**self.base_of(architecture), **given})
 
     def base_of(self, architecture: str) -> dict[str, Any]:
-        """The base's fields for one architecture; a dotted name goes before a plain one."""
+        """The base's fields for one architecture; a dotted name overrides a plain one."""
         prefix = f"{architecture}."
         known = config_fields(architecture) - {"architecture"}
-        plain = {name: value for name, value in self.base.items() if name in known}
+        shared = {name: value for name, value in self.base.items() if name in known}
         own = {
             field_of(name): value for name, value in self.base.items() if name.startswith(prefix)
         }
-        return plain | own
+        return shared | own
 
     def known_trials(self) -> list[KnownTrial]:
-        """The known configs in their order, each field on its axis or fixed."""
+        """The known configs in file order, each field on its axis or fixed."""
         return [self._known_trial(entry) for entry in self.known]
 
     @model_validator(mode="before")
@@ -140,11 +119,13 @@ class StudySpec(Strict):
         refuse_unknown(data, cls.model_fields)
         base = data.get("base", {})
         if not isinstance(base, Mapping) or "architecture" not in base:
-            return data  # pydantic reports the missing space
+            if "name" not in data:
+                return data  # pydantic reports what is missing
+            raise error_at("space is missing; add it, or name the architecture in base")
         try:
             axes = find_architecture(base["architecture"]).default_space
         except ConfigError as error:
-            raise fault(str(error), "base", "architecture") from None
+            raise error_at(str(error), "base", "architecture") from None
         set_in_base = {field_of(str(name)) for name in base}
         return {**data, "space": {f: axis for f, axis in axes.items() if f not in set_in_base}}
 
@@ -153,7 +134,7 @@ class StudySpec(Strict):
         if info.context == STORED:
             return self
         for at, message in self._problems():
-            raise fault(message, *at)
+            raise error_at(message, *at)
         return self
 
     def _problems(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -169,7 +150,7 @@ class StudySpec(Strict):
                 message = f"no architecture named {quoted(architecture)}; choose from"
                 yield ("base", "architecture"), f"{message} {', '.join(known)}"
         elif architecture is not None:
-            yield ("base", "architecture"), "the space has an axis for it; keep one of them"
+            yield ("base", "architecture"), "the space has an axis for it; keep one of the two"
         for at, message in self.space.problems(self.architectures):
             yield ("space", *at), message
         for at, message in self._base_problems():
@@ -179,7 +160,7 @@ class StudySpec(Strict):
             for at, message in self._known_problems(entry):
                 yield ("known", place, *at), message
             if entry["name"] in names:
-                message = f"two configs are named {plain(entry['name'])}; rename one"
+                message = f"two configs are named {printable(entry['name'])}; rename one"
                 yield ("known", place, "name"), message
             names.append(entry["name"])
 
@@ -196,7 +177,7 @@ class StudySpec(Strict):
                 yield (name,), str(error)
                 continue
             if all(self.space.always_sets(owner, field) for owner in trained):
-                yield (name,), "the space has an axis for it; keep one of them"
+                yield (name,), "the space has an axis for it; keep one of the two"
 
     def _known_problems(self, entry: Mapping[str, Any]) -> Iterator[Problem]:
         given = dict(entry)
@@ -211,7 +192,7 @@ class StudySpec(Strict):
             at = ("architecture",) if "architecture" in entry else ()
             yield (
                 at,
-                f"{plain(name)}: architecture must be one of {', '.join(self.architectures)}"
+                f"{printable(name)}: architecture must be one of {', '.join(self.architectures)}"
                 + (f", got {quoted(architecture)}" if at else ""),
             )
         for field, value in given.items():
@@ -224,10 +205,10 @@ class StudySpec(Strict):
                 yield (field,), f"{message}; choose a value on the axis, or widen it"
             else:
                 remedy = f"(the default of {field}; give one, or widen the axis)"
-                yield (), f"{plain(name)}: {message} {remedy}"
+                yield (), f"{printable(name)}: {message} {remedy}"
 
     def _known_values(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        """Every field of a known config, of the types that the config gives them."""
+        """Every field of a known config, with the types of the config class."""
         given = {field: value for field, value in entry.items() if field != "name"}
         return config_to_mapping(self.config(given))
 
@@ -242,17 +223,17 @@ class StudySpec(Strict):
 
 
 def builtin_studies() -> dict[str, Path]:
-    """The study files that come with the package, by name."""
+    """The study files that ship with the package, by name."""
     folder = Path(str(files(__package__.rpartition(".")[0]) / "studies"))
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
 def load_study(name_or_path: str) -> StudySpec:
-    """A built-in study by its name, or the study of a YAML file.
+    """A built-in study by name, or the study of a YAML file.
 
     Raises:
-        StudyError: there is neither.
-        ConfigError: the file does not hold together; it names the line.
+        StudyError: neither exists.
+        ConfigError: the file is invalid; the message names the line.
     """
     builtin = builtin_studies()
     path = builtin.get(name_or_path, Path(name_or_path))
@@ -282,4 +263,4 @@ def spec_from_json(text: str) -> StudySpec:
     try:
         return StudySpec.model_validate_json(text, context=STORED)
     except ValidationError as error:
-        raise ConfigError(f"the stored study: {told(error.errors()[0])}") from None
+        raise ConfigError(f"the stored study: {format_detail(error.errors()[0])}") from None

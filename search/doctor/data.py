@@ -1,4 +1,4 @@
-"""Whether there are ratings to train on, or room to download them."""
+"""Checks of the ratings: whether they exist, or can be downloaded."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...base.files import check_writable, free_bytes, nearest_folder
-from ...data.folder import data_folder
-from ...data.formats.readers import ratings_table
-from ...data.sets.datasets import dataset_reference, list_datasets
-from ...data.sets.download import check_server, download_bytes
+from ...data.data_folder import data_folder
+from ...data.formats.ratings_folder import ratings_table
+from ...data.sets.loading import (dataset_reference)
+from ...data.sets.summaries import (list_datasets)
+from ...data.sets.download import check_server, required_disk_bytes
 from ...data.sets.registry import find_dataset
 from ...errors import DataError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def check_dataset(plan: Plan) -> str:
-    """Where the plan's ratings are or come from; without one, which named datasets are there."""
+    """Where the plan's ratings are or come from; without a dataset, which named ones exist."""
     data_dir = data_folder(plan.data_dir)
     rows = {row["name"]: row for row in list_datasets(data_dir)}
     if plan.dataset is None:
@@ -26,7 +27,7 @@ def check_dataset(plan: Plan) -> str:
         return f"{there}; start downloads the others to {data_dir}"
     reference = dataset_reference(plan.dataset)
     if (row := rows.get(reference)) is None:
-        if find_dataset(reference) is not None:  # demo:1M and its like
+        if find_dataset(reference) is not None:  # such as demo:1M
             return f"{reference} is generated"
         return str(ratings_table(Path(reference)).path)
     if row["there"]:
@@ -36,16 +37,16 @@ def check_dataset(plan: Plan) -> str:
 
 
 def check_data_room(plan: Plan) -> str:
-    """The room in the data folder, for the plan's dataset if it is still to come."""
+    """The space left in the data folder, and whether the plan's dataset still fits."""
     data_dir = data_folder(plan.data_dir)
     free = free_bytes(data_dir)
-    told = f"{free / 1e9:.1f} GB left in {data_dir}"
+    detail = f"{free / 1e9:.1f} GB left in {data_dir}"
     absent = [row["name"] for row in list_datasets(data_dir) if not row["there"]]
     if plan.dataset is None or plan.dataset not in absent:
-        return told
-    needed = download_bytes(plan.dataset)
-    told += f", and {plan.dataset} takes {needed / 1e9:.1f} GB"
+        return detail
+    needed = required_disk_bytes(plan.dataset)
+    detail += f", and {plan.dataset} takes {needed / 1e9:.1f} GB"
     if free < needed:
-        raise DataError(f"{told}; make room, or choose another folder with --data-dir")
+        raise DataError(f"{detail}; free some space, or choose another folder with --data-dir")
     check_writable(nearest_folder(data_dir))
-    return told
+    return detail

@@ -1,10 +1,10 @@
-"""What this machine can do, and what a study would miss.
+"""Checks whether this machine can run a study, and says what is missing.
 
 for check in examine("sqlite:///studies.db"):
     print(check.check, check.ok, check.detail, check.remedy)
 
-A check is a function that returns what it found, or raises. The modules of checks are imported when
-they are called: what they import may be what is broken.
+A check is a function that returns what it found, or raises. The modules with checks are imported
+when they run, because what they import may be what is broken.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import NamedTuple
 
-from ...base.messages import in_a_line
+from ...base.messages import format_error
 from ...errors import RecsysSearchError
 
 OLDEST_PYTHON = (3, 11)
@@ -27,13 +27,13 @@ OLDEST_PYTHON = (3, 11)
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at.
+    """The outcome of one check.
 
     Attributes:
-        ok: whether it is as it should be.
+        ok: whether the check passed.
         detail: what was found, in one line.
-        remedy: what to do, None where it is good.
-        required: whether a study cannot run while it is not.
+        remedy: what to do; None if it passed.
+        required: whether a study cannot run unless it passes.
     """
 
     check: str
@@ -49,7 +49,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a study would be started with, as `examine` takes it."""
+    """The options that a study would be started with."""
 
     storage_url: str
     data_dir: Path | None
@@ -64,11 +64,11 @@ def examine(
     dataset: str | None = None,
     device: str = "auto",
 ) -> list[Check]:
-    """Makes every check, whatever comes of the others, and leaves nothing behind.
+    """Run every check, whatever the others find, and leave nothing behind.
 
     Args:
         data_dir: holds the named datasets. [default: `data_folder()`]
-        dataset: a folder, or a name that is there or can be downloaded. None: none in particular.
+        dataset: a folder, or the name of a dataset that exists or can be downloaded.
         device: auto, cpu, cuda or cuda:N.
     """
     plan = Plan(storage_url=storage_url, data_dir=data_dir, dataset=dataset, device=device)
@@ -87,18 +87,18 @@ def never(plan: Plan) -> bool:
 
 
 def if_named(plan: Plan) -> bool:
-    """Whether it concerns a dataset that the plan names."""
+    """Whether the plan names a dataset."""
     return plan.dataset is not None
 
 
 class Row(NamedTuple):
-    """A check to make.
+    """A check to run.
 
     Attributes:
-        look: returns the detail where all is well, and raises an error otherwise.
-        remedy: where that error names none.
-        needs: the check without which this one says nothing.
-        required: whether a study cannot run without it.
+        look: returns the detail if the check passes, and raises an error otherwise.
+        remedy: what to do if that error does not say.
+        needs: a check that must pass for this one to mean anything.
+        required: whether a study cannot run unless it passes.
     """
 
     look: Callable[[Plan], str]
@@ -110,23 +110,23 @@ class Row(NamedTuple):
 def _make(name: str, row: Row, plan: Plan, done: dict[str, Check]) -> Check:
     ok, detail, remedy = False, "", row.remedy
     if row.needs and not done[row.needs].ok:
-        # What is in the way is the cause alone.
-        told = f"not looked at without {row.needs}"
-        return Check(name, False, told, f"see {row.needs}", required=False)
+        # Only the cause blocks a study.
+        detail = f"not checked without {row.needs}"
+        return Check(name, False, detail, f"see {row.needs}", required=False)
     try:
         ok, detail = True, row.look(plan)
     except RecsysSearchError as error:
-        detail, remedy = _parts(str(error), row.remedy)
+        detail, remedy = _split_message(str(error), row.remedy)
     except Exception as error:
-        detail = in_a_line(error)
+        detail = format_error(error)
         remedy = _INSTALL if isinstance(error, ImportError) else remedy
     return Check(name, ok, detail, None if ok else remedy, row.required(plan))
 
 
-def _parts(message: str, otherwise: str) -> tuple[str, str]:
-    """Our errors read `what is wrong; what would work`."""
+def _split_message(message: str, default: str) -> tuple[str, str]:
+    """Detail and remedy of one of our errors: `what is wrong; what to do`."""
     detail, _, remedy = message.rpartition("; ")
-    return (detail, remedy) if detail else (message, otherwise)
+    return (detail, remedy) if detail else (message, default)
 
 
 def _python(plan: Plan) -> str:
@@ -142,7 +142,7 @@ def _package(distribution: str, module: str, plan: Plan) -> str:
 
 
 def _later(name: str) -> Callable[[Plan], str]:
-    """`module:function` of this folder, imported when it is called."""
+    """`module:function` of this folder, imported when the check runs."""
     return lambda plan: resolve_name(f"{__package__}.{name}")(plan)
 
 
@@ -153,7 +153,7 @@ _INSTALL = (
 _TRAIN = "use --device cpu, or install torch as https://pytorch.org/get-started says for this GPU"
 _STORE = "name another storage with --storage, such as sqlite:///studies.db"
 
-# In the order in which they are made and told.
+# In the order in which they run and are shown.
 CHECKS: dict[str, Row] = {
     "python": Row(_python, "install Python 3.11 or newer"),
     "numpy": Row(partial(_package, "numpy", "numpy"), _INSTALL),

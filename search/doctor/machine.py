@@ -1,4 +1,4 @@
-"""Whether models can be trained here, and on what."""
+"""Checks of the hardware: GPU, precision, threads."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from ...errors import RecsysSearchError
 from ...model.training.device import resolve_device
 from ...model.training.machine import Cuda, look_at_cuda, look_at_gpu, n_threads, torch_version
@@ -16,45 +18,45 @@ from ...model.training.self_test import TOLERANCE, self_test
 if TYPE_CHECKING:
     from .examination import Plan
 
-LEAST_GPU_BYTES = 2 * 2**30  # below it a training that starts may not end
+MIN_GPU_BYTES = 2 * 2**30  # with less, a training may start but run out later
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 _WHY_AMP = {
-    "bf16": "bf16, which this device computes in",
+    "bf16": "bf16, which this device supports",
     "fp16": "fp16 (bf16 needs a GPU of compute capability 8.0)",
-    "off": "float32 (this processor would emulate bf16)",
+    "off": "float32 (this processor would have to emulate bf16)",
 }
 
 
 def check_cuda(plan: Plan) -> str:
-    """The GPUs that torch sees. None is good, unless the machine has one."""
+    """The GPUs that torch sees; having none is fine unless the machine has one."""
     cuda = look_at_cuda()
     if cuda.n_gpus:
         return f"{_count(cuda.n_gpus, 'GPU')}, torch for CUDA {cuda.build}"
     if not NVIDIA_DRIVER.exists() and not shutil.which("nvidia-smi"):
         return f"none: trains on the CPU with {_count(n_threads(), 'thread')}"
-    raise RecsysSearchError(f"there is an NVIDIA driver, and {_why_no_gpu(cuda)}")
+    raise RecsysSearchError(f"there is an NVIDIA driver, but {_why_no_gpu(cuda)}")
 
 
 def _why_no_gpu(cuda: Cuda) -> str:
-    """The reason and, behind a semicolon, the remedy."""
+    """The reason, and the remedy after a semicolon."""
     if cuda.build is None:
         return (
-            f"torch {torch_version()} is built for the CPU alone; install a build with CUDA: "
+            f"torch {torch_version()} is built for the CPU only; install a build with CUDA: "
             f"pip install --force-reinstall torch=={torch_version().partition('+')[0]}"
         )
     if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return f"CUDA_VISIBLE_DEVICES={visible!r} leaves no GPU; unset it"
-    complaint = f": {cuda.warning.replace(';', ',')}" if cuda.warning else ""
+        return f"CUDA_VISIBLE_DEVICES={visible!r} hides all GPUs; unset it"
+    warning = f": {cuda.warning.replace(';', ',')}" if cuda.warning else ""
     return (
-        f"torch for CUDA {cuda.build} finds no GPU{complaint}; update the driver, or install a "
+        f"torch for CUDA {cuda.build} finds no GPU{warning}; update the driver, or install a "
         "build of torch for it: https://pytorch.org/get-started"
     )
 
 
 def check_device(plan: Plan) -> str:
-    """What a study would train on."""
+    """The device that a study would train on."""
     device = resolve_device(plan.device)
     if device.type == "cpu":
         return f"cpu, {_count(n_threads(), 'thread')}"
@@ -65,54 +67,54 @@ def check_device(plan: Plan) -> str:
 def check_gpu_memory(plan: Plan) -> str:
     device = resolve_device(plan.device)
     if device.type == "cpu":
-        return "none needed: trains on the CPU"
+        return "not needed: trains on the CPU"
     gpu = look_at_gpu(device)
-    told = f"{gpu.free_bytes / 2**30:.1f} of {gpu.total_bytes / 2**30:.1f} GiB are free"
-    if gpu.free_bytes < LEAST_GPU_BYTES:
+    detail = f"{gpu.free_bytes / 2**30:.1f} of {gpu.total_bytes / 2**30:.1f} GiB are free"
+    if gpu.free_bytes < MIN_GPU_BYTES:
         raise RecsysSearchError(
-            f"{told}; end other programs on the GPU (nvidia-smi lists them), or use another "
+            f"{detail}; end other programs on the GPU (nvidia-smi lists them), or use another "
             "with --device cuda:N"
         )
-    return told
+    return detail
 
 
 def check_amp(plan: Plan) -> str:
-    """A small training in the precision that a study would use, beside one in float32."""
+    """A small training in the precision that a study would use, compared to float32."""
     result = self_test(plan.device)
-    told = f"{_WHY_AMP[result.amp]}: loss {result.loss:.4f} after {result.n_steps} training steps"
+    detail = f"{_WHY_AMP[result.amp]}: loss {result.loss:.4f} after {result.n_steps} training steps"
     if result.amp != "off":
-        told += f", {result.float32_loss:.4f} in float32"
+        detail += f", {result.float32_loss:.4f} in float32"
     if not result.passed:
         raise RecsysSearchError(
-            f"{told}, more than {TOLERANCE:.0%} apart, or gradients that are not finite "
+            f"{detail}, more than {TOLERANCE:.0%} apart, or with gradients that are not finite "
             f"(norm {result.grad_norm:.4g}); write amp: off in the study's base, or use "
             "--device cpu"
         )
-    return told
+    return detail
 
 
 def check_threads(plan: Plan) -> str:
     threads, cores = n_threads(), cores_available()
-    told = f"{_count(threads, 'thread')} on {_count(cores, 'core')}"
+    detail = f"{_count(threads, 'thread')} on {_count(cores, 'core')}"
     if threads > cores:
         raise RecsysSearchError(
-            f"{told}, where they wait for each other; set OMP_NUM_THREADS={cores}"
+            f"{detail}, so they wait for each other; set OMP_NUM_THREADS={cores}"
         )
-    return told
+    return detail
 
 
 def cores_available() -> int:
-    """Processors that this process may use, as its affinity and a container's quota have it."""
+    """Processors that this process may use, by its affinity and a container's quota."""
     try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
+        cores = len(psutil.Process().cpu_affinity())
+    except AttributeError:  # macOS has no affinity
         cores = os.cpu_count() or 1
-    try:
+    try:  # by hand: psutil does not read control groups
         quota_us, period_us = CPU_QUOTA.read_text().split()
         return min(cores, ceil(int(quota_us) / int(period_us)))
-    except (OSError, ValueError):  # no control group, or its quota is "max"
+    except (OSError, ValueError):  # no control group, or a quota of "max"
         return cores
 
 
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"

@@ -12,7 +12,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 
 from ...base.interrupts import Interrupts
-from ...data.sets.datasets import load_ratings
+from ...data.sets.loading import load_ratings
 from ...data.splits.split import Split, split_ratings
 from ...errors import OptionError
 from ...model.architectures.configs import config_from_mapping

@@ -11,7 +11,7 @@ from optuna.artifacts import FileSystemArtifactStore
 from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
-from ...base.messages import in_a_line
+from ...base.messages import format_error
 from ...data.splits.split import Split
 from ...model.config import TrainingConfig, config_to_mapping
 from ...model.evaluation.metrics import METRICS
@@ -83,7 +83,7 @@ class Objective:
         except (optuna.TrialPruned, InterruptedTrial):
             raise
         except Exception as error:  # the storage's own errors too, when no reason can be recorded
-            self.error = in_a_line(error)
+            self.error = format_error(error)
             raise
 
     def _run(self, trial: Trial) -> float:
@@ -103,7 +103,7 @@ class Objective:
             ending = self._train(trial, training)
         except Exception as error:
             if training is None or not is_out_of_memory(error):
-                ending = Ending(TrialState.FAIL, None, in_a_line(error))
+                ending = Ending(TrialState.FAIL, None, format_error(error))
                 raise
             epoch = len(training.reports) + 1
             ending = out_of_memory(trial, training.config, epoch, self._spec.space)
@@ -203,7 +203,7 @@ class Objective:
             try:
                 upload_reports(self._artifacts, trial, reports)
             except OSError as error:
-                lost = f"; its epoch reports are lost: {in_a_line(error)}"
+                lost = f"; its epoch reports are lost: {format_error(error)}"
         trial.set_user_attr("epochs", len(reports))
         trial.set_user_attr("train_s", round(sum(report.train_s for report in reports), 3))
         if best := best_report(reports, self._metric):

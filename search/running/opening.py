@@ -11,8 +11,8 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 from pydantic import ValidationError
 
-from ...base.messages import one_line
-from ...data.sets.datasets import dataset_reference
+from ...base.messages import format_validation_error
+from ...data.sets.loading import dataset_reference
 from ...errors import ConfigError, StudyError
 from ...model.evaluation.metrics import METRICS
 from ..definition.study_file import StudySpec, load_study, spec_from_json, spec_to_json
@@ -128,7 +128,7 @@ def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
     try:
         return StudySpec.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(one_line(error)) from None
+        raise ConfigError(format_validation_error(error)) from None
 
 
 def without_memory_limit(pruners: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -10,12 +10,13 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ...base.interrupts import Interrupts
-from ...data.sets.datasets import load_ratings
+from ...data.sets.loading import load_ratings
 from ...data.splits.split import split_ratings
 from ...errors import StudyError
 from ...model.evaluation.metrics import METRICS
 from ...model.training.device import resolve_device
-from ..definition.study_file import StudySpec, parse_duration
+from ..definition.durations import parse_duration
+from ..definition.study_file import StudySpec
 from ..storage.artifacts import artifact_store
 from ..storage.engines import writable_storage
 from ..storage.locks import sole_runner
@@ -57,7 +58,7 @@ def run_study(
     """
     started_at = monotonic()
     resolve_device(device)  # refuse a wrong device before anything is created
-    interrupts = Interrupts(lambda message: listener(Notice(message)))
+    interrupts = Interrupts(notify=lambda message: listener(Notice(message)))
     spec = resolve_spec(name_or_path, storage_url, overrides or Overrides())
     timeout = timeout or spec.timeout
     deadline = None if timeout is None else started_at + parse_duration(timeout)

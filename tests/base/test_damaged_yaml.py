@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.errors import ConfigError
-from recsys_search.model.config import build_config
+from recsys_search.model.architectures.configs import build_config
 from recsys_search.model.runs.experiment import Experiment, read_experiment, write_experiment
 from recsys_search.search.definition.study_file import load_study, spec_from_json, spec_to_json
 from recsys_search.search.pruners.trial_pruner import TrialPruner

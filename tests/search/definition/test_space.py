@@ -128,9 +128,9 @@ def test_every_suggestion_builds_a_config_and_comes_back_from_its_params():
 @pytest.mark.parametrize(
     ("axis", "value", "message"),
     [
-        ({"float": [0.001, 0.015]}, 0.02, "0.02 lies outside of its axis: 0.001 to 0.015"),
-        ({"float": [0.001, 0.015]}, 0.0001, "0.0001 lies outside of its axis: 0.001 to 0.015"),
-        ({"choice": [0.1, 0.2]}, 0.3, "0.3 lies outside of its axis: one of 0.1, 0.2"),
+        ({"float": [0.001, 0.015]}, 0.02, "0.02 is not on its axis: 0.001 to 0.015"),
+        ({"float": [0.001, 0.015]}, 0.0001, "0.0001 is not on its axis: 0.001 to 0.015"),
+        ({"choice": [0.1, 0.2]}, 0.3, "0.3 is not on its axis: one of 0.1, 0.2"),
     ],
 )
 def test_a_value_off_its_axis_is_refused(axis, value, message):
@@ -141,13 +141,13 @@ def test_a_value_off_its_axis_is_refused(axis, value, message):
 
 def test_a_value_between_two_steps_is_refused():
     values = config_to_mapping(build_config("hybrid", latent_dim=48))
-    with pytest.raises(ConfigError, match=r"latent_dim 48 lies .*: 32 to 128 in steps of 32$"):
+    with pytest.raises(ConfigError, match=r"latent_dim 48 is .*: 32 to 128 in steps of 32$"):
         space(hybrid__latent_dim={"int": [32, 128], "step": 32}).params_of(values)
 
 
 def test_a_list_that_is_no_choice_is_refused():
     values = config_to_mapping(build_config("hybrid", hidden_dims=[99]))
-    with pytest.raises(ConfigError, match=r"hidden_dims 99 lies .*: one of 64-32, 128$"):
+    with pytest.raises(ConfigError, match=r"hidden_dims 99 is .*: one of 64-32, 128$"):
         space(hybrid__hidden_dims={"choice": [[64, 32], [128]]}).params_of(values)
 
 
@@ -155,7 +155,7 @@ def test_stored_params_of_another_space_are_refused():
     one = space(hybrid__latent_dim={"int": [32, 128]})
     with pytest.raises(ConfigError, match=r"no axis named 'dropout'; .* hybrid\.latent_dim"):
         one.values_of({"dropout": 0.3})
-    with pytest.raises(ConfigError, match=r"hybrid\.latent_dim 256 lies outside"):
+    with pytest.raises(ConfigError, match=r"hybrid\.latent_dim 256 is not"):
         one.values_of({"hybrid.latent_dim": 256})
 
 
@@ -179,7 +179,7 @@ def test_stored_params_of_another_space_are_refused():
         ),
         (
             {"kl_weight": {"float": [0, 1]}, "hybrid.kl_weight": {"float": [0, 1]}},
-            "kl_weight sets kl_weight of hybrid too; keep one of them",
+            "kl_weight also sets kl_weight of hybrid; keep one of the two",
         ),
         ({"architecture": {"choice": ["gan"]}}, "no architecture named 'gan'; choose from two"),
         ({"architecture": {"int": [0, 1]}}, "must be a choice, such as"),
@@ -187,29 +187,29 @@ def test_stored_params_of_another_space_are_refused():
         ({"free_bits": {"float": [-1, 1]}}, "free_bits must be at least 0, got -1.0"),
         ({"batch_size": {"choice": [2048, 1]}}, "batch_size must be at least 2, got 1"),
         ({"bias": {"choice": ["no", "yes"]}}, "bias must be true or false, got 'no'"),
-        ({"seed": {"choice": ["7"]}}, "seed takes '7' as 7; write 7"),
+        ({"seed": {"choice": ["7"]}}, "seed reads '7' as 7; write 7"),
         ({"batch_size": {"float": [64, 128]}}, "batch_size must be a whole number, got 87.5"),
         (
             {"hybrid.dropout": {"float": [0, 0.5], "when": {"hybrid.bias": True}}},
-            "no axis named 'hybrid.bias' stands before this one",
+            "no axis named 'hybrid.bias' is listed before this one",
         ),
         (
             {
                 "free_bits": {"float": [0, 4]},
                 "kl_weight": {"float": [0, 1], "when": {"freebits": 1}},
             },
-            "no axis named 'freebits' stands before this one; did you mean free_bits?",
+            "no axis named 'freebits' is listed before this one; did you mean free_bits?",
         ),
         (
             {
                 "free_bits": {"float": [0, 4]},
                 "kl_weight": {"float": [0, 1], "when": {"free_bits": 1}},
             },
-            "free_bits must be an int or a choice: floats hardly ever",
+            "free_bits must be an int or a choice: a float hardly ever",
         ),
         (
             {"seed": {"int": [0, 9]}, "kl_weight": {"float": [0, 1], "when": {"seed": [9, 10]}}},
-            "seed must be 0 to 9, and is never 10",
+            "seed must be 0 to 9; it is never 10",
         ),
     ],
 )
@@ -226,7 +226,7 @@ def test_a_space_that_does_not_hold_together_is_refused(axes, message):
         ({"float": [0, 1], "log": True}, "a log axis must start above 0, got 0"),
         ({"int": [0, 8], "log": True}, "a log axis must start above 0, got 0"),
         ({"int": [1, 9], "log": True, "step": 2}, "step and log exclude each other"),
-        ({"int": [32, 150], "step": 32}, "150 is no whole number .* above 32; end at 128"),
+        ({"int": [32, 150], "step": 32}, "150 is not a whole number .* above 32; end at 128"),
         ({"float": [0.2]}, r"must be two numbers, \[low, high\], got \[0.2\]"),
         ({"float": [0, float("inf")]}, "finite"),
         ({"choice": []}, "at least 1"),
@@ -234,8 +234,8 @@ def test_a_space_that_does_not_hold_together_is_refused(axes, message):
         ({"choice": [[1, [2]]]}, r"or a list of these, got \[1, \[2\]\]"),
         ({"choice": [[]]}, r"or a list of these, got \[\]"),
         ({"float": [False, True]}, "valid number"),
-        ({"choice": [1, 2, 1]}, "1 stands there twice"),
-        ({"choice": [[64, 32], "64-32"]}, "64-32 stands there twice"),
+        ({"choice": [1, 2, 1]}, "1 is listed twice"),
+        ({"choice": [[64, 32], "64-32"]}, "64-32 is listed twice"),
         ({"float": [0, 1], "lgo": True}, "unknown key; did you mean log?"),
         ({"float": [0, 1], "step": 1}, "unknown key; choose from when, float, log"),
         ({"float": [0, 1], "choice": [1]}, "an axis must be one of float, int and choice"),

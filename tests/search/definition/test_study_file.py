@@ -2,10 +2,10 @@ import optuna
 import pytest
 from recsys_search.errors import ConfigError, StudyError
 from recsys_search.model.architectures.configs import build_config
+from recsys_search.search.definition.durations import parse_duration
 from recsys_search.search.definition.study_file import (
     builtin_studies,
     load_study,
-    parse_duration,
     spec_from_json,
     spec_to_json,
 )
@@ -246,8 +246,7 @@ def test_a_study_that_is_nowhere_is_refused_with_the_built_in_ones(tmp_path):
         (
             "5e-3",
             "0.02",
-            "line 21: known kl_weight: hybrid.kl_weight 0.02 lies outside of its axis: "
-            "0.001 to 0.015",
+            "line 21: known kl_weight: hybrid.kl_weight 0.02 is not on its axis: 0.001 to 0.015",
         ),
         (
             "    kl_weight: 5e-3",
@@ -262,7 +261,7 @@ def test_a_study_that_is_nowhere_is_refused_with_the_built_in_ones(tmp_path):
         (
             "  free_bits: {float: [0, 4]}",
             "  free_bits: {float: [1, 4]}",
-            "line 17: known: defaults: free_bits 0.0 lies outside of its axis: 1 to 4 "
+            "line 17: known: defaults: free_bits 0.0 is not on its axis: 1 to 4 "
             "(the default of free_bits; give one, or widen the axis)",
         ),
         (
@@ -281,7 +280,7 @@ def test_a_study_that_is_nowhere_is_refused_with_the_built_in_ones(tmp_path):
         # The rest.
         ("trials: 8", "", "mine.yaml: trials is missing"),
         ("trials: 8", "trials: 0", "line 26: trials must be at least 1, got 0"),
-        ("1h30m", "10 min", "line 27: timeout: '10 min' is no duration; write 2h, 10m, 90s or"),
+        ("1h30m", "10 min", "line 27: timeout: '10 min' is not a duration; write 2h, 10m, 90s or"),
         ("1h30m", "600", "line 27: timeout must be text, got 600"),
         ("dataset: demo", "dataset: ''", "line 1: dataset"),
         (
@@ -304,8 +303,8 @@ def test_a_study_that_is_nowhere_is_refused_with_the_built_in_ones(tmp_path):
             "trials: 8\nobjective:\n  target: {metric: val_mse}",
             "line 28: objective target: a target on val_mse must have below, such as below: 0.5",
         ),
-        ("trials: 8", "trials: 8\ntrials: 9", "line 27: trials stands on line 26 already"),
-        ("log: true", "log: true, log: false", "line 9: log stands on line"),
+        ("trials: 8", "trials: 8\ntrials: 9", "line 27: trials is already on line 26"),
+        ("log: true", "log: true, log: false", "line 9: log is already on line"),
     ],
 )
 def test_an_error_names_the_line_the_culprit_and_what_would_work(refusal, old, new, message):
@@ -332,5 +331,5 @@ def test_a_duration_is_read_in_hours_minutes_and_seconds(text, seconds):
     "text", ["", "10", "0s", "-1h", "1.5h", "30m1h", "2 hours", "9" * 400 + "h"]
 )
 def test_what_is_no_duration_is_refused_with_examples(text):
-    with pytest.raises(ConfigError, match="is no duration; write 2h, 10m, 90s or 1h30m"):
+    with pytest.raises(ConfigError, match="is not a duration; write 2h, 10m, 90s or 1h30m"):
         parse_duration(text)

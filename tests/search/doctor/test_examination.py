@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from types import SimpleNamespace
 
+import psutil
 import pytest
 import sqlalchemy
 import torch
@@ -104,8 +105,8 @@ def test_a_torch_that_cannot_be_loaded_is_told_once_with_the_remedy(checks, monk
     blocking, detail, remedy = told(found["torch"])
     assert (blocking, detail) == (True, f"{type(error).__name__}: {error}")
     assert remedy.startswith("install again: pip install ")
-    assert told(found["device"]) == (False, "not looked at without torch", "see torch")
-    assert told(found["amp"]) == (False, "not looked at without device", "see device")
+    assert told(found["device"]) == (False, "not checked without torch", "see torch")
+    assert told(found["amp"]) == (False, "not checked without device", "see device")
     assert found["storage"].ok
 
 
@@ -141,7 +142,7 @@ def listing(folder):
 
 
 def test_nothing_is_left_behind(checks, tmp_path):
-    assert "can be made" in checks(data_dir=tmp_path / "none")["storage"].detail
+    assert "can be created" in checks(data_dir=tmp_path / "none")["storage"].detail
     assert listing(tmp_path) == []
 
 
@@ -151,7 +152,7 @@ def test_a_storage_is_left_as_it_is(checks, workplace, monkeypatch):
         (workplace.folder / side_file).unlink(missing_ok=True)
     before = listing(workplace.folder)
     assert checks(workplace.storage)["storage"].detail == (
-        f"{workplace.storage} is there, and can be written"
+        f"{workplace.storage} exists, and can be written"
     )
     assert listing(workplace.folder) == before
 
@@ -174,7 +175,7 @@ def test_a_folder_that_cannot_be_written_is_told(checks, tmp_path, monkeypatch):
     assert told(checks()["storage"]) == (
         True,
         f"folder {tmp_path} cannot be written: Permission denied",
-        "choose another one, or ask its owner for the right",
+        "choose another folder, or ask its owner for write access",
     )
 
 
@@ -191,7 +192,7 @@ def test_a_file_that_may_not_be_written_is_told(checks, url, tmp_path, monkeypat
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert told(checks()["storage"]) == (
         True,
-        f"{tmp_path}/studies.db may not be written",
+        f"{tmp_path}/studies.db is not writable",
         "ask its owner, or name another with --storage",
     )
 
@@ -211,7 +212,7 @@ def test_another_programs_database_is_told(checks, tmp_path):
         connection.execute("CREATE TABLE bookmarks (url TEXT)")
     assert told(checks()["storage"]) == (
         True,
-        f"{tmp_path}/studies.db is another program's database",
+        f"{tmp_path}/studies.db is the database of another program",
         "name another file with --storage",
     )
 
@@ -234,7 +235,7 @@ def test_an_empty_file_is_a_storage_to_be(checks, tmp_path):
 @pytest.mark.parametrize(
     ("url", "detail", "remedy"),
     [
-        ("studies.db", "storage 'studies.db' is no database URL", "write sqlite:///studies.db"),
+        ("studies.db", "storage 'studies.db' is not a database URL", "write sqlite:///studies.db"),
         (
             "sqlite:///:memory:",
             "storage sqlite:///:memory: is lost when the command ends",
@@ -242,10 +243,10 @@ def test_an_empty_file_is_a_storage_to_be(checks, tmp_path):
         ),
         (
             "sqlite:///none/studies.db",
-            "storage sqlite:///none/studies.db: there is no folder none",
-            "make it first",
+            "storage sqlite:///none/studies.db: folder none does not exist",
+            "create it first",
         ),
-        ("sqlite:///.", "{folder} is no file", "name another with --storage"),
+        ("sqlite:///.", "{folder} is not a file", "name another with --storage"),
         (
             "oracel://me:sesame@localhost/db",
             "storage oracel://me:***@localhost/db cannot be used: "
@@ -309,8 +310,8 @@ def as_guest(url):
 
 def test_an_empty_postgresql_is_good_and_stays_empty(checks, empty_database):
     found = checks(empty_database)
-    assert found["storage"].detail.endswith(" answers, and holds no studies yet")
-    assert found["file_system"].detail == "none needed: the studies are on a database server"
+    assert found["storage"].detail.endswith(" answers, but holds no studies yet")
+    assert found["file_system"].detail == "not needed: the studies are on a database server"
     assert tables(empty_database) == []
 
 
@@ -318,7 +319,7 @@ def test_a_postgresql_that_holds_studies_is_good(checks, empty_database):
     with writable_storage(empty_database):
         pass
     found = checks(empty_database)
-    assert found["storage"].detail.endswith(" has tables for studies, and they can be written")
+    assert found["storage"].detail.endswith(" has tables for studies that can be written")
 
 
 @pytest.mark.parametrize("begun", [False, True])
@@ -330,7 +331,7 @@ def test_a_user_of_postgresql_who_may_not_write_is_told(checks, empty_database, 
     blocking, detail, remedy = told(checks(as_guest(empty_database))["storage"])
     assert blocking
     assert "permission denied for " in detail
-    assert remedy == "let its user make tables there and write to them, or mend the URL"
+    assert remedy == "allow its user to create tables and write to them, or correct the URL"
     assert tables(empty_database) == before
 
 
@@ -345,18 +346,28 @@ def test_a_server_that_does_not_answer_is_told(checks, monkeypatch, listens):
         )
     assert blocking
     assert ("timeout" in detail) == listens
-    assert remedy.startswith("start the server, or mend the URL's user")
+    assert remedy.startswith("start the server, or correct the URL's user")
 
 
-MOUNTS = """\
-/dev/sda1 / ext4 rw 0 0
-proc /proc proc rw 0 0
-server:/home /home nfs4 rw 0 0
-/dev/sdb1 /home/me/local xfs rw 0 0
-me@server:/ /mnt/two\\040words fuse.sshfs rw 0 0
-/dev/sda2 /var ext4 rw 0 0
-server:/var /var nfs rw 0 0
-"""
+MOUNTS = {
+    "/": "ext4",
+    "/proc": "proc",
+    "/home": "nfs4",
+    "/home/me/local": "xfs",
+    "/mnt/two words": "fuse.sshfs",
+    "/var": "ext4",
+}
+
+
+@pytest.fixture
+def mounted(monkeypatch):
+    """Sets the file systems of the machine: (mount point, type) pairs, in mount order."""
+
+    def mounted(*mounts):
+        partitions = [SimpleNamespace(mountpoint=str(at), fstype=kind) for at, kind in mounts]
+        monkeypatch.setattr(storage_checks.psutil, "disk_partitions", lambda all: partitions)
+
+    return mounted
 
 
 @pytest.mark.parametrize(
@@ -370,17 +381,26 @@ server:/var /var nfs rw 0 0
         ("/var/studies.db", "nfs"),  # mounted over the disk
     ],
 )
-def test_a_file_is_on_the_deepest_and_latest_mount(path, kind):
-    assert file_system(files.Path(path), MOUNTS) == kind
+def test_a_file_is_on_the_deepest_and_latest_mount(mounted, path, kind):
+    mounted(*MOUNTS.items(), ("/var", "nfs"))
+    assert file_system(files.Path(path)) == kind
 
 
-def test_sqlite_on_a_network_file_system_is_a_warning(checks, tmp_path, monkeypatch):
-    mounts = tmp_path / "mounts"
-    mounts.write_text(f"server:/ {tmp_path} nfs4 rw 0 0\n")
-    monkeypatch.setattr(storage_checks, "MOUNTS", mounts)
+def test_this_machines_file_systems_are_known(tmp_path):
+    assert file_system(tmp_path)
+
+
+def test_without_mount_points_the_file_system_is_unknown(checks, mounted):
+    mounted()
+    detail = checks()["file_system"].detail
+    assert detail == "unknown on this system; SQLite needs a local disk"
+
+
+def test_sqlite_on_a_network_file_system_is_a_warning(checks, tmp_path, mounted):
+    mounted((tmp_path, "nfs4"))
     assert told(checks()["file_system"]) == (
         False,
-        f"{tmp_path}/studies.db is on nfs4, where SQLite can lose what several processes write",
+        f"{tmp_path}/studies.db is on nfs4, where SQLite can lose writes by several processes",
         "name a file on a local disk with --storage, or "
         "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE",
     )
@@ -391,7 +411,7 @@ def test_a_full_disk_is_told(checks, tmp_path, monkeypatch):
     assert told(checks()["storage_room"]) == (
         True,
         f"150 MB left in {tmp_path}, and a study needs 200 MB",
-        "make room, or name another folder with --storage",
+        "free some space, or name another folder with --storage",
     )
 
 
@@ -463,7 +483,7 @@ def test_a_dataset_that_is_there_or_comes_is_good(checks, datasets, dataset, det
     ("dataset", "detail", "remedy"),
     [
         ("ml-2m", "no dataset named 'ml-2m'", "choose from "),
-        ("data", "{datasets} holds no ratings.csv, ratings.dat or u.data", "put a ratings.csv "),
+        ("data", "{datasets} has no ratings.csv, ratings.dat or u.data", "put a ratings.csv "),
         ("ml-10m", "cannot download ml-10m: http://127.0.0.1:", "run 'recsys-search data downl"),
     ],
 )
@@ -481,7 +501,7 @@ def test_a_disk_too_small_for_the_dataset_is_told(checks, datasets, monkeypatch)
     assert told(checks(data_dir=datasets, dataset="ml-10m")["data_room"]) == (
         True,
         f"0.5 GB left in {datasets}, and ml-10m takes 0.8 GB",
-        "make room, or choose another folder with --data-dir",
+        "free some space, or choose another folder with --data-dir",
     )
     for dataset in (None, "ml-latest-small", "ml-1m"):  # nothing to come, or 0.1 GB
         assert checks(data_dir=datasets, dataset=dataset)["data_room"].ok
@@ -526,7 +546,7 @@ def test_a_machine_without_a_gpu_is_good(checks, monkeypatch):
     assert found["cuda"].ok
     assert found["cuda"].detail == "none: trains on the CPU with 1 thread"
     assert found["device"].detail == "cpu, 1 thread"
-    assert found["gpu_memory"].detail == "none needed: trains on the CPU"
+    assert found["gpu_memory"].detail == "not needed: trains on the CPU"
 
 
 @pytest.mark.usefixtures("no_gpu")
@@ -555,7 +575,7 @@ def test_a_driver_without_a_torch_for_it_is_a_warning(checks, monkeypatch):
     monkeypatch.setattr(machine_checks, "torch_version", lambda: "2.13.0+cpu")
     assert told(checks(device="auto")["cuda"]) == (
         False,
-        "there is an NVIDIA driver, and torch 2.13.0+cpu is built for the CPU alone",
+        "there is an NVIDIA driver, but torch 2.13.0+cpu is built for the CPU only",
         "install a build with CUDA: pip install --force-reinstall torch==2.13.0",
     )
 
@@ -572,7 +592,7 @@ def test_a_driver_that_is_too_old_is_told_in_torchs_words(checks, monkeypatch):
     blocking, detail, remedy = told(checks(device="auto")["cuda"])
     assert not blocking
     assert detail == (
-        "there is an NVIDIA driver, and torch for CUDA 12.8 finds no GPU: "
+        "there is an NVIDIA driver, but torch for CUDA 12.8 finds no GPU: "
         "The NVIDIA driver is too old (found 11040)."
     )
     assert remedy.startswith("update the driver, or install a build of torch for it: ")
@@ -584,7 +604,7 @@ def test_hidden_gpus_are_told(checks, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert told(checks(device="auto")["cuda"]) == (
         False,
-        "there is an NVIDIA driver, and CUDA_VISIBLE_DEVICES='' leaves no GPU",
+        "there is an NVIDIA driver, but CUDA_VISIBLE_DEVICES='' hides all GPUs",
         "unset it",
     )
 
@@ -611,7 +631,7 @@ def test_little_free_memory_is_a_warning(checks, gpu):
     [
         (
             "bf16",
-            "bf16, which this device computes in: loss 1.0200 after 16 training steps, "
+            "bf16, which this device supports: loss 1.0200 after 16 training steps, "
             "1.0000 in float32",
         ),
         (
@@ -621,7 +641,8 @@ def test_little_free_memory_is_a_warning(checks, gpu):
         ),
         (
             "off",
-            "float32 (this processor would emulate bf16): loss 1.0200 after 16 training steps",
+            "float32 (this processor would have to emulate bf16): loss 1.0200 after 16 training "
+            "steps",
         ),
     ],
 )
@@ -636,7 +657,7 @@ def test_a_precision_that_fails_its_test_is_told(checks, monkeypatch):
     monkeypatch.setattr(machine_checks, "self_test", lambda device: trained)
     blocking, detail, remedy = told(checks()["amp"])
     assert blocking
-    assert detail.startswith("bf16, which this device computes in: loss nan after 16 training ")
+    assert detail.startswith("bf16, which this device supports: loss nan after 16 training ")
     assert remedy == "write amp: off in the study's base, or use --device cpu"
 
 
@@ -648,7 +669,9 @@ def cores(monkeypatch, tmp_path):
     """Sets a machine's cores and its control group's quota."""
 
     def cores(available, quota):
-        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(available)))
+        monkeypatch.setattr(
+            psutil.Process, "cpu_affinity", lambda self: list(range(available)), raising=False
+        )
         file = tmp_path / "cpu.max"
         file.write_text(quota)
         monkeypatch.setattr(machine_checks, "CPU_QUOTA", file)
@@ -676,6 +699,6 @@ def test_more_threads_than_cores_are_a_warning(checks, cores, monkeypatch):
     monkeypatch.setattr(machine_checks, "n_threads", lambda: 8)
     assert told(checks()["threads"]) == (
         False,
-        "8 threads on 2 cores, where they wait for each other",
+        "8 threads on 2 cores, so they wait for each other",
         "set OMP_NUM_THREADS=2",
     )

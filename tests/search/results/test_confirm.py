@@ -8,7 +8,7 @@ from statistics import fmean
 
 import optuna
 import pytest
-from recsys_search.data.sets.datasets import load_ratings
+from recsys_search.data.sets.loading import load_ratings
 from recsys_search.data.splits.split import split_ratings
 from recsys_search.errors import DataError, NothingYet, OptionError, StudyError
 from recsys_search.model.architectures.configs import config_from_mapping

@@ -375,7 +375,7 @@ def test_a_second_signal_stops_at_once_and_queues_the_trial_again(workplace, int
     listener = interrupt(signal.SIGINT, signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         workplace.start(workplace.write_study(), listener)
-    assert listener.notices == ["SIGINT: ending after this epoch; once more to leave at once"]
+    assert listener.notices == ["SIGINT: stopping after this epoch; repeat to stop at once"]
     (trial,) = workplace.read().trials()
     assert (trial["stop_reason"], trial["reason"]) == (
         "interrupted",
@@ -495,7 +495,7 @@ def test_a_study_is_run_by_one_process_at_a_time(workplace, start_slowly):
     ("overrides", "error", "message"),
     [
         ({"dataset": "ml-3m"}, DataError, "no dataset named 'ml-3m'; choose from ml-"),
-        ({"timeout": "soon"}, ConfigError, "'soon' is no duration; write 2h"),
+        ({"timeout": "soon"}, ConfigError, "'soon' is not a duration; write 2h"),
         ({"target_rmse": -1.0}, ConfigError, "below must be greater than 0, got -1.0"),
     ],
 )
