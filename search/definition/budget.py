@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple, Self
+from typing import NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from ...base.strict import Count, Number, Strict
-
-Positive = Annotated[Number, Field(gt=0)]
+from ...base.strict import Count, Positive, Strict
 
 
 class Spending(NamedTuple):

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
-from ...base.strict import Number, Strict
+from ...base.strict import NonNegative, Positive, Strict
 
 
 class Contingency(Strict):
@@ -15,5 +11,5 @@ class Contingency(Strict):
     The second attempt itself gets no further one.
     """
 
-    kl_weight: Annotated[Number, Field(ge=0)] | None = 0.005  # after divergence at a higher one
-    kl_warmup_epochs: Annotated[Number, Field(gt=0)] | None = 10.0  # at least; or twice as many
+    kl_weight: NonNegative | None = 0.005  # after divergence at a higher one
+    kl_warmup_epochs: Positive | None = 10.0  # at least; or twice as many

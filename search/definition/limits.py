@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-from pydantic import Field
-
-from ...base.strict import Count, Number, Strict
+from ...base.strict import Count, Positive, Strict
 from ...model.config import TrainingConfig
 
 
@@ -34,7 +32,7 @@ class Limit(NamedTuple):
 class Limits(Strict):
     """A config beyond one of them is not trained."""
 
-    kl_weight: Annotated[Number, Field(gt=0)] | None = None
+    kl_weight: Positive | None = None
     net_parameters: Count | None = None  # trained weights without embeddings
 
     def of(self, config: TrainingConfig, net_parameters: int) -> list[Limit]:

@@ -112,15 +112,15 @@ class StudySpec(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _default_space(cls, data: Any) -> Any:
+    def _default_space(cls, data: Any, info: ValidationInfo) -> Any:
         """A study without a space searches the default axes of its architecture."""
-        if not isinstance(data, Mapping) or "space" in data:
+        if not isinstance(data, Mapping) or "space" in data or info.context == STORED:
             return data
         refuse_unknown(data, cls.model_fields)
         base = data.get("base", {})
-        if not isinstance(base, Mapping) or "architecture" not in base:
-            if "name" not in data:
-                return data  # pydantic reports what is missing
+        if not isinstance(base, Mapping):
+            return data
+        if "architecture" not in base:
             raise error_at("space is missing; add it, or name the architecture in base")
         try:
             axes = find_architecture(base["architecture"]).default_space

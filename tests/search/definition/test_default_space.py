@@ -66,7 +66,7 @@ def test_the_base_fixes_a_field_in_place_of_its_default_axis(load):
             "choose from two_tower, hybrid, mf, biases",
         ),
         ({"spaec": {}}, "mine.yaml line 2: spaec: unknown key; did you mean space?"),
-        ({"base": [1]}, "mine.yaml: space is missing; add it, or name the architecture in base"),
+        ({"base": [1]}, "mine.yaml line 1: base must be a table, got [1]"),
     ],
 )
 def test_without_an_architecture_in_base_the_space_is_required(load, tmp_path, changes, message):

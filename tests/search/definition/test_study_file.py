@@ -220,8 +220,8 @@ def test_a_study_that_is_nowhere_is_refused_with_the_built_in_ones(tmp_path):
         (
             "{hybrid.bias: true}",
             "{hybrid.bais: true}",
-            "line 11: space hybrid.dropout when hybrid.bais: no axis named 'hybrid.bais' stands "
-            "before this one; did you mean hybrid.bias?",
+            "line 11: space hybrid.dropout when hybrid.bais: no axis named 'hybrid.bais' is "
+            "listed before this one; did you mean hybrid.bias?",
         ),
         (
             "      - [1024, 512, 256, 128]",
