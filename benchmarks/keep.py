@@ -1,4 +1,4 @@
-"""Keeps what a benchmark measured as a JSON file, where its user asks for one."""
+"""Writes what a benchmark measured to a JSON file, if the user asks for one."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from recsys_search.base.files import write_atomically
+
 
 def add_out(parser: ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, help="a folder for the JSON")
+    parser.add_argument("--out", type=Path, help="folder to write the JSON file to")
 
 
 def keep(folder: Path | None, name: str, document: dict[str, Any]) -> None:
-    """Writes FOLDER/NAME.json, and says so; nothing without a folder."""
+    """Write FOLDER/NAME.json and print its path; without a folder, do nothing."""
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
-    path.write_text(json.dumps(document, indent=2) + "\n")
+    text = json.dumps(document, indent=2) + "\n"
+    write_atomically(path, lambda partial: partial.write_text(text))
     print(f"wrote {path}")

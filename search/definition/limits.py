@@ -47,3 +47,7 @@ class Limits(Strict):
             if limit is not None and value is not None:
                 found.append(Limit(name, value, limit, value / limit - 1.0))
         return found
+
+    def exceeded(self, config: TrainingConfig, net_parameters: int) -> list[Limit]:
+        """The limits that the config is beyond; it is trained if there are none."""
+        return [limit for limit in self.of(config, net_parameters) if limit.violation > 0]

@@ -149,11 +149,11 @@ class Objective:
 
     def _check_limits(self, trial: Trial, run: Training) -> Ending | None:
         """Report the config's distance from each limit to the sampler; an ending if beyond one."""
-        limits = self._spec.limits
-        found = limits.of(run.config, run.n_net_parameters) if limits else []
-        for limit in found:
+        if (limits := self._spec.limits) is None:
+            return None
+        for limit in limits.of(run.config, run.n_net_parameters):
             trial.set_constraint(limit.name, limit.violation)
-        exceeded = [limit for limit in found if limit.violation > 0]
+        exceeded = limits.exceeded(run.config, run.n_net_parameters)
         return beyond_limits(exceeded) if exceeded else None
 
     def _judge(self, trial: Trial, run: Training, report: EpochReport) -> Ending | None:

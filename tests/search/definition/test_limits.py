@@ -29,6 +29,21 @@ def test_at_its_limit_a_config_is_trained():
     assert violations(Limits(kl_weight=0.015), config) == {"kl_weight": 0.0}
 
 
+@pytest.mark.parametrize(
+    ("kl_weight", "net_parameters", "exceeded"),
+    [
+        (0.010, 500, []),
+        (0.015, 1000, []),
+        (0.016, 500, ["kl_weight"]),
+        (0.016, 1001, ["kl_weight", "net_parameters"]),
+    ],
+)
+def test_only_limits_that_the_config_is_beyond_are_exceeded(kl_weight, net_parameters, exceeded):
+    limits = Limits(kl_weight=0.015, net_parameters=1000)
+    found = limits.exceeded(build_config("hybrid", kl_weight=kl_weight), net_parameters)
+    assert [limit.name for limit in found] == exceeded
+
+
 def test_a_model_without_a_kl_weight_has_no_limit_of_it():
     assert violations(Limits(kl_weight=0.015), build_config("mf")) == {}
 
