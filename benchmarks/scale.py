@@ -24,7 +24,7 @@ from recsys_search.data.demo.generator import demo_ratings
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import Split, split_ratings
 from recsys_search.model.architectures.configs import build_config
-from recsys_search.model.training.fitting import Descent, StepSums
+from recsys_search.model.training.fits import Descent, StepSums
 from recsys_search.model.training.training import Training
 
 

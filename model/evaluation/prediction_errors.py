@@ -7,9 +7,8 @@ from math import nan, sqrt
 
 from torch import Tensor
 
-LEAK_SE = (
-    3  # standard errors below the floor; by chance, fewer than 1 honest model in 700 gets there
-)
+# Standard errors below the floor; by chance, fewer than 1 honest model in 700 gets there.
+LEAK_SE = 3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -107,9 +107,8 @@ class ControlledWeight:
 
     def advance(self, kl: Tensor) -> None:
         # Everything stays on the device: reading a value in each step would stall it.
-        error = (
-            self._target - kl.detach()
-        ) / self._target  # above 0: the KL is too low, beta must fall
+        # An error above 0 means that the KL is too low, so beta must fall.
+        error = (self._target - kl.detach()) / self._target
         proportional = torch.sigmoid(-error)
         change = self.PROPORTIONAL * (proportional - self._last) - self.INTEGRAL * error
         # A KL that is not finite must not persist in beta.

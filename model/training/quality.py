@@ -18,8 +18,8 @@ class Quality(NamedTuple):
 
     Attributes:
         mse, rmse: of the expected ratings.
-        predicted: (n,) expected stars; None unless requested.
         loss: mse + beta * KL + the model's own penalty.
+        predicted: (n,) expected stars; None unless requested.
     """
 
     mse: float

@@ -27,7 +27,7 @@ from ..config import TrainingConfig
 from ..evaluation.metrics import VAL_RMSE, Metric, Predictions
 from ..store.train_store import Pairs, TrainStore
 from .device import Precision, gpu_memory_share, gpu_utilisation, peak_memory_mib, resolve_device
-from .fitting import Steps, build_fit
+from .fits import Steps, build_fit
 from .health import HEALTH_ROWS, measure_health
 from .quality import evaluate
 from .reports import FIELDS, EpochReport

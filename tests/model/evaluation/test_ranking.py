@@ -18,15 +18,11 @@ from recsys_search.model.components.output import Output
 from recsys_search.model.components.rating_model import RatingModel
 from recsys_search.model.evaluation import ranking
 from recsys_search.model.evaluation.ranking import (
-    at_k,
     full_catalogue,
     held_out_rated,
     min_relevant_rating,
-    neutral_order,
-    places,
-    random_hits,
-    top,
 )
+from recsys_search.model.evaluation.top_k import at_k, neutral_order, places, random_hits, top
 from recsys_search.model.store.train_store import Pairs, TrainStore
 
 from ..conftest import CPU, make_ratings
@@ -140,10 +136,10 @@ def test_a_masked_film_is_never_taken_even_where_places_stay_empty():
     assert scores[0, 0] == 9  # the caller's scores are as they were
 
 
-def test_ties_are_settled_by_a_shuffle_that_is_always_the_same(few):
-    order = neutral_order(few)
+def test_ties_are_settled_by_a_shuffle_that_is_always_the_same(tiny_store):
+    order = neutral_order(tiny_store)
     assert sorted(order.tolist()) == [0, 1, 2, 3, 4]
-    assert torch.equal(order, neutral_order(few))
+    assert torch.equal(order, neutral_order(tiny_store))
     assert order.tolist() != [0, 1, 2, 3, 4]
 
 
@@ -163,10 +159,10 @@ def rank_rated(store, rows, score, k):
     return held_out_rated(store, part, torch.tensor(score), k)
 
 
-def test_held_out_rated_films_by_hand(few):
+def test_held_out_rated_films_by_hand(tiny_store):
     """User 1: 5, 2 and 4 stars, ranked 2, 5, 4. User 2: one candidate. User 3: nothing relevant."""
     rows = [(1, 0, 5.0), (1, 1, 2.0), (1, 3, 4.0), (2, 4, 4.5), (3, 2, 3.5)]
-    told = rank_rated(few, rows, [3.0, 4.0, 1.0, 2.0, 9.0], k=2)
+    told = rank_rated(tiny_store, rows, [3.0, 4.0, 1.0, 2.0, 9.0], k=2)
     assert told["precision"] == approx((1 / 2 + 1 / 1) / 2)
     assert told["recall"] == approx((1 / 2 + 1) / 2)
     assert told["ndcg"] == approx(((1 / log2(3)) / (1 + 1 / log2(3)) + 1) / 2)
@@ -190,8 +186,8 @@ def test_the_ratings_themselves_are_a_perfect_ranking(split):
     assert worst["ndcg"] < told["random"]["ndcg"] < 1
 
 
-def test_users_without_a_relevant_film_are_left_out_and_counted(few):
-    told = rank_rated(few, [(0, 4, 3.5), (1, 0, 1.0), (2, 1, 3.0)], [1.0, 2.0, 3.0], k=10)
+def test_users_without_a_relevant_film_are_left_out_and_counted(tiny_store):
+    told = rank_rated(tiny_store, [(0, 4, 3.5), (1, 0, 1.0), (2, 1, 3.0)], [1.0, 2.0, 3.0], k=10)
     assert (told["users"], told["users_left_out"]) == (0, 3)
     assert figures(told) == told["random"] == told["popularity"] == dict.fromkeys(FIGURES)
 
@@ -214,9 +210,9 @@ TABLE = [
 ]
 
 
-def test_the_full_catalogue_by_hand(few):
+def test_the_full_catalogue_by_hand(tiny_store):
     part = make_ratings([(*row, 0) for row in HELD_OUT])
-    told = full_catalogue(Told(few, TABLE), part, k=3)
+    told = full_catalogue(Told(tiny_store, TABLE), part, k=3)
     # User 1 finds film 1 in second place of three; user 2 has film 4 first of two.
     assert told["precision"] == approx((1 / 3 + 1 / 2) / 2)
     assert told["recall"] == 1
@@ -232,8 +228,8 @@ def test_the_full_catalogue_by_hand(few):
     assert "4 stars and more" in told["protocol"]
 
 
-def test_without_a_relevant_film_the_catalogue_has_no_figures(few):
-    told = full_catalogue(Told(few, TABLE), make_ratings([(0, 4, 3.0, 0), (1, 2, 5.0, 0)]))
+def test_without_a_relevant_film_the_catalogue_has_no_figures(tiny_store):
+    told = full_catalogue(Told(tiny_store, TABLE), make_ratings([(0, 4, 3.0, 0), (1, 2, 5.0, 0)]))
     assert (told["users"], told["users_left_out"]) == (0, 2)
     assert figures(told) == told["popularity"] == dict.fromkeys(FIGURES)
 
@@ -345,9 +341,11 @@ EVERYONE = torch.tensor([3, 0, 1, -1, 2])
 
 @pytest.mark.parametrize("architecture", architecture_names())
 @pytest.mark.parametrize("cells", [1, 10, 2**23])
-def test_the_catalogue_has_the_scores_of_its_pairs(few, small_config, lively, architecture, cells):
+def test_the_catalogue_has_the_scores_of_its_pairs(
+    tiny_store, small_config, perturbed_model, architecture, cells
+):
     """But for train ratings, which `score` is told to leave out by their row."""
-    model = lively(small_config(architecture), few)
+    model = perturbed_model(small_config(architecture), tiny_store)
     film = torch.arange(5)
     whole = torch.cat(list(model.score_catalogue(EVERYONE, cells)))
     default = torch.cat(list(RatingModel.score_catalogue(model, EVERYONE, cells)))
@@ -357,7 +355,7 @@ def test_the_catalogue_has_the_scores_of_its_pairs(few, small_config, lively, ar
         asked = torch.full_like(film, user)
         pairs = Pairs(asked, film, None, torch.full_like(film, -1))
         torch.testing.assert_close(whole[at_row], model.score(pairs), atol=1e-5, rtol=0)
-        clipped = whole[at_row].clamp(*few.scale)
+        clipped = whole[at_row].clamp(*tiny_store.scale)
         torch.testing.assert_close(clipped, model.predict(pairs), atol=1e-5, rtol=0)
 
 
@@ -366,11 +364,11 @@ DROPPING = {"two_tower": {"rating_dropout": 0.5}, "mf": {}}
 
 @pytest.mark.parametrize("architecture", DROPPING)
 def test_a_demo_catalogue_by_product_is_that_pair_by_pair(
-    split, small_config, lively, architecture
+    split, small_config, perturbed_model, architecture
 ):
     store = TrainStore.build(split.train, CPU)
     config = small_config(architecture, **DROPPING[architecture])
-    model = lively(config, store, std=0.6).train()
+    model = perturbed_model(config, store, std=0.6).train()
     model.refresh()  # scores run over all train ratings all the same
     users = torch.arange(store.n_users)
     whole = torch.cat(list(model.score_catalogue(users, cells=700)))
@@ -380,9 +378,9 @@ def test_a_demo_catalogue_by_product_is_that_pair_by_pair(
     assert not whole.requires_grad
 
 
-def test_batches_of_users_do_not_change_a_figure(split, small_config, lively, monkeypatch):
+def test_batches_of_users_do_not_change_a_figure(split, small_config, perturbed_model, monkeypatch):
     store = TrainStore.build(split.train, CPU)
-    model = lively(small_config(), store)
+    model = perturbed_model(small_config(), store)
     at_once = full_catalogue(model, split.validation)
     whole = TwoTowerVAE.score_catalogue
     monkeypatch.setattr(TwoTowerVAE, "score_catalogue", lambda self, users: whole(self, users, 1))

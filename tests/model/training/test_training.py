@@ -15,7 +15,7 @@ from pytest import approx
 from recsys_search.errors import ConfigError
 from recsys_search.model.architectures.models import build_model
 from recsys_search.model.store.train_store import TrainStore
-from recsys_search.model.training import fitting
+from recsys_search.model.training import fits
 from recsys_search.model.training import training as training_module
 from recsys_search.model.training.quality import evaluate
 from recsys_search.model.training.reports import MEASURED
@@ -142,8 +142,8 @@ def test_an_epoch_lasts_through_all_train_ratings_once(split, small_config, monk
 def test_a_row_left_over_by_the_batches_does_not_stop_batch_norm(split, small_config, batch_size):
     """One more rating than a whole number of batches."""
     n_rows = batch_size * (2 if batch_size < 239 else 1) + 1
-    few = replace(split, train=split.train.take(np.arange(n_rows)))
-    run = train(small_config("hybrid", max_epochs=1, batch_size=batch_size), few)
+    tiny_store = replace(split, train=split.train.take(np.arange(n_rows)))
+    run = train(small_config("hybrid", max_epochs=1, batch_size=batch_size), tiny_store)
     assert isfinite(run.reports[0].train_loss)
 
 
@@ -303,7 +303,7 @@ def test_an_exception_out_of_a_training_step_frees_the_model(split, small_config
         raise torch.OutOfMemoryError
 
     built = watch(monkeypatch)
-    monkeypatch.setattr(fitting, "elbo", out_of_memory)
+    monkeypatch.setattr(fits, "elbo", out_of_memory)
     run = Training(small_config(), split, "cpu")
     with pytest.raises(torch.OutOfMemoryError), run:
         next(iter(run))
