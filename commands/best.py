@@ -1,4 +1,4 @@
-"""`best` and `confirm`: the winner of a study, and how sure that is."""
+"""`best` and `confirm`: the winner of a study, and how certain that is."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def confirm(
     study: StudyName = None,
     top: Annotated[int, typer.Option("--top", min=1, help="Number of trials to retrain.")] = 3,
     seeds: Annotated[
-        int, typer.Option("--seeds", min=2, help="Trainings per trial, each on a cut of its own.")
+        int, typer.Option("--seeds", min=2, help="Trainings per trial, each on its own split.")
     ] = 5,
     dataset: MovedDataset = None,
     data_dir: DataDir = None,
@@ -75,7 +75,10 @@ def confirm(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Retrain a study's best trials over seeds and cuts, and rank them with intervals."""
+    """Retrain a study's best trials over several seeds and rank them.
+
+    Each training has its own seed and its own random split; the ranking has 95% intervals.
+    """
     from ..search.results.confirm import confirm as run
     from .terminal.confirmation import print_confirmation
     from .terminal.examples import example, print_next, storage_option

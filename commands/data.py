@@ -19,8 +19,11 @@ def data() -> None:
 
 @app.command("list", epilog="recsys-search data list")
 def list_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """List the named datasets; demo:SIZE, such as demo:1M, generates one of that size."""
-    from ..data.sets.datasets import list_datasets
+    """List the named datasets.
+
+    demo:SIZE, such as demo:1M, is generated ratings of that size.
+    """
+    from ..data.sets.summaries import list_datasets
 
     rows = list_datasets(data_dir)
     if as_json:
@@ -40,13 +43,13 @@ def download(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Download a dataset into the data folder, unless it is already there."""
-    from ..data.folder import data_folder
-    from ..data.sets.download import published
-    from ..data.sets.progress import download_visibly
+    """Download a dataset, unless the data folder already has it."""
+    from ..data.data_folder import data_folder
+    from ..data.sets.download import published_source
+    from ..data.sets.progress_bar import download_with_progress
 
-    folder = download_visibly(name, data_folder(data_dir))
-    source = published(name)
+    folder = download_with_progress(name, data_folder(data_dir))
+    source = published_source(name)
     if as_json:
         licence = {"licence": source.licence, "readme": source.readme}
         print_json({"name": name, "folder": str(folder), **licence})
@@ -68,7 +71,8 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Show what a dataset holds."""
-    from ..data.sets.datasets import load_ratings, summarise
+    from ..data.sets.loading import load_ratings
+    from ..data.sets.summaries import summarise
 
     values = summarise(load_ratings(dataset, data_dir, fetch=None))
     if as_json:

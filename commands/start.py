@@ -17,10 +17,10 @@ def start(
     study: Annotated[str, typer.Option("--study", help="A built-in study, or a YAML file.")],
     trials: Annotated[
         int | None,
-        typer.Option("--trials", min=1, help="Trials in total. [default: as the study file says]"),
+        typer.Option("--trials", min=1, help="Trials in total. [default: the study file's number]"),
     ] = None,
     timeout: Annotated[
-        str | None, typer.Option("--timeout", help="Time from now, such as 2h or 10m.")
+        str | None, typer.Option("--timeout", help="Stop after this time, such as 2h or 10m.")
     ] = None,
     dataset: Dataset = None,
     data_dir: DataDir = None,
@@ -32,7 +32,7 @@ def start(
         bool, typer.Option("--explore", help="Lift the study file's limits from now on.")
     ] = False,
     usd_per_hour: Annotated[
-        float | None, typer.Option("--usd-per-hour", help="Price of an hour of this machine.")
+        float | None, typer.Option("--usd-per-hour", help="Price of this machine per hour.")
     ] = None,
     budget_usd: Annotated[
         float | None, typer.Option("--budget-usd", help="End the study when this much is spent.")
@@ -42,7 +42,7 @@ def start(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a study, or carry on with it."""
+    """Run a study, or continue it."""
     from ..search.results.reader import StudyReader
     from ..search.running.opening import Overrides
     from ..search.running.run_study import run_study as run

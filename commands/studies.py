@@ -50,7 +50,7 @@ def studies(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) -> None
 def status(
     study: StudyName = None, storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False
 ) -> None:
-    """Show how far a study has come."""
+    """Show the progress of a study."""
     from ..search.results.reader import StudyReader
 
     values = StudyReader(storage, study).status()
@@ -83,11 +83,11 @@ def trials(
     if csv:
         import pandas as pd
 
-        from ..base.files import write_whole
+        from ..base.files import write_atomically
         from ..search.storage.trials import RECORD_KEYS
 
         table = pd.DataFrame(records, columns=list(RECORD_KEYS))
-        write_whole(csv, lambda partial: table.to_csv(partial, index=False))
+        write_atomically(csv, lambda partial: table.to_csv(partial, index=False))
         notify(f"wrote {len(records)} trials to {csv}")
     if as_json:
         print_json(records)

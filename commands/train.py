@@ -1,4 +1,4 @@
-"""`train`, `evaluate` and `predict`: one config in full."""
+"""`train`, `evaluate` and `predict`: one config, trained, measured and used."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def train(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Train one config, or an architecture's defaults, and save it as a run."""
+    """Train a config, or an architecture's defaults, and save a run."""
     from ..model.runs.plan import new_run_folder, plan_experiment
     from ..model.runs.train_run import train_run
     from .terminal.consoles import err

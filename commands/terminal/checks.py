@@ -16,14 +16,14 @@ CHECK_STYLES = {"good": "green", "warning": "yellow", "missing": "red"}
 
 
 def print_checks(checks: list[Check]) -> None:
-    """What `doctor` found, each remedy below its check, and what it comes to."""
+    """Print the checks, each remedy below its check, then the verdict."""
     table = Table(box=None, show_header=False, pad_edge=False)
     for _ in range(2):
         table.add_column(no_wrap=True)
     table.add_column()
     for check in checks:
-        word = "good" if check.ok else "missing" if check.required else "warning"
-        table.add_row(Text(word, CHECK_STYLES[word]), check.check, Text(check.detail))
+        verdict = "good" if check.ok else "missing" if check.required else "warning"
+        table.add_row(Text(verdict, CHECK_STYLES[verdict]), check.check, Text(check.detail))
         if check.remedy:
             table.add_row("", "", Text(f"remedy: {check.remedy}", "bold"))
     out.print(table)

@@ -9,35 +9,37 @@ from rich.text import Text
 
 from .consoles import out
 from .examples import example
+from .trials import metric_of
 from .values import number
 
 
 def print_confirmation(rows: list[dict[str, Any]]) -> None:
-    """The ranking, and what it tells of the search's own value.
+    """Print the ranking, and how optimistic the search's own value was.
 
     Args:
-        rows: what `confirm --json` prints.
+        rows: as `confirm --json` prints them.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("trial", no_wrap=True)
     table.add_column("architecture", no_wrap=True)
-    for name in ("val_rmse", "mean", "95% interval", "behind the leader"):
+    metric = metric_of(rows[0])
+    for name in (metric.name, "mean", "95% interval", "behind the leader"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
     for row in rows:
         if row["diverged_with_seed"] is not None:
-            says = f"not confirmed: diverged with seed {row['diverged_with_seed']}"
+            note = f"not confirmed: diverged with seed {row['diverged_with_seed']}"
         else:
-            says = "tie" if row["tie"] else ""
+            note = "tie" if row["tie"] else ""
         behind = row["behind"]
         table.add_row(
             str(row["number"]),
             row["architecture"],
-            number(row["val_rmse"]),
+            number(search_value(row)),
             number(row["mean"]),
             Text(_bounds(row) if row["mean"] is not None else ""),
             Text(f"{behind['mean']:.4f} {_bounds(behind)}" if behind else ""),
-            says,
+            note,
         )
     out.print(table)
     leader = rows[0]
@@ -47,44 +49,57 @@ def print_confirmation(rows: list[dict[str, Any]]) -> None:
 
 
 def format_confirmed(confirmed: dict[str, Any]) -> Text:
-    """A mean with its interval, and over what it was taken."""
+    """A mean with its interval, and what it was taken over."""
     over = "seeds and cuts" if confirmed["cuts"] > 1 else "seeds, all on the search's own cut"
     figures = f"{confirmed['mean']:.4f} {_bounds(confirmed)}"
     return Text(f"confirmed over {confirmed['seeds']} {over}: {figures}")
 
 
-def format_best(best: dict[str, Any], below: dict[str, Any] | None, *of_study: str) -> Text:
+def format_best(best: dict[str, Any], better: dict[str, Any] | None, *study_options: str) -> Text:
     """Whether the best trial is confirmed.
 
     Args:
-        best: what `best --json` prints.
-        below: a trial that is not confirmed, and that the search saw below the best one.
-        of_study: options for the line to type next.
+        best: as `best --json` prints it.
+        better: an unconfirmed trial with a better value in the search.
+        study_options: options of the example command.
     """
-    line = example("confirm", *of_study)
+    line = example("confirm", *study_options)
     if not best["confirmed"]:
         seed = best["diverged_with_seed"]
         why = f"it diverged with seed {seed}; confirm others: " if seed is not None else ""
         return Text(f"not confirmed: {why}{line}")
-    told = format_confirmed(best["confirmed"])
-    if below:
-        told.append(
-            f"\ntrial {below['number']} came to {below['val_rmse']:.4f} in the search, below this "
-            f"one's {best['val_rmse']:.4f}, and is not confirmed: {line}"
+    text = format_confirmed(best["confirmed"])
+    if better:
+        metric = metric_of(best)
+        text.append(
+            f"\ntrial {better['number']} reached {metric.format(search_value(better))} in the "
+            f"search, {metric.better_side} this one's {metric.format(search_value(best))}, and is "
+            f"not confirmed: {line}"
         )
-    return told
+    return text
+
+
+def search_value(record: dict[str, Any]) -> float:
+    """The value of the study's metric that the trial reached in the search."""
+    value: float = record.get("value", record.get("val_rmse"))
+    return value
 
 
 def _describe_optimism(leader: dict[str, Any]) -> str:
-    gap = leader["mean"] - leader["val_rmse"]
-    told = (
-        f"the search's own {leader['val_rmse']:.4f} was picked for being low, which makes such a "
-        "value optimistic"
+    metric, value = metric_of(leader), search_value(leader)
+    extreme = "low" if metric.direction == "minimize" else "high"
+    text = (
+        f"the search picked its {metric.format(value)} for being {extreme}, so this value is "
+        "optimistic"
     )
+    gap = metric.cost(leader["mean"]) - metric.cost(value)
     if gap >= 0:
-        return f"{told}: the mean is {gap:.4f} above it"
-    by = "cuts and seeds" if leader["cuts"] > 1 else "seeds"
-    return f"{told}; yet here the mean is {-gap:.4f} below it: {by} differ by more than that"
+        return f"{text}: the mean is {gap:.4f} {metric.worse_side} it"
+    cause = "cuts and seeds" if leader["cuts"] > 1 else "seeds"
+    return (
+        f"{text}; yet here the mean is {-gap:.4f} {metric.better_side} it: {cause} differ by more "
+        "than that"
+    )
 
 
 def _bounds(interval: dict[str, Any]) -> str:

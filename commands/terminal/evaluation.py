@@ -13,16 +13,20 @@ from .values import key_values, number
 
 
 def print_evaluation(values: dict[str, Any]) -> None:
-    """What `evaluate --json` prints, for a person: errors ± standard errors, then the rankings."""
-    told = {}
+    """Print an evaluation: errors ± standard errors, then the rankings.
+
+    Args:
+        values: as `evaluate --json` prints them.
+    """
+    rows = {}
     for name, value in values.items():
         if name == "ranking" or name.endswith("_se") or value is None:
             continue
         error = values.get(f"{name}_se")
-        told[name] = value if error is None else f"{value:.4f} ± {error:.4f}"
+        rows[name] = value if error is None else f"{value:.4f} ± {error:.4f}"
     if values["opening"] is not None:
-        told["opening"] = f"{values['opening']} of this test split, all runs counted"
-    out.print(key_values(told))
+        rows["opening"] = f"{values['opening']} of this test split, counting all runs"
+    out.print(key_values(rows))
     out.print(f"\n{compare_to_baseline(values['rmse'], values['bias_rmse'])}")
     if values["noise_rmse"] is not None:
         out.print(compare_to_noise_floor(values), soft_wrap=True)
@@ -34,23 +38,23 @@ def print_evaluation(values: dict[str, Any]) -> None:
 
 
 def compare_to_noise_floor(values: dict[str, Any]) -> Text:
-    """How far an evaluation's RMSE is from that of the noise, in one line; a leak stands out."""
+    """An evaluation's distance from the noise floor, on one line; a leak stands out."""
     rmse, noise = values["rmse"], values["noise_rmse"]
     side = "below" if rmse < noise else "above"
     floor = f"{abs(rmse - noise):.4f} {side} the noise floor's {noise:.4f}"
     if not values["leak"]:
-        chance = "which is chance" if rmse < noise else "the best RMSE there is on these rows"
+        chance = "within chance" if rmse < noise else "the best possible RMSE on these rows"
         return Text(f"{floor}, {chance}")
     squared = f"{-values['above_floor']:.4f} ± {values['above_floor_se']:.4f} in squared error"
     return Text(
-        f"LEAK: RMSE {rmse:.4f} is {floor} ({squared}), which takes a model that has seen these "
-        "very ratings: trust no figure of this run before you have found how they came into it",
+        f"LEAK: RMSE {rmse:.4f} is {floor} ({squared}), which is only possible for a model that "
+        "has seen these ratings: trust no figure of this run until you have found how",
         style="bold red",
     )
 
 
 def ranking_table(figures: dict[str, Any]) -> Table:
-    """One protocol's figures, the baselines' below them."""
+    """One protocol's figures, with the baselines' below."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
     for name in ("Precision", "Recall", "NDCG"):
@@ -68,7 +72,7 @@ def _ranked_users(figures: dict[str, Any]) -> str:
     parts = [f"{figures['users']} users"]
     if figures.get("users_sampled"):
         parts[0] += " (a sample)"
-    parts.append(f"{figures['users_left_out']} left out, without a relevant film")
+    parts.append(f"{figures['users_left_out']} left out (no relevant film)")
     if few := figures["users_with_fewer_than_k"]:
         parts.append(f"{few} with fewer than {figures['k']} candidates")
     return "; ".join(parts)

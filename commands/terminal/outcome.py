@@ -1,31 +1,39 @@
-"""What a study has come to, as `start` prints it at its end."""
+"""The outcome of a study, as `start` prints it at the end."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from .confirmation import format_confirmed
 from .consoles import out
 from .examples import example, print_next, storage_option
-from .trials import compare_to_baseline, trials_table
+from .trials import compare_to_baseline, metric_of, trials_table
 
-MAX_ROWS = 20  # of more trials, only the best half as many and the latest are listed
+if TYPE_CHECKING:
+    from ...model.evaluation.metrics import Metric
+
+MAX_ROWS = 20  # with more trials, print the best and the latest, half as many each
 
 
 def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage: str) -> None:
-    """A study's trials, its best against the baseline, its target, and what to run next.
+    """Print a study's trials, its best against the baseline, its target, and example commands.
 
     Args:
-        status, trials: what `status --json` and `trials --json` print.
+        status, trials: as `status --json` and `trials --json` print them.
     """
-    best, target, at = status["best"], status["target"], storage_option(storage)
-    study_options = ("--study", status["study"], *at)
-    _print_trials(trials, best and best["number"], example("trials", *study_options))
+    from ...model.evaluation.metrics import METRICS
+
+    metric, best, target = METRICS[status["metric"]], status["best"], status["target"]
+    storage_words = storage_option(storage)
+    study_options = ("--study", status["study"], *storage_words)
+    _print_trials(trials, best and best["number"], metric, example("trials", *study_options))
     if best:
-        figures = compare_to_baseline(best["val_rmse"], status["bias_val_rmse"])
-        out.print(f"\nbest: trial {best['number']}, validation {figures}")
+        figures = f"validation {compare_to_baseline(best['val_rmse'], status['bias_val_rmse'])}"
+        if metric.name not in ("val_rmse", "val_mse"):
+            figures = f"{metric.label} {metric.format(best[metric.name])}, {figures}"
+        out.print(f"\nbest: trial {best['number']}, {figures}")
     if confirmed := status["confirmed"]:
         out.print(Text(f"trial {confirmed['number']} leads, {format_confirmed(confirmed)}"))
     if target:
@@ -36,27 +44,33 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
         cost, hours = status["cost_usd"], status["elapsed_s"] / 3600
         out.print(f"cost: {cost:.2f} USD for {hours:.2f} h and {status['epochs']} epochs")
     commands = []
-    over = status["budget_spent"] or (target and target["reached"])
-    if status["done"] < status["total"] and not over:
+    is_over = status["budget_spent"] or (target and target["reached"])
+    if status["done"] < status["total"] and not is_over:
         commands.append(example("start", *study_options))
     if best:
         commands.append(example("confirm", "--top", 3, "--seeds", 5, *study_options))
         commands.append(example("best", "--export", "config.yaml", *study_options))
         commands.append(example("train", "--config", "config.yaml", "--out", "runs/best"))
-    print_next(*commands, example("dashboard", *at))
+    print_next(*commands, example("dashboard", *storage_words))
 
 
-def _print_trials(trials: list[dict[str, Any]], best: int | None, list_all: str) -> None:
-    """All trials where they are few, else the best and the latest of them."""
+def _print_trials(
+    trials: list[dict[str, Any]], best: int | None, metric: Metric, list_all: str
+) -> None:
+    """Print all trials if there are few, otherwise the best and the latest."""
     if len(trials) <= MAX_ROWS:
         if trials:
             out.print(trials_table(trials, best=best))
         return
     half = MAX_ROWS // 2
     completed = [trial for trial in trials if trial["state"] == "complete"]
-    ranked = sorted(completed, key=lambda trial: (trial["val_rmse"], trial["number"]))
+    ranked = sorted(completed, key=_rank)
     for title, rows in (("best", ranked[:half]), ("latest", trials[-half:])):
         out.print(f"[bold]{title} {len(rows)} of {len(trials)} trials[/bold]")
         out.print(trials_table(rows, best=best))
         out.print()
-    out.print(Text(f"all of them: {list_all}"), soft_wrap=True)
+    out.print(Text(f"all trials: {list_all}"), soft_wrap=True)
+
+
+def _rank(trial: dict[str, Any]) -> tuple[float, int]:
+    return metric_of(trial).cost(trial["value"]), trial["number"]

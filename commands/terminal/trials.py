@@ -12,6 +12,7 @@ from .values import number, rows_table
 
 if TYPE_CHECKING:
     from ...model.config import TrainingConfig
+    from ...model.evaluation.metrics import Metric
     from ...model.training.reports import EpochReport
 
 STATE_STYLES = {
@@ -24,12 +25,17 @@ STATE_STYLES = {
 
 
 def trials_table(records: list[dict[str, Any]], *, best: int | None = None) -> Table:
-    """Trials, one a row, each with why it ended; the best one's number carries a star."""
+    """One trial per row, with why it ended; a star marks the number of the best one.
+
+    A metric other than RMSE and MSE has a column of its own.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("trial", "state", "architecture"):
         table.add_column(name, no_wrap=True)
     wide = out.width >= WIDE
-    for name in ("val_rmse", "val_mse", "epochs", *(["train_s"] if wide else [])):
+    metric = metric_of(records[0]) if records else None
+    extra = [metric.name] if metric and metric.name not in ("val_rmse", "val_mse") else []
+    for name in (*extra, "val_rmse", "val_mse", "epochs", *(["train_s"] if wide else [])):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("why it ended")
     for record in records:
@@ -42,6 +48,7 @@ def trials_table(records: list[dict[str, Any]], *, best: int | None = None) -> T
             f"{record['number']}{mark}",
             Text(state, STATE_STYLES.get(state, "")),
             record["architecture"] or "",
+            *([format_value(record)] if extra else []),
             number(record["val_rmse"]),
             number(record["val_mse"]),
             str(record["epochs"]),
@@ -51,8 +58,20 @@ def trials_table(records: list[dict[str, Any]], *, best: int | None = None) -> T
     return table
 
 
+def metric_of(record: dict[str, Any]) -> Metric:
+    """The metric of the study that a trial's record comes from."""
+    from ...model.evaluation.metrics import METRICS
+
+    return METRICS[record.get("metric", "val_rmse")]
+
+
+def format_value(record: dict[str, Any]) -> str:
+    """The metric's value of a trial; empty while it has none."""
+    return "" if record["value"] is None else metric_of(record).format(record["value"])
+
+
 def compare_to_baseline(rmse: float, bias_rmse: float | None) -> str:
-    """A validation or test RMSE with its MSE, and how far it is from the bias baseline's."""
+    """A validation or test RMSE with its MSE, and its distance from the bias baseline's."""
     figures = f"RMSE {rmse:.4f} (MSE {rmse**2:.4f})"
     if bias_rmse is None:
         return figures
@@ -63,7 +82,7 @@ def compare_to_baseline(rmse: float, bias_rmse: float | None) -> str:
 
 
 def epoch_line(config: TrainingConfig, report: EpochReport) -> str:
-    """One epoch in one line."""
+    """One epoch on one line."""
     figures = [
         f"epoch {report.epoch:>3}/{config.max_epochs}",
         f"val_rmse {report.val_rmse:.4f}",
@@ -76,7 +95,7 @@ def epoch_line(config: TrainingConfig, report: EpochReport) -> str:
 
 
 def epochs_table(reports: list[EpochReport]) -> Table:
-    """A trial's epochs, what a person looks at first on the left."""
+    """One epoch per row, the most important figures first."""
     wide = out.width >= WIDE
     return rows_table(
         [

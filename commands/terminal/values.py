@@ -14,27 +14,28 @@ def key_values(pairs: dict[str, Any]) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for name, value in pairs.items():
-        table.add_row(name, Text(shown(value)))
+        table.add_row(name, Text(format_any(value)))
     return table
 
 
 def rows_table(rows: list[dict[str, Any]]) -> Table:
-    """Equal rows as a table, its columns named by their keys; numbers to the right."""
+    """Rows with the same keys as a table; numbers are right-aligned."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, value in rows[0].items():
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(shown(value)) for value in row.values()))
+        table.add_row(*(Text(format_any(value)) for value in row.values()))
     return table
 
 
 def number(value: float | None, digits: int = 4) -> str:
+    """A number with fixed decimals; empty for None."""
     return "" if value is None else f"{value:.{digits}f}"
 
 
-def shown(value: Any) -> str:
-    """A value as a person reads it."""
+def format_any(value: Any) -> str:
+    """A value as text for people."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -47,7 +48,7 @@ def shown(value: Any) -> str:
             return f"{value:.1f}"
         return f"{value:.3g}" if abs(value) < 0.01 else f"{value:.4f}"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {shown(part)}" for name, part in value.items())
+        return ", ".join(f"{name} {format_any(part)}" for name, part in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(map(shown, value))
+        return ", ".join(map(format_any, value))
     return str(value)

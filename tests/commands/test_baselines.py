@@ -7,7 +7,7 @@ import json
 
 import pytest
 from pytest import approx
-from recsys_search.model.config import CONFIGS
+from recsys_search.model.architectures.table import architecture_names
 
 
 def loads(outcome):
@@ -46,4 +46,4 @@ def test_a_baselines_training_reads_without_latents(cli):
 
 def test_the_help_names_every_architecture(cli):
     words = cli("train", "--help").out.replace(",", " ").replace(".", " ").split()
-    assert set(CONFIGS) <= set(words)
+    assert set(architecture_names()) <= set(words)

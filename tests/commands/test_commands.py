@@ -121,16 +121,16 @@ def test_wrong_usage_is_2(cli, args):
         ),
         (
             ("start", "--study", "small.yaml", "--dataset", "demo:lots"),
-            "error: 'demo:lots' names no size; write a whole number of ratings up to 1000M, such "
-            "as demo:250k, demo:1.5M or demo:32000000",
+            "error: 'demo:lots' is not a valid size; write a whole number of ratings up to 1000M, "
+            "such as demo:250k, demo:1.5M or demo:32000000",
         ),
         (
             ("start", "--study", "small.yaml", "--storage", "mine.db"),
-            "error: storage 'mine.db' is no database URL; write sqlite:///studies.db",
+            "error: storage 'mine.db' is not a database URL; write sqlite:///studies.db",
         ),
         (
             ("studies",),
-            "error: no studies at sqlite:///studies.db; begin one with: "
+            "error: no studies at sqlite:///studies.db; run one with: "
             "recsys-search start --study demo",
         ),
         (
@@ -175,7 +175,7 @@ def test_an_error_is_1_and_one_line_with_the_remedy(cli, args, message):
         ),
         (
             ("start", "--study", "small.yaml", "--timeout", "10"),
-            "error: '10' is no duration; write 2h, 10m, 90s or 1h30m",
+            "error: '10' is not a duration; write 2h, 10m, 90s or 1h30m",
         ),
         (
             ("start", "--study", "small.yaml", "--device", "gpu"),
@@ -189,7 +189,7 @@ def test_an_option_that_cannot_be_meant_is_2(cli, args, message):
 
 @pytest.mark.parametrize("command", ["status", "trials", "best", "studies", "dashboard"])
 def test_a_missing_storage_is_1_and_is_not_made(cli, folder, command):
-    assert one_line(cli(command)).startswith("error: no studies at sqlite:///studies.db; begin ")
+    assert one_line(cli(command)).startswith("error: no studies at sqlite:///studies.db; run ")
     assert not (folder / "studies.db").exists()
 
 
@@ -202,7 +202,8 @@ def test_nothing_to_show_yet_is_3(cli, folder):
     assert json.loads(cli("status", "--json").out)["best"] is None
     for command in (["best"], ["best", "--json"], ["best", "--export", "config.yaml"]):
         assert one_line(cli(*command), code=3) == (
-            "error: small has no completed trial yet; continue with: recsys-search start --study small"
+            "error: small has no completed trial yet; continue with: recsys-search start "
+            "--study small"
         )
     assert not (folder / "config.yaml").exists()
 
@@ -213,13 +214,15 @@ def test_a_study_is_chosen_by_its_name(done):
 
 
 def test_a_trial_that_is_not_there_is_1(done):
-    assert one_line(done("show", "--trial", "7")) == "error: no trial 7 in small; it has 0 to 2"
+    assert (
+        one_line(done("show", "--trial", "7")) == "error: no trial 7 in small; it has trials 0 to 2"
+    )
 
 
 def test_an_existing_run_is_not_written_over(job, done):
     before = (job[0] / "runs" / "a" / "config.yaml").read_bytes()
     assert one_line(done("train", "--config", "config.yaml", "--out", "runs/a")) == (
-        "error: runs/a is there already; choose another --out, or remove it"
+        "error: runs/a already exists; choose another --out, or remove it"
     )
     assert (job[0] / "runs" / "a" / "config.yaml").read_bytes() == before
 
@@ -228,7 +231,7 @@ def test_an_existing_run_is_not_written_over(job, done):
     ("text", "message"),
     [
         ("userId,movieId\n1,2\n1,two\n", "pairs.csv line 3: movieId 'two' "),
-        ("userId,movieId\n", "pairs.csv asks for no pair; add a line such as 1,296"),
+        ("userId,movieId\n", "pairs.csv has no pairs; add a line such as 1,296"),
         ("userId\n1\n", "pairs.csv"),
     ],
 )
@@ -256,8 +259,8 @@ CONFIG = "config:\n  architecture: two_tower\n  seed: 7\ndata: {dataset: ratings
     [
         ("seed: 7", "seed: -7", " line 3: config: seed must be at least 0, got -7"),
         ("seed: 7", "sede: 7", " line 3: config: two_tower has no field named 'sede'; did you me"),
-        ("seed: 7", "seed: &a [*a]", " line 3: holds an alias of itself; write the value out"),
-        ("seed: 7", "seed: 7\n  seed: 8", " line 4: seed stands on line 3 already; keep one of"),
+        ("seed: 7", "seed: &a [*a]", " line 3: contains an alias of itself; write the value out"),
+        ("seed: 7", "seed: 7\n  seed: 8", " line 4: seed is already on line 3; keep one of"),
         (
             "{dataset: ratings}",
             "{dataset: ratings",
@@ -283,13 +286,13 @@ def test_a_damaged_config_is_1_and_leaves_nothing_behind(cli, folder, old, new, 
     [
         ("trials: 3", "trials: 0", "trials must be at least 1, got 0"),
         ("trials: 3", "trails: 3", "trails: unknown key; did you mean trials?"),
-        ("trials: 3", "trials: 3\ntrials: 4", "trials stands on line "),
+        ("trials: 3", "trials: 3\ntrials: 4", "trials is already on line "),
         ("trials: 3", "trials: [", "not valid YAML: while parsing a flow node"),
         ("- 1000000.0", "- .inf", "space learning_rate: float must be a finite number, got inf"),
         (
             "learning_rate: 0.01",
             "learning_rate: 1e-9",
-            "known learning_rate: learning_rate 1e-09 l",
+            "known learning_rate: learning_rate 1e-09 is not",
         ),
     ],
 )
@@ -322,9 +325,9 @@ def test_an_error_of_ours_is_1_and_names_the_way_to_its_traceback(cli, monkeypat
     def broken(*args, **kwargs):
         raise ZeroDivisionError("by\nzero")
 
-    monkeypatch.setattr(run_study, "start", broken)
+    monkeypatch.setattr(run_study, "run_study", broken)
     line = one_line(cli("start", "--study", "demo", "--quiet"))
-    assert line.startswith("error: ZeroDivisionError: by zero (a traceback: recsys-search --debug ")
+    assert line.startswith("error: ZeroDivisionError: by zero (traceback: recsys-search --debug ")
 
 
 def test_a_password_is_shown_nowhere(cli, monkeypatch):
@@ -333,7 +336,7 @@ def test_a_password_is_shown_nowhere(cli, monkeypatch):
 
     url = "postgresql+psycopg://me:sesame@127.0.0.1:1/db"
     outcomes = [cli("start", "--study", "demo", "--storage", url), cli("studies", "--storage", url)]
-    monkeypatch.setattr(run_study, "start", broken)
+    monkeypatch.setattr(run_study, "run_study", broken)
     outcomes.append(cli("start", "--study", "demo", "--storage", url))
     for outcome in outcomes:
         assert outcome.code == 1
@@ -341,7 +344,7 @@ def test_a_password_is_shown_nowhere(cli, monkeypatch):
 
 
 def test_ctrl_c_is_130(cli, press_ctrl_c):
-    press_ctrl_c(run_study, "start")
+    press_ctrl_c(run_study, "run_study")
     outcome = cli("start", "--study", "small.yaml", "--quiet")
     assert outcome.code == 130
     assert outcome.err.splitlines() == [
@@ -390,7 +393,6 @@ def test_a_storage_without_studies_is_3(cli, folder):
     with writable_storage(f"sqlite:///{folder}/studies.db"):
         pass
     assert one_line(cli("studies"), code=3) == (
-        "error: no studies in sqlite:///studies.db; begin one with: "
-        "recsys-search start --study demo"
+        "error: no studies in sqlite:///studies.db; run one with: recsys-search start --study demo"
     )
     assert json.loads(cli("studies", "--json").out) == []

@@ -64,30 +64,30 @@ def test_ctrl_c_is_130_and_says_how_to_go_on(searched, press_ctrl_c):
 def test_a_storage_without_studies_is_told(cli):
     outcome = cli("confirm")
     assert outcome.code == 1
-    assert outcome.err.startswith("error: no studies at sqlite:///studies.db; begin one with: ")
+    assert outcome.err.startswith("error: no studies at sqlite:///studies.db; run one with: ")
 
 
 CONFIRMED = {"mean": 0.81, "low": 0.8, "high": 0.82, "seeds": 5, "cuts": 5}
 
 
-def test_a_lower_trial_that_is_not_confirmed_is_named():
+def test_a_better_unconfirmed_trial_is_named():
     best = {"number": 3, "val_rmse": 0.805, "confirmed": CONFIRMED, "diverged_with_seed": None}
     below = {"number": 9, "val_rmse": 0.801}
     assert format_best(best, below, "--study", "small").plain == (
         "confirmed over 5 seeds and cuts: 0.8100 [0.8000, 0.8200]\n"
-        "trial 9 came to 0.8010 in the search, below this one's 0.8050, and is not confirmed: "
+        "trial 9 reached 0.8010 in the search, below this one's 0.8050, and is not confirmed: "
         "recsys-search confirm --study small"
     )
 
 
-def test_seeds_on_one_cut_are_told_as_such():
+def test_seeds_on_one_cut_are_reported_as_such():
     best = {"confirmed": {**CONFIRMED, "cuts": 1}, "val_rmse": 0.8}
     assert format_best(best, None).plain.startswith(
         "confirmed over 5 seeds, all on the search's own"
     )
 
 
-def test_a_best_trial_that_diverged_is_told():
+def test_a_best_trial_that_diverged_is_reported():
     best = {"confirmed": None, "diverged_with_seed": 1001}
     assert format_best(best, None).plain == (
         "not confirmed: it diverged with seed 1001; confirm others: recsys-search confirm"
@@ -101,7 +101,7 @@ def test_a_best_trial_that_diverged_is_told():
         (0.813, "optimistic; yet here the mean is 0.0030 below it: cuts and seeds differ by more"),
     ],
 )
-def test_the_searchs_own_value_is_told_to_be_optimistic(capsys, val_rmse, told):
+def test_the_searchs_own_value_is_called_optimistic(capsys, val_rmse, told):
     row = {"number": 3, "architecture": "mf", "val_rmse": val_rmse, **CONFIRMED}
     rest = {"behind": None, "tie": False, "diverged_with_seed": None}
     behind = {"mean": 0.001, "low": -0.002, "high": 0.004}

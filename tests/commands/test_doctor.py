@@ -30,7 +30,7 @@ def test_a_machine_that_lacks_something_is_1_with_the_remedy(cli):
     outcome = cli("doctor", "--device", "cuda", "--storage", "studies.db")
     assert (outcome.code, outcome.err) == (1, "")
     lines = [" ".join(line.split()) for line in outcome.out.rstrip().splitlines()]
-    found = lines.index("missing storage storage 'studies.db' is no database URL")
+    found = lines.index("missing storage storage 'studies.db' is not a database URL")
     assert lines[found + 1] == "remedy: write sqlite:///studies.db"
     assert lines[-1] == "a study cannot run here: device, storage, storage_room"
 

@@ -8,7 +8,7 @@ import json
 import pytest
 import torch
 from pytest import approx
-from recsys_search.data.sets.datasets import load_ratings
+from recsys_search.data.sets.loading import load_ratings
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import split_ratings
 from recsys_search.model.store.train_store import TrainStore

@@ -1,0 +1,109 @@
+"""What `start` prints at its end, whatever the number of trials and the metric."""
+
+from __future__ import annotations
+
+import pytest
+from recsys_search.commands.terminal.confirmation import print_confirmation
+from recsys_search.commands.terminal.outcome import print_outcome
+from recsys_search.model.evaluation.metrics import METRICS, Metric
+
+STORAGE = "sqlite:///studies.db"
+
+
+def record(number, value, metric="val_rmse", state="complete"):
+    return {
+        "number": number,
+        "state": state,
+        "architecture": "mf",
+        "val_rmse": value if metric == "val_rmse" else 0.9,
+        "val_mse": 0.81,
+        "epochs": 3,
+        "train_s": 1.0,
+        "stop_reason": None,
+        "reason": f"reason of {number}",
+        "metric": metric,
+        "value": value,
+    }
+
+
+def status(best, metric="val_rmse"):
+    return {
+        "study": "small",
+        "metric": metric,
+        "total": 100,
+        "done": 100,
+        "best": {"number": best["number"], "val_rmse": 0.9, "val_mse": 0.81, metric: best["value"]},
+        "bias_val_rmse": 0.95,
+        "confirmed": None,
+        "target": None,
+        "cost_usd": None,
+        "budget_spent": None,
+    }
+
+
+def numbers_listed(text):
+    rows = [line.split() for line in text.splitlines()]
+    return [row[0] for row in rows if row[1:2] in (["complete"], ["pruned"])]
+
+
+@pytest.fixture
+def val_close(monkeypatch):
+    metric = Metric(
+        name="val_close",
+        label="share within half a star",
+        direction="maximize",
+        compute=lambda predictions: 0.0,
+        digits=3,
+    )
+    monkeypatch.setitem(METRICS, "val_close", metric)
+
+
+def test_few_trials_are_all_listed(capsys):
+    trials = [record(number, 0.8 + number / 100) for number in range(20)]
+    print_outcome(status(trials[0]), trials, STORAGE)
+    assert numbers_listed(capsys.readouterr().out) == ["0*", *map(str, range(1, 20))]
+
+
+def test_of_many_trials_the_best_ten_and_the_latest_ten_are_listed(capsys):
+    trials = [record(number, 0.9 - number / 1000) for number in range(30)]
+    trials += [record(number, 0.1, state="pruned") for number in range(30, 42)]
+    print_outcome(status(trials[29]), trials, STORAGE)
+    out = capsys.readouterr().out
+    best = [f"{number}{'*' * (number == 29)}" for number in range(29, 19, -1)]
+    assert numbers_listed(out) == [*best, *map(str, range(32, 42))]
+    assert "best 10 of 42 trials" in out
+    assert "latest 10 of 42 trials" in out
+    assert "recsys-search trials --study small" in out
+
+
+def test_a_maximised_metric_has_its_own_column_and_is_ranked_from_the_top(capsys, val_close):
+    trials = [record(number, number / 100, metric="val_close") for number in range(30)]
+    print_outcome(status(trials[29], metric="val_close"), trials, STORAGE)
+    out = capsys.readouterr().out
+    assert numbers_listed(out)[:3] == ["29*", "28", "27"]
+    assert "architecture  val_close  val_rmse" in out
+    assert "  0.290    0.9000" in out
+    assert "best: trial 29, share within half a star 0.290, validation RMSE 0.9000" in out
+
+
+def test_a_confirmation_of_a_maximised_metric_shows_and_explains_its_values(capsys, val_close):
+    row = {
+        "number": 3,
+        "architecture": "mf",
+        "val_rmse": 0.9,
+        "metric": "val_close",
+        "value": 0.42,
+        "mean": 0.40,
+        "low": 0.39,
+        "high": 0.41,
+        "seeds": 5,
+        "cuts": 5,
+        "behind": None,
+        "tie": False,
+        "diverged_with_seed": None,
+    }
+    print_confirmation([row])
+    out = capsys.readouterr().out
+    assert "val_close" in out
+    assert "picked its 0.420 for being high" in out
+    assert "the mean is 0.0200 below it" in out
