@@ -1,1 +1,1 @@
-"""Generated ratings that look like MovieLens and whose irreducible error is known."""
+"""Generates MovieLens-like ratings with a known irreducible error."""

@@ -1,4 +1,4 @@
-"""Generated ratings: their shape, their noise, and that there is something to learn from them."""
+"""Generated ratings: their shape and noise, and what can be learnt from them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pytest import approx
-from recsys_search.data.demo import generator as generator
+from recsys_search.data.demo import generator
 from recsys_search.data.demo import times as demo_times
-from recsys_search.data.demo.choice import FilmDraws
-from recsys_search.data.demo.generator import _NOISE_SD, _STARS, _expected, _grid, demo_ratings
+from recsys_search.data.demo.film_choice import FilmSampler
+from recsys_search.data.demo.generator import (
+    _NOISE_SD,
+    _STARS,
+    _expected,
+    _star_probabilities,
+    demo_ratings,
+)
 from recsys_search.data.demo.times import draw_drift
 from recsys_search.data.ratings import Int, Ratings
 from recsys_search.errors import DataError
@@ -29,7 +35,7 @@ def demo() -> Ratings:
     return demo_ratings()
 
 
-def test_the_defaults_are_of_movielens_size():
+def test_the_defaults_have_the_size_of_a_small_movielens():
     ratings = demo()
     assert (ratings.name, len(ratings), ratings.n_users) == ("demo", 100_000, 1_000)
     assert 1_900 < ratings.n_films <= 2_000
@@ -40,7 +46,7 @@ def test_ratings_are_half_stars():
     assert np.unique(demo().rating).tolist() == [0.5 * k for k in range(1, 11)]
 
 
-def test_no_pair_comes_twice_and_pairs_are_sorted():
+def test_pairs_are_unique_and_sorted():
     pair = demo().user * demo().n_films + demo().film
     assert (np.diff(pair) > 0).all()
 
@@ -50,7 +56,7 @@ def test_indices_cover_every_user_and_film():
     assert np.unique(demo().film).tolist() == list(range(demo().n_films))
 
 
-def test_few_users_and_films_have_most_of_the_ratings():
+def test_ratings_per_user_and_per_film_are_skewed():
     for index in (demo().user, demo().film):
         counts = np.bincount(index)
         assert counts.mean() > 1.3 * np.median(counts)
@@ -65,56 +71,56 @@ def test_films_have_titles_years_and_genres():
     assert set(films.genres.sum(axis=1)) == {1, 2, 3}
 
 
-def test_timestamps_are_seconds_after_the_last_film():
+def test_timestamps_are_seconds_after_the_last_films_year():
     assert demo().timestamp.min() >= 1_451_606_400
     assert demo().timestamp.max() < 2_000_000_000
 
 
 def test_ratings_come_in_sessions():
-    """Nine in ten are within a minute of the one before; most users come back, days later."""
+    """Nine in ten follow the previous one within a minute; most users return days later."""
     user, timestamp = (column[by_time(demo())] for column in (demo().user, demo().timestamp))
     same_user = np.diff(user) == 0
     gap_s = np.diff(timestamp)[same_user]
-    away = gap_s > 3_600
+    new_session = gap_s > 3_600
     assert (gap_s < 60).mean() > 0.9
-    assert 3 < np.median(gap_s[away]) / 86_400 < 30
-    assert (np.bincount(user[1:][same_user], away, demo().n_users) > 0).mean() > 0.5
+    assert 3 < np.median(gap_s[new_session]) / 86_400 < 30
+    assert (np.bincount(user[1:][same_user], new_session, demo().n_users) > 0).mean() > 0.5
 
 
-def test_the_order_of_time_is_not_that_of_the_films():
-    place = np.empty(len(demo()))
-    place[by_time(demo())] = np.arange(len(demo()))
-    within_user = place - user_mean(demo(), place)
+def test_the_order_in_time_is_unrelated_to_film_ids():
+    rank = np.empty(len(demo()))
+    rank[by_time(demo())] = np.arange(len(demo()))
+    within_user = rank - user_mean(demo(), rank)
     assert abs(np.corrcoef(within_user, demo().film)[0, 1]) < 0.02
 
 
-def test_the_same_seed_gives_the_same_ratings_and_another_seed_others():
+def test_the_seed_determines_the_ratings():
     assert demo_ratings(2_000, seed=3).fingerprint == demo_ratings(2_000, seed=3).fingerprint
     assert demo_ratings(2_000, seed=3).fingerprint != demo_ratings(2_000, seed=4).fingerprint
 
 
-def test_the_default_is_the_same_on_every_machine():
-    """Whatever else changes it (numpy's generators may) ends the studies begun on it."""
+def test_the_default_ratings_are_the_same_on_every_machine():
+    """A change, for example in numpy's generators, breaks the continuation of existing studies."""
     assert demo().fingerprint == "c6592e89ed20f031"
 
 
 @pytest.mark.parametrize("n_ratings", [1, 2, 7, 50, 999, 20_000])
-def test_any_size_comes_out_exactly(n_ratings):
+def test_the_number_of_ratings_is_exact(n_ratings):
     assert len(demo_ratings(n_ratings)) == n_ratings
 
 
-def test_all_pairs_can_be_asked_for():
+def test_every_pair_can_be_rated():
     ratings = demo_ratings(60, n_users=5, n_films=12)
     assert (len(ratings), ratings.n_users, ratings.n_films) == (60, 5, 12)
 
 
-def test_the_size_left_out_is_chosen_to_fit():
+def test_an_omitted_number_of_users_or_films_fits_the_given_one():
     assert demo_ratings(2_000, n_users=5).n_users == 5
     assert demo_ratings(2_000, n_films=5).n_films == 5
 
 
-def test_memory_is_that_of_the_columns_and_of_a_block(monkeypatch):
-    """32 bytes a rating in five columns, 8 more while the films are numbered anew; 44 are seen."""
+def test_memory_holds_the_columns_and_one_block(monkeypatch):
+    """32 bytes per rating in five columns, 8 more while films are renumbered; measured: 44."""
     monkeypatch.setattr(generator, "_BLOCK", 10_000)
     tracemalloc.start()
     try:
@@ -126,10 +132,10 @@ def test_memory_is_that_of_the_columns_and_of_a_block(monkeypatch):
 
 
 @pytest.mark.slow
-def test_as_many_as_movielens_has_fit_into_two_gigabytes():
-    """In a process of its own, whose peak is all that it ever held."""
+def test_as_many_ratings_as_movielens_32m_fit_into_two_gigabytes():
+    """Runs in a separate process, so that the peak is that of this call alone."""
     code = (
-        "import resource; from recsys_search.data.sets.datasets import load_ratings; "
+        "import resource; from recsys_search.data.sets.loading import load_ratings; "
         "ratings = load_ratings('demo:32M'); print(len(ratings), ratings.n_users, "
         "ratings.n_films, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
     )
@@ -142,60 +148,66 @@ def test_as_many_as_movielens_has_fit_into_two_gigabytes():
 
 
 def test_films_are_drawn_in_proportion_to_their_popularity():
-    """As a search in the cumulative distribution finds them, those that hardly anyone knows too."""
-    place = np.array([0.0, 0.3749, 0.375, 0.4999, 0.5, 1 - 2**-53])
-    assert FilmDraws(np.array([3.0, 1.0, 4.0])).films_at(place).tolist() == [0, 0, 1, 1, 2, 2]
+    """The lookup table agrees with a binary search, for very unpopular films too."""
+    quantile = np.array([0.0, 0.3749, 0.375, 0.4999, 0.5, 1 - 2**-53])
+    assert FilmSampler(np.array([3.0, 1.0, 4.0])).films_for(quantile).tolist() == [0, 0, 1, 1, 2, 2]
     rng = np.random.default_rng(0)
-    popularity, place = rng.lognormal(0, 2, 3_000), rng.random(50_000)
-    found = np.searchsorted(popularity.cumsum() / popularity.sum(), place, side="right")
-    assert FilmDraws(popularity).films_at(place).tolist() == found.tolist()
+    popularity, quantile = rng.lognormal(0, 2, 3_000), rng.random(50_000)
+    expected = np.searchsorted(popularity.cumsum() / popularity.sum(), quantile, side="right")
+    assert FilmSampler(popularity).films_for(quantile).tolist() == expected.tolist()
 
 
 def test_more_ratings_than_pairs_are_refused():
     with pytest.raises(
-        DataError, match="61 ratings do not fit: 5 users and 12 films make 60 pairs"
+        DataError, match="61 ratings are too many: 5 users and 12 films make only 60 pairs"
     ):
         demo_ratings(61, n_users=5, n_films=12)
 
 
-def test_a_user_without_a_rating_is_refused():
-    with pytest.raises(DataError, match="4 ratings leave some of 5 users without one"):
+def test_fewer_ratings_than_users_are_refused():
+    with pytest.raises(DataError, match="4 ratings are too few for 5 users; each needs one"):
         demo_ratings(4, n_users=5)
 
 
-def test_no_ratings_are_refused():
-    with pytest.raises(DataError, match="demo ratings must be at least 1, got 0"):
+def test_zero_ratings_are_refused():
+    with pytest.raises(DataError, match="demo needs at least one rating, got 0"):
         demo_ratings(0)
+
+
+def test_zero_users_are_refused():
+    message = "demo needs at least one user and one film, got 0 users and 9 films"
+    with pytest.raises(DataError, match=message):
+        demo_ratings(5, n_users=0, n_films=9)
 
 
 # The noise
 
 
 def test_the_expected_rating_is_the_mean_of_many_draws():
-    truth = np.array([-9.0, -1.0, 0.6, 3.1, 4.9, 12.0])
+    noiseless = np.array([-9.0, -1.0, 0.6, 3.1, 4.9, 12.0])
     noise = np.random.default_rng(0).normal(0, _NOISE_SD, (200_000, 1))
-    drawn = np.clip(np.round(2 * (truth + noise)) / 2, 0.5, 5)
-    assert _expected(truth) == approx(drawn.mean(axis=0), abs=0.006)
-    assert _expected(truth)[[0, -1]] == approx([0.5, 5])
+    drawn = np.clip(np.round(2 * (noiseless + noise)) / 2, 0.5, 5)
+    assert _expected(noiseless) == approx(drawn.mean(axis=0), abs=0.006)
+    assert _expected(noiseless)[[0, -1]] == approx([0.5, 5])
 
 
-def test_the_realised_floor_is_the_theoretical_one():
-    """The variance of a rounded rating, at the rating without noise that its mean tells."""
+def test_the_measured_noise_floor_is_the_theoretical_one():
+    """The theory is the variance of a rounded rating, as a function of its expected value."""
     noise = demo().rating - demo().expected.astype(float)
-    grid, probability = _grid()
+    grid, probability = _star_probabilities()
     assert np.diff(probability.sum(axis=1)) == approx(0, abs=1e-12)
     mean = probability @ _STARS
     variance = probability @ _STARS**2 - mean**2
     theory = np.interp(demo().expected, mean, variance).mean()
     assert (noise**2).mean() == approx(theory, abs=3 * standard_error(noise**2))
-    # By hand at 2.75, where rounding adds 0.5² / 12 and clipping has no part.
+    # By hand at 2.75, where rounding adds 0.5² / 12 and clipping has no effect.
     assert np.interp(2.75, grid, variance) == approx(_NOISE_SD**2 + 0.25 / 12, rel=0.01)
 
 
-def test_the_expected_rating_is_right_at_every_height():
+def test_the_expected_rating_is_unbiased_at_every_level():
     noise = demo().rating - demo().expected.astype(float)
-    for height in np.array_split(np.argsort(demo().expected), 20):
-        assert noise[height].mean() == approx(0, abs=4 * standard_error(noise[height]))
+    for rows in np.array_split(np.argsort(demo().expected), 20):
+        assert noise[rows].mean() == approx(0, abs=4 * standard_error(noise[rows]))
 
 
 @pytest.mark.parametrize(
@@ -209,21 +221,21 @@ def test_the_expected_rating_is_right_at_every_height():
         lambda ratings, expected: user_mean(ratings, expected),
     ],
 )
-def test_any_other_prediction_is_worse_by_how_far_it_is_from_the_expected(other):
+def test_the_excess_mse_of_a_prediction_is_its_squared_distance_to_the_expected_rating(other):
     expected = demo().expected.astype(float)
     predicted = other(demo(), expected)
-    worse = (predicted - demo().rating) ** 2 - (expected - demo().rating) ** 2
-    away = ((predicted - expected) ** 2).mean()
-    assert worse.mean() == approx(away, abs=3 * standard_error(worse))
-    assert worse.mean() > 5 * standard_error(worse)
+    excess = (predicted - demo().rating) ** 2 - (expected - demo().rating) ** 2
+    distance = ((predicted - expected) ** 2).mean()
+    assert excess.mean() == approx(distance, abs=3 * standard_error(excess))
+    assert excess.mean() > 5 * standard_error(excess)
 
 
-def test_a_part_has_its_own_rows_expected():
+def test_a_subset_keeps_its_rows_expected_ratings():
     rows = np.array([5, 900, 31])
     assert demo().take(rows).expected.tolist() == demo().expected[rows].tolist()
 
 
-def test_what_is_expected_is_no_part_of_the_fingerprint():
+def test_the_fingerprint_ignores_expected_ratings():
     assert replace(demo(), expected=None).fingerprint == demo().fingerprint
 
 
@@ -231,28 +243,28 @@ def test_what_is_expected_is_no_part_of_the_fingerprint():
 
 
 @cache
-def ignoring_time() -> Doubles:
-    """Expected ratings of who knows all but the drift, of which only each user's mean."""
+def time_blind_prediction() -> Doubles:
+    """Best prediction that ignores time: each user's drift is replaced by its mean."""
     waves = demo_times.DRIFT
     try:
         demo_times.DRIFT = tuple((0.0, period_s) for _, period_s in waves)
-        still = demo_ratings()
+        without_drift = demo_ratings()
     finally:
         demo_times.DRIFT = waves
-    assert (still.film == demo().film).all()
-    assert (still.timestamp == demo().timestamp).all()
-    drift = demo().expected.astype(float) - still.expected
-    return still.expected + user_mean(demo(), drift)
+    assert (without_drift.film == demo().film).all()
+    assert (without_drift.timestamp == demo().timestamp).all()
+    drift = demo().expected.astype(float) - without_drift.expected
+    return without_drift.expected + user_mean(demo(), drift)
 
 
-def test_who_ignores_time_loses_two_to_three_hundredths_of_rmse():
-    assert 0.02 < rmse(demo(), ignoring_time()) - rmse(demo(), demo().expected) < 0.03
+def test_ignoring_time_costs_two_to_three_hundredths_of_rmse():
+    assert 0.02 < rmse(demo(), time_blind_prediction()) - rmse(demo(), demo().expected) < 0.03
 
 
-def test_ratings_close_in_time_resemble_each_other():
-    """By a drift of variance 0.04 beside a noise of 0.52 as near neighbours, later by less."""
+def test_ratings_close_in_time_are_correlated():
+    """The drift's variance is 0.04, the noise's 0.52; the correlation falls with distance."""
     order = by_time(demo())
-    user, residual = demo().user[order], (demo().rating - ignoring_time())[order]
+    user, residual = demo().user[order], (demo().rating - time_blind_prediction())[order]
 
     def correlation(lag):
         pairs = user[lag:] == user[:-lag]
@@ -263,10 +275,10 @@ def test_ratings_close_in_time_resemble_each_other():
     assert abs(correlation(100)) < 0.02
 
 
-def test_time_neighbours_are_of_use():
-    """A shrunk mean of the residuals of the ten ratings before and after."""
+def test_time_neighbours_lower_the_rmse():
+    """Adds a shrunk mean of the residuals of the ten ratings before and after."""
     order = by_time(demo())
-    user, residual = demo().user[order], (demo().rating - ignoring_time())[order]
+    user, residual = demo().user[order], (demo().rating - time_blind_prediction())[order]
     total, count = np.zeros(len(user)), np.full(len(user), 10.0)
     for lag in range(1, 11):
         same = user[lag:] == user[:-lag]
@@ -278,8 +290,8 @@ def test_time_neighbours_are_of_use():
     assert with_them < without - 0.006
 
 
-def test_drift_is_smooth_and_of_the_size_it_is_said_to_be():
-    """Over ten years the waves' variances add up; from one minute to the next there is no jump."""
+def test_drift_has_the_stated_variance_and_is_smooth():
+    """Over ten years the waves' variances add up; between minutes there is no jump."""
     seconds = np.tile(np.arange(0, 10 * 365 * 86_400, 3_600), 40)
     drift = draw_drift(np.random.default_rng(0), np.full(40, len(seconds) // 40), seconds)
     assert drift.var() == approx(sum(sd**2 for sd, _ in demo_times.DRIFT), rel=0.1)
@@ -298,21 +310,21 @@ def test_taste_can_be_learnt_but_noise_cannot():
     bias_rmse, low_rank_rmse = _test_rmses(ratings)
     assert 0.86 < bias_rmse < 0.93
     assert bias_rmse > noise_rmse + 0.04
-    # A low-rank model closes a good part of the gap, and cannot close it wholly.
+    # A low-rank model closes much of the gap, but not all of it.
     assert noise_rmse + 0.02 < low_rank_rmse < bias_rmse - 0.04
 
 
 @pytest.mark.parametrize("side", ["genre", "decade"])
-def test_what_a_user_thinks_of_some_films_tells_of_others_of_the(side):
-    """Of the same genre or decade: correlated from one half of the films to the other."""
+def test_a_users_taste_is_consistent_within_a(side):
+    """Mean residuals per user and group are correlated between two halves of the films."""
     groups = {"genre": genres, "decade": decades}[side](demo())
     shuffled = np.random.default_rng(2).permutation(groups)
-    assert halves_agree(demo(), groups) > 0.3
-    # A little below 0: what a user's one half has above the user's mean, the other has below.
-    assert halves_agree(demo(), shuffled) < 0.05
+    assert split_half_correlation(demo(), groups) > 0.3
+    # Slightly below 0: residuals are centred per user, so one half's excess is the other's deficit.
+    assert split_half_correlation(demo(), shuffled) < 0.05
 
 
-def test_films_of_some_decades_are_rated_higher():
+def test_the_mean_rating_of_films_depends_on_their_decade():
     film_mean = np.bincount(demo().film, demo().expected) / np.bincount(demo().film)
 
     def explained(groups):
@@ -332,7 +344,7 @@ def decades(ratings: Ratings) -> Doubles:
     return ((ratings.films.year[:, None] - 1930) // 10 == np.arange(9)).astype(float)
 
 
-def halves_agree(ratings: Ratings, groups: Doubles) -> float:
+def split_half_correlation(ratings: Ratings, groups: Doubles) -> float:
     """Correlation, over users and groups, of the mean residual in two halves of the films."""
     film_mean = np.bincount(ratings.film, ratings.expected) / np.bincount(ratings.film)
     residual = ratings.expected - film_mean[ratings.film]
@@ -344,8 +356,8 @@ def halves_agree(ratings: Ratings, groups: Doubles) -> float:
         member = groups[ratings.film[rows]]
         columns = range(groups.shape[1])
         user, value = ratings.user[rows], residual[rows]
-        count = [np.bincount(user, member[:, at], ratings.n_users) for at in columns]
-        total = [np.bincount(user, member[:, at] * value, ratings.n_users) for at in columns]
+        count = [np.bincount(user, member[:, j], ratings.n_users) for j in columns]
+        total = [np.bincount(user, member[:, j] * value, ratings.n_users) for j in columns]
         means.append(np.ravel(total) / np.maximum(np.ravel(count), 1))
         counts.append(np.ravel(count))
     enough = np.minimum(*counts) >= 5
@@ -353,12 +365,12 @@ def halves_agree(ratings: Ratings, groups: Doubles) -> float:
 
 
 def by_time(ratings: Ratings) -> Int:
-    """Row numbers by user, then by time."""
+    """Row numbers sorted by user, then by time."""
     return np.lexsort((ratings.timestamp, ratings.user))
 
 
 def user_mean(ratings: Ratings, value: Doubles) -> Doubles:
-    """(n,) the mean of each row's user."""
+    """(n,) mean value of each row's user."""
     return (np.bincount(ratings.user, value) / np.bincount(ratings.user))[ratings.user]
 
 
@@ -371,7 +383,7 @@ def standard_error(value: Doubles) -> float:
 
 
 def _test_rmses(ratings: Ratings) -> tuple[float, float]:
-    """RMSE on a tenth of the rows: of biases, and of biases + rank 4 by least squares."""
+    """RMSE on a tenth of the rows: of biases, and of biases + rank 4 fitted by least squares."""
     rows = np.random.default_rng(1).permutation(len(ratings))
     test, train = rows[: len(rows) // 10], rows[len(rows) // 10 :]
     user, film = ratings.user[train], ratings.film[train]
