@@ -1,4 +1,4 @@
-"""Ratings in columns, with contiguous user and film indices."""
+"""Ratings as columns, with contiguous user and film indices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Float = NDArray[np.float32]
 
 
 class Scale(NamedTuple):
-    """The lowest and the highest rating that the data holds, in stars."""
+    """Lowest and highest rating in the dataset, in stars."""
 
     low: float
     high: float
@@ -24,12 +24,12 @@ class Scale(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Films:
-    """What is known of each film besides its ratings.
+    """Features of each film.
 
     Attributes:
-        ids: (n_films,) the dataset's own film ids, ascending; a film's index is its place here.
-        titles: (n_films,) "" where unknown; None if the dataset has no titles.
-        year: (n_films,) year of release, 0 where unknown.
+        ids: (n_films,) the dataset's own film ids, ascending; a film's index is its position here.
+        titles: (n_films,) "" if unknown; None if the dataset has no titles.
+        year: (n_films,) year of release, 0 if unknown.
         genres: (n_films, n_genres) bool, in the order of `genre_names`.
     """
 
@@ -42,19 +42,19 @@ class Films:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ratings:
-    """Ratings sorted by (user id, film id), no pair twice.
+    """Ratings sorted by (user id, film id), without duplicate pairs.
 
     Attributes:
-        name: the dataset's name, or its folder's.
-        user_ids: (n_users,) the dataset's own user ids, ascending; a user's index is its place.
-        films: features of every film that is rated.
+        name: of the dataset, or of its folder.
+        user_ids: (n_users,) the dataset's own user ids, ascending; a user's index is its position.
+        films: features of every rated film.
         user, film: (n,) indices into `user_ids` and `films.ids`.
         rating: (n,) stars, finite.
         timestamp: (n,) seconds since 1970, or None if the dataset has none.
-        scale: lowest and highest rating of the whole dataset, also in a part of it.
-        expected: (n,) expected rating of each row given all but its noise; no model that has not
-            seen the row predicts better. Known for generated ratings alone.
-        folder: where the dataset lies, and whatever else it holds; None for generated ratings.
+        scale: lowest and highest rating of the whole dataset, even if this is a part of it.
+        expected: (n,) expected rating of each row given everything but its noise: the best
+            possible prediction for an unseen row. Known for generated ratings only.
+        folder: the dataset's folder with all its files; None for generated ratings.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Ratings:
         return len(self.films.ids)
 
     def take(self, rows: Int) -> Ratings:
-        """The ratings at `rows`, indices and scale as they are here."""
+        """The ratings at `rows`, with unchanged indices and scale."""
         return replace(
             self,
             user=self.user[rows],
@@ -90,32 +90,32 @@ class Ratings:
             expected=None if self.expected is None else self.expected[rows],
         )
 
-    def joined(self, other: Ratings) -> Ratings:
-        """These and another part's ratings of the same dataset, sorted as the dataset is.
+    def union(self, other: Ratings) -> Ratings:
+        """The union of two parts of a dataset, sorted like the dataset.
 
         Args:
-            other: a part with the same indices that shares no rating with this one.
+            other: a part with the same indices and no rating in common with this one.
         """
         columns: dict[str, Any] = {}
         for name in ("user", "film", "rating", "timestamp", "expected"):
-            mine, others = getattr(self, name), getattr(other, name)
-            columns[name] = None if mine is None else np.concatenate([mine, others])
-        whole = replace(self, **columns)
-        return whole.take(np.argsort(whole.user * whole.n_films + whole.film))
+            ours, theirs = getattr(self, name), getattr(other, name)
+            columns[name] = None if ours is None else np.concatenate([ours, theirs])
+        union = replace(self, **columns)
+        return union.take(np.argsort(union.user * union.n_films + union.film))
 
     @cached_property
     def rows_by_user(self) -> Int:
-        """(n,) row numbers sorted by user, each user's by time where there are timestamps."""
-        return _by_time(self.user, self.timestamp)
+        """(n,) row numbers sorted by user, then by time if there are timestamps."""
+        return _sort_by_time(self.user, self.timestamp)
 
     @cached_property
     def rows_by_film(self) -> Int:
-        """(n,) row numbers sorted by film, each film's by time where there are timestamps."""
-        return _by_time(self.film, self.timestamp)
+        """(n,) row numbers sorted by film, then by time if there are timestamps."""
+        return _sort_by_time(self.film, self.timestamp)
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits that differ where any id, rating, timestamp, genre or year differs."""
+        """16 hex digits that change when any id, rating, timestamp, genre flag or year changes."""
         films = self.films
         columns: list[NDArray[Any]] = [self.user_ids, films.ids, films.genres, films.year]
         columns += [self.user, self.film, self.rating]
@@ -128,7 +128,7 @@ class Ratings:
         return digest.hexdigest()[:16]
 
 
-def _by_time(index: Int, timestamp: Int | None) -> Int:
+def _sort_by_time(index: Int, timestamp: Int | None) -> Int:
     """(n,) rows sorted by index, then timestamp, then row."""
     if timestamp is None or not len(index):
         return np.argsort(index, kind="stable")
@@ -136,5 +136,5 @@ def _by_time(index: Int, timestamp: Int | None) -> Int:
     span = last - first + 1
     if (int(index.max()) + 1) * span > np.iinfo(np.int64).max:
         return np.lexsort((timestamp, index))
-    # One sort of one key takes a third of the time of `lexsort`.
+    # Sorting one combined key takes a third of the time of `lexsort`.
     return np.argsort(index * span + (timestamp - first), kind="stable")

@@ -1,1 +1,1 @@
-"""Files of ratings, films and pairs, read and checked line by line."""
+"""Readers of ratings, film and pair files, which check every line."""

@@ -1,4 +1,4 @@
-"""Reads the films' files: titles, years and genres."""
+"""Reads film files: titles, years and genres."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .tables import ID_REMEDY, Table
 _YEAR = re.compile(r"\(([0-9]{4})\)$")
 _RELEASED = re.compile(r"-([0-9]{4})$")
 _NO_GENRE = {"", "(no genres listed)", "unknown"}
-# Titles and genres become arrays as wide as the longest, and as there are genres. What is beyond
-# these bounds is a quote or a separator gone astray, and could take all memory.
-_LONGEST_TITLE = 1_000
-_MOST_GENRES = 1_000
+# The longest title and the number of genres set the width of arrays. Values above these bounds come
+# from a stray quote or separator, and could exhaust memory.
+_MAX_TITLE_LENGTH = 1_000
+_MAX_GENRES = 1_000
 
-# MovieLens 100K's flags, in their order; its u.genre lists them too.
+# MovieLens 100K's genre flags, in order, as in its u.genre.
 # fmt: off
 _GENRES_100K = [
     "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary",
@@ -41,13 +41,13 @@ class _Film(NamedTuple):
 
 
 def read_films(path: Path, film_ids: Int) -> Films:
-    """Features of the films in `film_ids` (ascending); none are known where `path` is missing.
+    """Features of the films in `film_ids` (ascending), all unknown if `path` does not exist.
 
     Args:
-        path: movies.csv, movies.dat, or u.item beside its u.genre, if there is one.
+        path: movies.csv, movies.dat, or u.item, which may have a u.genre in the same folder.
 
     Raises:
-        DataError: names file, line, value and remedy.
+        DataError: names the file, the line, the value and the remedy.
     """
     n_films = len(film_ids)
     if not path.exists():
@@ -61,7 +61,7 @@ def read_films(path: Path, film_ids: Int) -> Films:
     titles = [""] * n_films
     year = np.zeros(n_films, np.int16)
     genres_of: list[set[str]] = [set() for _ in range(n_films)]
-    index = {film_id: at for at, film_id in enumerate(film_ids.tolist())}
+    index = {film_id: i for i, film_id in enumerate(film_ids.tolist())}
     first_line: dict[int, int] = {}
     genre_names: set[str] = set()
     for film in _READERS[path.name](path):
@@ -69,22 +69,23 @@ def read_films(path: Path, film_ids: Int) -> Films:
         earlier = first_line.setdefault(film.film_id, film.line)
         if earlier != film.line:
             raise DataError(
-                f"{where}: movieId {film.film_id} is taken by line {earlier}; keep one of the two"
+                f"{where}: movieId {film.film_id} is already used on line {earlier}; "
+                "keep one of the two"
             )
-        if (at := index.get(film.film_id)) is None:
+        if (i := index.get(film.film_id)) is None:
             continue
-        if len(film.title) > _LONGEST_TITLE:
+        if len(film.title) > _MAX_TITLE_LENGTH:
             raise DataError(
-                f"{where}: the title has {len(film.title)} characters, which are over "
-                f"{_LONGEST_TITLE}; shorten it, or close its quotes"
+                f"{where}: the title has {len(film.title)} characters, the maximum is "
+                f"{_MAX_TITLE_LENGTH}; shorten it, or close its quotes"
             )
-        titles[at], year[at] = film.title, film.year
-        genres_of[at] = film.genres - _NO_GENRE
-        genre_names |= genres_of[at]
-        if len(genre_names) > _MOST_GENRES:
+        titles[i], year[i] = film.title, film.year
+        genres_of[i] = film.genres - _NO_GENRE
+        genre_names |= genres_of[i]
+        if len(genre_names) > _MAX_GENRES:
             raise DataError(
-                f"{where} brings the genres to over {_MOST_GENRES}; keep genres in that column, "
-                "separated by |"
+                f"{where}: the file has over {_MAX_GENRES} genres by this line; "
+                "keep only genres in that column, separated by |"
             )
     names = tuple(sorted(genre_names))
     return Films(
@@ -96,8 +97,8 @@ def read_films(path: Path, film_ids: Int) -> Films:
     )
 
 
-def _read_listed(path: Path, separator: str) -> Iterator[_Film]:
-    """Films whose genres are listed by name, with | between them."""
+def _read_genre_lists(path: Path, separator: str) -> Iterator[_Film]:
+    """Films whose genres are names separated by |."""
     table = Table(path, ("movieId", "title", "genres"), separator=separator)
     for row in table.rows():
         title = table.field(row, "title")
@@ -110,8 +111,8 @@ def _read_listed(path: Path, separator: str) -> Iterator[_Film]:
         )
 
 
-def _read_flagged(path: Path) -> Iterator[_Film]:
-    """Films of MovieLens 100K's u.item, whose genres are flags."""
+def _read_genre_flags(path: Path) -> Iterator[_Film]:
+    """Films of MovieLens 100K's u.item, whose genres are 0/1 flags."""
     genres = _flag_names(path.with_name("u.genre"))
     flags = {genre: f"flag {genre}" for genre in genres}
     leading = ("movieId", "title", "released", "released on video", "address")
@@ -119,7 +120,9 @@ def _read_flagged(path: Path) -> Iterator[_Film]:
     for row in table.rows():
         for flag in flags.values():
             if table.field(row, flag) not in ("0", "1"):
-                raise table.complaint(row, flag, "is not 0 or 1", "write 1 where the genre fits")
+                raise table.value_error(
+                    row, flag, "is not 0 or 1", "write 1 if the film has the genre, else 0"
+                )
         title = table.field(row, "title")
         yield _Film(
             line=row.line,
@@ -131,7 +134,7 @@ def _read_flagged(path: Path) -> Iterator[_Film]:
 
 
 def _flag_names(path: Path) -> list[str]:
-    """The genres of u.item's flags in their order, from u.genre where it is there."""
+    """Genre names of u.item's flags in order, from u.genre if it exists."""
     if not path.exists():
         return _GENRES_100K
     table = Table(path, ("genre", "number"), separator="|")
@@ -140,31 +143,31 @@ def _flag_names(path: Path) -> list[str]:
         name = table.field(row, "genre")
         if name in names:
             first = names.index(name)
-            remedy = f"number {first} is called the same; rename one of the two"
-            raise table.complaint(row, "genre", "comes again", remedy)
+            remedy = f"number {first} has the same name; rename one of the two"
+            raise table.value_error(row, "genre", "is repeated", remedy)
         if table.whole_number(row, "number", f"write {len(names)}") != len(names):
-            remedy = f"number the genres 0, 1, 2 and so on; here {len(names)}"
-            raise table.complaint(row, "number", "is out of turn", remedy)
+            remedy = f"number the genres 0, 1, 2 and so on; this one is {len(names)}"
+            raise table.value_error(row, "number", "is out of order", remedy)
         names.append(name)
     return names
 
 
 _READERS: dict[str, Callable[[Path], Iterator[_Film]]] = {
-    "movies.csv": lambda path: _read_listed(path, ","),
-    "movies.dat": lambda path: _read_listed(path, "::"),
-    "u.item": _read_flagged,
+    "movies.csv": lambda path: _read_genre_lists(path, ","),
+    "movies.dat": lambda path: _read_genre_lists(path, "::"),
+    "u.item": _read_genre_flags,
 }
 
 
 def _year(text: str, pattern: re.Pattern[str] = _YEAR) -> int:
-    """The year at the end of a title or date, 0 without one."""
-    found = pattern.search(text)
-    return int(found[1]) if found else 0
+    """The year at the end of a title or date, or 0."""
+    match = pattern.search(text)
+    return int(match[1]) if match else 0
 
 
 def _genre_table(genres_of: list[set[str]], genre_names: tuple[str, ...]) -> NDArray[np.bool_]:
-    place = {name: at for at, name in enumerate(genre_names)}
+    column = {name: i for i, name in enumerate(genre_names)}
     table = np.zeros((len(genres_of), len(genre_names)), bool)
-    for at, genres in enumerate(genres_of):
-        table[at, [place[genre] for genre in genres]] = True
+    for i, genres in enumerate(genres_of):
+        table[i, [column[genre] for genre in genres]] = True
     return table

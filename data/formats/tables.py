@@ -1,4 +1,4 @@
-"""Text files as tables of named columns, whose values are checked one by one."""
+"""Text files as tables of named columns, with every value checked."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import DataError
-from .lines import Row, read_rows
+from .rows import Row, read_rows
 
 ID_REMEDY = "write an id such as 17"
-LAST_SECOND = 253_402_300_799  # the end of the year 9999
+MAX_TIMESTAMP = 253_402_300_799  # the end of the year 9999
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?")
 _INT64 = np.iinfo(np.int64)
-_SEPARATORS = {"\t": "tabs"}  # those that cannot be shown
+_SEPARATOR_NAMES = {"\t": "tabs"}  # invisible ones
 
 
 class Table:
-    """One text file: its columns, checked, and its rows.
+    """One text file with checked columns.
 
     Args:
-        path: shown in every complaint as it is given.
-        required, optional: columns looked for; others are ignored.
-        separator: a comma stands for CSV with a header line; with another one there is no header,
-            and the columns come in the order given here, the optional ones all or none.
+        path: shown unchanged in every error message.
+        required, optional: columns to read; others are ignored.
+        separator: a comma means CSV with a header line. With any other separator there is no
+            header: the columns are in the order given here, with all optional ones or none.
 
     Raises:
-        DataError: the file cannot be read, or its first line is not as it should be.
+        DataError: the file cannot be read, or its first line is invalid.
     """
 
     def __init__(
@@ -50,27 +50,27 @@ class Table:
         if self.has_header:
             self.names = _header(path, first, ",".join(wanted))
         else:
-            short = first is not None and len(first.fields) == len(required)
-            self.names = list(required if short else wanted)
+            lacks_optional = first is not None and len(first.fields) == len(required)
+            self.names = list(required if lacks_optional else wanted)
         self.columns: dict[str, int] = {}
         for name in wanted:
-            places = [at for at, found in enumerate(self.names) if found == name]
-            if len(places) > 1:
-                raise DataError(f"{path} has {len(places)} columns named {name!r}; keep one")
-            if places:
-                self.columns[name] = places[0]
+            positions = [i for i, column in enumerate(self.names) if column == name]
+            if len(positions) > 1:
+                raise DataError(f"{path} has {len(positions)} columns named {name!r}; keep one")
+            if positions:
+                self.columns[name] = positions[0]
             elif name in required:
-                found = ", ".join(map(_shown, self.names))
+                found = ", ".join(map(_quote, self.names))
                 raise DataError(
                     f"{path} has no column {name!r}, found {found}; "
-                    f"begin it with {','.join(wanted)}"
+                    f"start it with the header {','.join(wanted)}"
                 )
 
     def rows(self) -> Iterator[Row]:
-        """All rows below the header, each with as many fields as columns; blank lines skipped.
+        """All rows below the header, each with one field per column; blank lines are skipped.
 
         Raises:
-            DataError: names the line that is ragged, undecodable or wrongly quoted.
+            DataError: names the line that has the wrong number of fields, encoding or quotes.
         """
         rows = read_rows(self.path, self.separator)
         if self.has_header:
@@ -78,12 +78,12 @@ class Table:
         for row in rows:
             if len(row.fields) != len(self.names):
                 raise DataError(
-                    f"{self.at(row.line)} has {len(row.fields)} fields, {self._expected()}; "
-                    "mend or delete the line"
+                    f"{self.location(row.line)} has {len(row.fields)} fields"
+                    f"{self._expected_fields()}; fix or delete the line"
                 )
             yield row
 
-    def at(self, line: int) -> str:
+    def location(self, line: int) -> str:
         return f"{self.path} line {line}"
 
     def field(self, row: Row, name: str) -> str:
@@ -94,9 +94,9 @@ class Table:
         text = self._number(row, name, "a whole number", remedy)
         value = Decimal(text)
         if not _INT64.min <= value <= _INT64.max:
-            raise self.complaint(row, name, "is beyond 64 bits", remedy)
+            raise self.value_error(row, name, "does not fit in 64 bits", remedy)
         if value != value.to_integral_value():
-            raise self.complaint(row, name, "is not a whole number", remedy)
+            raise self.value_error(row, name, "is not a whole number", remedy)
         return int(value)
 
     def second(self, row: Row, name: str) -> int:
@@ -104,49 +104,49 @@ class Table:
         remedy = "write whole seconds since 1970 such as 964982703"
         value = self.whole_number(row, name, remedy)
         if value < 0:
-            raise self.complaint(row, name, "is negative", remedy)
-        if value > LAST_SECOND:
-            raise self.complaint(row, name, "is after the year 9999", remedy)
+            raise self.value_error(row, name, "is negative", remedy)
+        if value > MAX_TIMESTAMP:
+            raise self.value_error(row, name, "is after the year 9999", remedy)
         return value
 
     def stars(self, row: Row, name: str) -> float:
-        """The field as a number that float32 can hold."""
+        """The field as a number that is finite in float32."""
         remedy = "write stars such as 3.5"
         if self.field(row, name).lstrip("+-").lower() in ("inf", "infinity"):
-            raise self.complaint(row, name, "is not finite", remedy)
+            raise self.value_error(row, name, "is not finite", remedy)
         value = float(self._number(row, name, "a number", remedy))
         with np.errstate(over="ignore"):
             if isinf(np.float32(value)):
-                raise self.complaint(row, name, "is not finite", remedy)
+                raise self.value_error(row, name, "is not finite", remedy)
         return value
 
-    def complaint(self, row: Row, name: str, what: str, remedy: str) -> DataError:
-        """`movies.csv line 3: NAME 'its value' WHAT; REMEDY`."""
-        value = _shown(self.field(row, name))
-        return DataError(f"{self.at(row.line)}: {name} {value} {what}; {remedy}")
+    def value_error(self, row: Row, name: str, problem: str, remedy: str) -> DataError:
+        """`movies.csv line 3: NAME 'its value' PROBLEM; REMEDY`."""
+        value = _quote(self.field(row, name))
+        return DataError(f"{self.location(row.line)}: {name} {value} {problem}; {remedy}")
 
     def _number(self, row: Row, name: str, kind: str, remedy: str) -> str:
         text = self.field(row, name)
         if not text:
-            raise DataError(f"{self.at(row.line)}: {name} is empty; {remedy}")
+            raise DataError(f"{self.location(row.line)}: {name} is empty; {remedy}")
         if not _NUMBER.fullmatch(text):
-            raise self.complaint(row, name, f"is not {kind}", remedy)
+            raise self.value_error(row, name, f"is not {kind}", remedy)
         return text
 
-    def _expected(self) -> str:
+    def _expected_fields(self) -> str:
         if self.has_header:
-            return f"the header has {len(self.names)}"
-        separator = _SEPARATORS.get(self.separator, self.separator)
-        return f"separated by {separator}, instead of {len(self.names)}"
+            return f", the header has {len(self.names)}"
+        separator = _SEPARATOR_NAMES.get(self.separator, self.separator)
+        return f" separated by {separator}, expected {len(self.names)}"
 
 
 def _header(path: Path, first: Row | None, wanted: str) -> list[str]:
     if first is None:
-        raise DataError(f"{path} is empty; begin it with the header {wanted}")
+        raise DataError(f"{path} is empty; start it with the header {wanted}")
     if first.line > 1:
-        raise DataError(f"{path} line 1 is blank; begin the file with the header {wanted}")
+        raise DataError(f"{path} line 1 is blank; start the file with the header {wanted}")
     return [name.strip() for name in first.fields]
 
 
-def _shown(text: str) -> str:
+def _quote(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:37]}...")

@@ -1,11 +1,11 @@
-"""Pairs to predict, and the predictions."""
+"""Pairs to predict are read, and predictions written."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from recsys_search.data.demo.generator import demo_ratings
-from recsys_search.data.formats.pairs import AskedPairs, read_pairs, write_predictions
+from recsys_search.data.formats.pairs import UserFilmPairs, read_pairs, write_predictions
 from recsys_search.errors import DataError, OutputError
 
 
@@ -20,20 +20,20 @@ def read(tmp_path):
 
 
 def predictions(n):
-    asked = AskedPairs(np.arange(n), np.arange(n), None)
-    return asked, np.full(n, 3.5, np.float32), np.ones(n, bool)
+    pairs = UserFilmPairs(np.arange(n), np.arange(n), None)
+    return pairs, np.full(n, 3.5, np.float32), np.ones(n, bool)
 
 
-def test_pairs_are_read_in_their_order_and_twice_where_they_stand_twice(read):
-    asked = read("userId,movieId\n7,30\n2,10\n7,30\n")
-    assert asked.user_id.tolist() == [7, 2, 7]
-    assert asked.film_id.tolist() == [30, 10, 30]
-    assert asked.timestamp is None
+def test_pairs_keep_their_order_and_duplicates(read):
+    pairs = read("userId,movieId\n7,30\n2,10\n7,30\n")
+    assert pairs.user_id.tolist() == [7, 2, 7]
+    assert pairs.film_id.tolist() == [30, 10, 30]
+    assert pairs.timestamp is None
 
 
-def test_columns_may_stand_in_any_order(read):
-    asked = read("movieId,timestamp,userId\n30,1500000000,7\n")
-    assert (asked.user_id[0], asked.film_id[0], asked.timestamp[0]) == (7, 30, 1_500_000_000)
+def test_columns_may_be_in_any_order(read):
+    pairs = read("movieId,timestamp,userId\n30,1500000000,7\n")
+    assert (pairs.user_id[0], pairs.film_id[0], pairs.timestamp[0]) == (7, 30, 1_500_000_000)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_columns_may_stand_in_any_order(read):
         ("userId,movieId,timestamp\n1,2,noon\n", "line 2: timestamp 'noon' is not "),
     ],
 )
-def test_a_bad_value_is_told_with_its_line(read, tmp_path, text, message):
+def test_an_invalid_value_is_reported_with_its_line(read, tmp_path, text, message):
     with pytest.raises(DataError) as caught:
         read(text)
     assert str(caught.value).startswith(f"{tmp_path}/pairs.csv {message}")
@@ -55,29 +55,29 @@ def test_a_bad_value_is_told_with_its_line(read, tmp_path, text, message):
 def test_a_file_without_pairs_is_refused(read, tmp_path, text):
     with pytest.raises(DataError) as caught:
         read(text)
-    assert str(caught.value) == (f"{tmp_path}/pairs.csv asks for no pair; add a line such as 1,296")
+    assert str(caught.value) == (f"{tmp_path}/pairs.csv has no pairs; add a line such as 1,296")
 
 
-def test_ids_become_indices_and_unknown_ones_minus_one():
+def test_ids_become_indices_and_unknown_ids_become_minus_one():
     ratings = demo_ratings(600, n_users=40, n_films=50)
     first, last = ratings.films.ids[0], ratings.films.ids[-1]
-    asked = AskedPairs(np.array([1, 40, 41, 0]), np.array([first, last, 9999, -5]), None)
-    user, film = asked.indices(ratings)
+    pairs = UserFilmPairs(np.array([1, 40, 41, 0]), np.array([first, last, 9999, -5]), None)
+    user, film = pairs.indices(ratings)
     assert user.tolist() == [0, 39, -1, -1]
     assert film.tolist() == [0, ratings.n_films - 1, -1, -1]
 
 
 def test_predictions_are_written_in_the_order_of_the_pairs(tmp_path):
-    asked = AskedPairs(np.array([7, 2]), np.array([30, 10]), None)
+    pairs = UserFilmPairs(np.array([7, 2]), np.array([30, 10]), None)
     rating = np.array([3.50004, 4.12346], np.float32)
-    write_predictions(tmp_path / "out.csv", asked, rating, np.array([True, False]))
+    write_predictions(tmp_path / "out.csv", pairs, rating, np.array([True, False]))
     assert (tmp_path / "out.csv").read_text() == (
         "userId,movieId,rating,known\n7,30,3.5,true\n2,10,4.1235,false\n"
     )
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.csv"]
 
 
-def test_a_missing_folder_is_told(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path):
     path = tmp_path / "none" / "out.csv"
     with pytest.raises(OutputError) as caught:
         write_predictions(path, *predictions(1))
@@ -85,7 +85,7 @@ def test_a_missing_folder_is_told(tmp_path):
     assert not str(caught.value).endswith("None")
 
 
-def test_what_cannot_be_written_leaves_nothing_behind(tmp_path):
+def test_a_failed_write_leaves_no_file_behind(tmp_path):
     (tmp_path / "out.csv").mkdir()
     with pytest.raises(OutputError, match=r"out\.csv cannot be written: it is a folder"):
         write_predictions(tmp_path / "out.csv", *predictions(1))

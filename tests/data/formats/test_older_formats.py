@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from recsys_search.data.formats.readers import _read_exactly, _read_fast, read_folder
+from recsys_search.data.formats.ratings_folder import _read_exactly, _read_fast, read_folder
 from recsys_search.data.formats.tables import Table
 from recsys_search.errors import DataError
 
@@ -30,7 +30,7 @@ def write(folder, **files):
     return folder
 
 
-def complaint(folder):
+def read_error(folder):
     with pytest.raises(DataError) as caught:
         read_folder(folder)
     message = str(caught.value)
@@ -44,7 +44,7 @@ def table(path):
     )
 
 
-# What comes out
+# Valid files
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -59,7 +59,7 @@ def test_all_formats_hold_the_same_ratings(tmp_path, name, end):
     assert read_folder(tmp_path).fingerprint == expected
 
 
-def test_ratings_know_the_folder_with_the_official_folds(tmp_path):
+def test_ratings_keep_their_folder_for_the_official_folds(tmp_path):
     assert read_folder(write(tmp_path, u_data=U_DATA)).folder == tmp_path
 
 
@@ -70,7 +70,7 @@ def test_the_timestamp_may_be_left_out(tmp_path, name):
     assert (ratings.rating.tolist(), ratings.timestamp) == ([3.5], None)
 
 
-def test_ratings_csv_goes_before_the_older_formats(tmp_path):
+def test_ratings_csv_takes_precedence_over_the_older_formats(tmp_path):
     write(tmp_path, ratings_csv="userId,movieId,rating\n1,1,5\n", ratings_dat=RATINGS_DAT)
     assert len(read_folder(tmp_path)) == 1
 
@@ -89,8 +89,8 @@ def test_movies_dat_has_titles_years_and_genres(tmp_path, encoding):
 def test_u_item_has_titles_years_and_flags_named_by_u_genre(tmp_path):
     films = read_folder(write(tmp_path, u_data=U_DATA, u_item=U_ITEM, u_genre=U_GENRE)).films
     assert films.titles.tolist() == ["Toy Story (1995)", "Mis\xe9rables, Les"]
-    assert films.year.tolist() == [1995, 1998]  # the second by its day of release
-    assert films.genre_names == ("Action", "Crime")  # unknown is none
+    assert films.year.tolist() == [1995, 1998]  # the second from its release date
+    assert films.genre_names == ("Action", "Crime")  # "unknown" is not a genre
     assert films.genres.tolist() == [[True, True], [False, False]]
 
 
@@ -103,7 +103,7 @@ def test_without_u_genre_the_flags_are_those_of_movielens_100k(tmp_path):
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_no_damage_to_a_file_is_read_differently_by_the_fast_parser(tmp_path, name):
+def test_both_parsers_agree_on_every_damaged_file_that_the_fast_one_accepts(tmp_path, name):
     rng = np.random.default_rng(0)
     path = tmp_path / name
     alphabet = list(b'0159.,:::\t\t-+eE "\n\r\tN\0\xff')
@@ -124,34 +124,34 @@ def test_no_damage_to_a_file_is_read_differently_by_the_fast_parser(tmp_path, na
     assert accepted > 40
 
 
-# How broken files are told
+# Error messages
 
 
 STARS = "write stars such as 3.5"
-LINE_COMPLAINTS = {
+LINE_ERRORS = {
     "1::30::four::5": f": rating 'four' is not a number; {STARS}",
     "1::30::::5": f": rating is empty; {STARS}",
-    "1::30::3": " has 3 fields, separated by {sep}, instead of 4; mend or delete the line",
-    "1::30::3::5::": " has 5 fields, separated by {sep}, instead of 4; mend or delete the line",
+    "1::30::3": " has 3 fields separated by {sep}, expected 4; fix or delete the line",
+    "1::30::3::5::": " has 5 fields separated by {sep}, expected 4; fix or delete the line",
     '1::"30"::3::5': ": movieId '\"30\"' is not a whole number; write an id such as 17",
     "1::30::3::-5": ": timestamp '-5' is negative; "
     "write whole seconds since 1970 such as 964982703",
-    "1::30\r::3::5": " holds a bare carriage return; end lines with LF or CRLF",
-    "1::30::3::5\0": " holds a NUL byte; copy or download the file again",
+    "1::30\r::3::5": " has a bare carriage return; end lines with LF or CRLF",
+    "1::30::3::5\0": " has a NUL byte; copy or download the file again",
     "1::30::\xff::5": f": rating '\xff' is not a number; {STARS}",
-    "1::20::1::5": ": user 1 rates film 20 again, first on line {first}; keep one of the two",
+    "1::20::1::5": ": user 1 already rated film 20 on line {first}; keep one of the two",
 }
 
 
 @pytest.mark.parametrize("name", GOOD)
-@pytest.mark.parametrize(("line", "told"), LINE_COMPLAINTS.items(), ids=map(ascii, LINE_COMPLAINTS))
-def test_a_broken_line_is_told_by_its_number(tmp_path, name, line, told):
+@pytest.mark.parametrize(("line", "message"), LINE_ERRORS.items(), ids=map(ascii, LINE_ERRORS))
+def test_an_error_in_a_line_names_its_number(tmp_path, name, line, message):
     write(tmp_path, **{name: GOOD[name] + line.replace("::", SEPARATORS[name]) + "\n"})
-    shown = told.format(
+    expected = message.format(
         sep={"ratings.dat": "::", "u.data": "tabs"}[name],
         first={"ratings.dat": 2, "u.data": 3}[name],
     )
-    assert complaint(tmp_path) == f"{tmp_path}/{name} line 4{shown}"
+    assert read_error(tmp_path) == f"{tmp_path}/{name} line 4{expected}"
 
 
 @pytest.mark.parametrize(
@@ -159,61 +159,61 @@ def test_a_broken_line_is_told_by_its_number(tmp_path, name, line, told):
     [("ratings.dat", "1::296::4.5::964982703"), ("u.data", "1<tab>296<tab>4<tab>964982703")],
 )
 @pytest.mark.parametrize("text", ["", "\n", " \n\r\n"])
-def test_a_file_without_a_rating_is_told(tmp_path, name, example, text):
+def test_a_file_without_ratings_is_an_error(tmp_path, name, example, text):
     write(tmp_path, **{name: text})
-    assert complaint(tmp_path) == (
-        f"{tmp_path}/{name} holds no rating; add a line such as {example}"
+    assert read_error(tmp_path) == (
+        f"{tmp_path}/{name} has no ratings; add a line such as {example}"
     )
 
 
-def test_a_file_with_another_separator_is_told(tmp_path):
+def test_a_wrong_separator_is_an_error(tmp_path):
     write(tmp_path, ratings_dat="1,10,3.5,1000\n")
-    assert complaint(tmp_path) == (
-        f"{tmp_path}/ratings.dat line 1 has 1 fields, separated by ::, instead of 4; "
-        "mend or delete the line"
+    assert read_error(tmp_path) == (
+        f"{tmp_path}/ratings.dat line 1 has 1 fields separated by ::, expected 4; "
+        "fix or delete the line"
     )
 
 
-def test_colons_that_do_not_pair_are_told(tmp_path):
+def test_unpaired_colons_are_an_error(tmp_path):
     write(tmp_path, ratings_dat=RATINGS_DAT + "1:::30:3::5\n")
-    assert complaint(tmp_path).startswith(f"{tmp_path}/ratings.dat line 4 has 3 fields")
+    assert read_error(tmp_path).startswith(f"{tmp_path}/ratings.dat line 4 has 3 fields")
 
 
-FLAG = "write 1 where the genre fits"
-FILM_COMPLAINTS = {
+FLAG = "write 1 if the film has the genre, else 0"
+FILM_ERRORS = {
     ("u.item", "10|A|||a|0|1|x\n"): f"u.item line 1: flag Crime 'x' is not 0 or 1; {FLAG}",
     ("u.item", "10|A|||a|0|1|\n"): f"u.item line 1: flag Crime '' is not 0 or 1; {FLAG}",
-    ("u.item", "10|A|||a|0|1\n"): "u.item line 1 has 7 fields, separated by |, instead of 8; "
-    "mend or delete the line",
+    ("u.item", "10|A|||a|0|1\n"): "u.item line 1 has 7 fields separated by |, expected 8; "
+    "fix or delete the line",
     ("u.item", "x|A|||a|0|1|1\n"): "u.item line 1: movieId 'x' is not a whole number; "
     "write an id such as 17",
-    ("u.item", U_ITEM + U_ITEM): "u.item line 4: movieId 10 is taken by line 1; "
+    ("u.item", U_ITEM + U_ITEM): "u.item line 4: movieId 10 is already used on line 1; "
     "keep one of the two",
-    ("u.genre", "a|0\nb|2\n"): "u.genre line 2: number '2' is out of turn; "
-    "number the genres 0, 1, 2 and so on; here 1",
-    ("u.genre", "a|0\na|1\n"): "u.genre line 2: genre 'a' comes again; "
-    "number 0 is called the same; rename one of the two",
-    ("u.genre", "a|0\nb\n"): "u.genre line 2 has 1 fields, separated by |, instead of 2; "
-    "mend or delete the line",
+    ("u.genre", "a|0\nb|2\n"): "u.genre line 2: number '2' is out of order; "
+    "number the genres 0, 1, 2 and so on; this one is 1",
+    ("u.genre", "a|0\na|1\n"): "u.genre line 2: genre 'a' is repeated; "
+    "number 0 has the same name; rename one of the two",
+    ("u.genre", "a|0\nb\n"): "u.genre line 2 has 1 fields separated by |, expected 2; "
+    "fix or delete the line",
     ("u.genre", "a|none\n"): "u.genre line 1: number 'none' is not a whole number; write 0",
     ("u.item", "10|" + "A" * 1_001 + "|||a|0|1|1\n"): "u.item line 1: the title has 1001 "
-    "characters, which are over 1000; shorten it, or close its quotes",
+    "characters, the maximum is 1000; shorten it, or close its quotes",
 }
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"), [(*key, told) for key, told in FILM_COMPLAINTS.items()]
+    ("name", "text", "message"), [(*key, message) for key, message in FILM_ERRORS.items()]
 )
-def test_a_broken_file_of_films_is_told(tmp_path, name, text, told):
+def test_an_error_in_a_film_file_names_file_and_line(tmp_path, name, text, message):
     write(tmp_path, u_data=U_DATA, u_item=U_ITEM, u_genre=U_GENRE)
     write(tmp_path, **{name: text})
-    assert complaint(tmp_path) == f"{tmp_path}/{told}"
+    assert read_error(tmp_path) == f"{tmp_path}/{message}"
 
 
-def test_a_column_of_all_kinds_of_things_is_no_genre(tmp_path):
+def test_over_a_thousand_genres_are_an_error(tmp_path):
     genres = "|".join(f"g{number}" for number in range(1_001))
     write(tmp_path, ratings_dat=RATINGS_DAT, movies_dat=f"10::A::{genres}\n")
-    assert complaint(tmp_path) == (
-        f"{tmp_path}/movies.dat line 1 brings the genres to over 1000; keep genres in that "
-        "column, separated by |"
+    assert read_error(tmp_path) == (
+        f"{tmp_path}/movies.dat line 1: the file has over 1000 genres by this line; "
+        "keep only genres in that column, separated by |"
     )

@@ -1,4 +1,4 @@
-"""Text files as rows of fields, each with its line's number, so that a complaint can name it."""
+"""Text files as rows of fields, each with its line number for error messages."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import NamedTuple
 
 from ...errors import DataError
 
-# What Python's csv module complains of, and how to mend it.
-_CSV_COMPLAINTS = {
-    "new-line": "holds a bare carriage return; end lines with LF or CRLF",
-    "field limit": "holds a field of over 131072 characters; close the quote that opens it",
+# Part of a `csv.Error` message -> what to report.
+_CSV_ERRORS = {
+    "new-line": "has a bare carriage return; end lines with LF or CRLF",
+    "field limit": "has a field of over 131072 characters; close its opening quote",
     "unexpected end": "opens a quote that is never closed; close it",
 }
-_BAD_QUOTES = "has quotes that do not match; close them, and double those that belong to the text"
+_MISMATCHED_QUOTES = "has mismatched quotes; close them, and double those within the text"
 
 
 class Row(NamedTuple):
-    line: int  # where it begins, 1-based
+    line: int  # number of its first line, from 1
     fields: list[str]
 
 
 def read_rows(path: Path, separator: str) -> Iterator[Row]:
-    """Every row that is not blank.
+    """Every non-blank row of a file.
 
-    Commas separate CSV: fields may be quoted, and text is UTF-8. Any other separator stands for
-    MovieLens' older formats: no quotes, and a line that is not UTF-8 is Latin-1.
+    A comma means CSV: fields may be quoted, and the text is UTF-8. Any other separator means one of
+    MovieLens' older formats: no quotes, and a line that is not UTF-8 is read as Latin-1.
 
     Raises:
-        DataError: the file cannot be read, or a line cannot be taken apart.
+        DataError: the file cannot be read, or a line cannot be split into fields.
     """
     rows = _csv_rows(path) if separator == "," else _split_rows(path, separator)
     return (row for row in rows if len(row.fields) > 1 or "".join(row.fields).strip())
@@ -45,21 +45,21 @@ def _csv_rows(path: Path) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            known = (text for key, text in _CSV_COMPLAINTS.items() if key in str(error))
-            raise DataError(f"{path} line {line} {next(known, _BAD_QUOTES)}") from None
+            matches = (text for key, text in _CSV_ERRORS.items() if key in str(error))
+            raise DataError(f"{path} line {line} {next(matches, _MISMATCHED_QUOTES)}") from None
         yield Row(line, fields)
 
 
 def _split_rows(path: Path, separator: str) -> Iterator[Row]:
-    for number, text in enumerate(_lines(path, or_latin_1=True), start=1):
+    for number, text in enumerate(_lines(path, latin_1_fallback=True), start=1):
         line = text.removesuffix("\n").removesuffix("\r")
         if "\r" in line:
-            raise DataError(f"{path} line {number} {_CSV_COMPLAINTS['new-line']}")
+            raise DataError(f"{path} line {number} {_CSV_ERRORS['new-line']}")
         yield Row(number, line.split(separator))
 
 
-def _lines(path: Path, *, or_latin_1: bool = False) -> Iterator[str]:
-    """Decoded lines with their ends, without a byte order mark."""
+def _lines(path: Path, *, latin_1_fallback: bool = False) -> Iterator[str]:
+    """Decoded lines with their line endings; a byte order mark is removed."""
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
@@ -69,12 +69,12 @@ def _lines(path: Path, *, or_latin_1: bool = False) -> Iterator[str]:
                     raise DataError(f"{path} line 1 is UTF-16; save the file as UTF-8")
                 if b"\0" in line:
                     raise DataError(
-                        f"{path} line {number} holds a NUL byte; copy or download the file again"
+                        f"{path} line {number} has a NUL byte; copy or download the file again"
                     )
                 try:
                     yield line.decode()
                 except UnicodeDecodeError as error:
-                    if or_latin_1:
+                    if latin_1_fallback:
                         yield line.decode("latin-1")
                         continue
                     raise DataError(

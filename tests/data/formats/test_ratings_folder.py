@@ -1,4 +1,4 @@
-"""Reading a MovieLens folder: what comes out, and how each broken file is told."""
+"""Reading a MovieLens folder: the ratings it gives, and the error for each kind of broken file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recsys_search.data.formats.readers import _read_exactly, _read_fast, read_folder
+from recsys_search.data.formats.ratings_folder import _read_exactly, _read_fast, read_folder
 from recsys_search.data.formats.tables import Table
 from recsys_search.errors import DataError
 
@@ -21,7 +21,7 @@ def write(folder: Path, ratings: str | bytes, movies: str | bytes | None = None)
     return folder
 
 
-def complaint(folder: Path) -> str:
+def read_error(folder: Path) -> str:
     with pytest.raises(DataError) as caught:
         read_folder(folder)
     message = str(caught.value)
@@ -29,7 +29,7 @@ def complaint(folder: Path) -> str:
     return message
 
 
-# What comes out
+# Valid files
 
 
 def test_ids_become_indices_and_rows_are_sorted_by_user_and_film(tmp_path):
@@ -45,14 +45,14 @@ def test_ids_become_indices_and_rows_are_sorted_by_user_and_film(tmp_path):
     assert ratings.expected is None
 
 
-def test_types_are_those_that_ratings_promises(tmp_path):
+def test_columns_have_the_documented_dtypes(tmp_path):
     ratings = read_folder(write(tmp_path, GOOD))
     columns = [ratings.user, ratings.film, ratings.user_ids, ratings.films.ids, ratings.timestamp]
     assert {column.dtype for column in columns} == {np.dtype(np.int64)}
     assert ratings.rating.dtype == np.float32
 
 
-def test_columns_may_come_in_any_order_beside_others_and_without_timestamp(tmp_path):
+def test_column_order_and_extra_columns_do_not_matter_and_timestamp_is_optional(tmp_path):
     text = "tag,rating,movieId,userId\nwow,3.5,10,1\n,4,20,1\nNA,0.5,10,2\n"
     ratings = read_folder(write(tmp_path, text))
     assert ratings.timestamp is None
@@ -114,13 +114,13 @@ def test_films_have_title_year_and_genres(tmp_path):
     assert films.genres.tolist() == [[False, False], [True, True]]
 
 
-def test_a_rated_film_that_movies_csv_leaves_out_has_no_title_and_no_genre(tmp_path):
+def test_a_rated_film_missing_from_movies_csv_has_no_title_and_no_genre(tmp_path):
     films = read_folder(write(tmp_path, GOOD, "title,movieId,genres\nHeat (1995),20,Crime\n")).films
     assert films.titles.tolist() == ["", "Heat (1995)"]
     assert films.genres.tolist() == [[False], [True]]
 
 
-def test_without_movies_csv_nothing_is_known_of_the_films(tmp_path):
+def test_without_movies_csv_films_have_no_features(tmp_path):
     films = read_folder(write(tmp_path, GOOD)).films
     assert films.titles is None
     assert films.year.tolist() == [0, 0]
@@ -146,7 +146,7 @@ def test_movielens_takes_the_fast_parser_and_both_parsers_agree(real_ratings_fol
         np.testing.assert_array_equal(quick, exact)
 
 
-def test_no_damage_to_a_file_is_read_differently_by_the_fast_parser(tmp_path):
+def test_both_parsers_agree_on_every_damaged_file_that_the_fast_one_accepts(tmp_path):
     rng = np.random.default_rng(0)
     path = tmp_path / "ratings.csv"
     alphabet = list(b'0159.,-+eE "\n\r\tNxn\0\xff|')
@@ -169,53 +169,51 @@ def test_no_damage_to_a_file_is_read_differently_by_the_fast_parser(tmp_path):
     assert accepted > 40
 
 
-# How broken files are told
+# Error messages
 
 
-def test_a_missing_folder_is_told(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path):
     folder = tmp_path / "nowhere"
-    assert complaint(folder) == (
-        f"no folder '{folder}'; name one that holds ratings.csv, ratings.dat or u.data"
+    assert read_error(folder) == (
+        f"no folder '{folder}'; name one with ratings.csv, ratings.dat or u.data"
     )
 
 
-def test_a_folder_without_ratings_is_told_what_it_should_hold(tmp_path):
-    assert complaint(tmp_path) == (
-        f"{tmp_path} holds no ratings.csv, ratings.dat or u.data; put a ratings.csv there with "
-        "the columns userId,movieId,rating,timestamp, and maybe a movies.csv with "
+def test_the_error_for_a_folder_without_ratings_says_what_to_add(tmp_path):
+    assert read_error(tmp_path) == (
+        f"{tmp_path} has no ratings.csv, ratings.dat or u.data; add a ratings.csv with the "
+        "columns userId,movieId,rating,timestamp, and optionally a movies.csv with "
         "movieId,title,genres"
     )
 
 
-def test_a_folder_in_the_place_of_the_file_is_told(tmp_path):
+def test_a_folder_named_ratings_csv_is_an_error(tmp_path):
     (tmp_path / "ratings.csv").mkdir()
-    assert complaint(tmp_path) == f"{tmp_path}/ratings.csv cannot be read: Is a directory"
+    assert read_error(tmp_path) == f"{tmp_path}/ratings.csv cannot be read: Is a directory"
 
 
-HEADER_COMPLAINTS = {
-    "": " is empty; begin it with the header userId,movieId,rating,timestamp",
-    "\ufeff": " is empty; begin it with the header userId,movieId,rating,timestamp",
-    "\n" + GOOD: " line 1 is blank; begin the file with the header userId,movieId,rating,timestamp",
-    HEADER: " holds no rating below its header; add a line such as 1,296,4.5",
+HEADER_ERRORS = {
+    "": " is empty; start it with the header userId,movieId,rating,timestamp",
+    "\ufeff": " is empty; start it with the header userId,movieId,rating,timestamp",
+    "\n" + GOOD: " line 1 is blank; start the file with the header userId,movieId,rating,timestamp",
+    HEADER: " has no ratings below its header; add a line such as 1,296,4.5",
     "userId,movieId,stars\n1,2,3\n": " has no column 'rating', found 'userId', 'movieId', 'stars'; "
-    "begin it with userId,movieId,rating,timestamp",
+    "start it with the header userId,movieId,rating,timestamp",
     "1,2,3.5,4\n": " has no column 'userId', found '1', '2', '3.5', '4'; "
-    "begin it with userId,movieId,rating,timestamp",
+    "start it with the header userId,movieId,rating,timestamp",
     "userId,movieId,rating,rating\n1,2,3,4\n": " has 2 columns named 'rating'; keep one",
 }
 
 
-@pytest.mark.parametrize(
-    ("text", "told"), HEADER_COMPLAINTS.items(), ids=map(ascii, HEADER_COMPLAINTS)
-)
-def test_a_header_that_does_not_fit_is_told(tmp_path, text, told):
-    assert complaint(write(tmp_path, text)) == f"{tmp_path}/ratings.csv{told}"
+@pytest.mark.parametrize(("text", "message"), HEADER_ERRORS.items(), ids=map(ascii, HEADER_ERRORS))
+def test_a_wrong_header_is_an_error(tmp_path, text, message):
+    assert read_error(write(tmp_path, text)) == f"{tmp_path}/ratings.csv{message}"
 
 
 STARS = "write stars such as 3.5"
 ID = "write an id such as 17"
 SECONDS = "write whole seconds since 1970 such as 964982703"
-LINE_COMPLAINTS = {
+LINE_ERRORS = {
     "1,30,four,5": f": rating 'four' is not a number; {STARS}",
     "1,30,,5": f": rating is empty; {STARS}",
     "1,30, ,5": f": rating is empty; {STARS}",
@@ -233,77 +231,76 @@ LINE_COMPLAINTS = {
     "1,true,3,5": f": movieId 'true' is not a whole number; {ID}",
     "1,2.5,3,5": f": movieId '2.5' is not a whole number; {ID}",
     "1,,3,5": f": movieId is empty; {ID}",
-    "1,9223372036854775808,3,5": f": movieId '9223372036854775808' is beyond 64 bits; {ID}",
-    "-1e30,30,3,5": f": userId '-1e30' is beyond 64 bits; {ID}",
+    "1,9223372036854775808,3,5": f": movieId '9223372036854775808' does not fit in 64 bits; {ID}",
+    "-1e30,30,3,5": f": userId '-1e30' does not fit in 64 bits; {ID}",
     "1,30,3,2000-01-01": f": timestamp '2000-01-01' is not a whole number; {SECONDS}",
     "1,30,3,5.5": f": timestamp '5.5' is not a whole number; {SECONDS}",
     "1,30,3,": f": timestamp is empty; {SECONDS}",
     "1,30,3,-5": f": timestamp '-5' is negative; {SECONDS}",
     "1,30,3,964982703000": f": timestamp '964982703000' is after the year 9999; {SECONDS}",
-    "1,30,3": " has 3 fields, the header has 4; mend or delete the line",
-    "1,30,3,5,6": " has 5 fields, the header has 4; mend or delete the line",
-    "1,30,3,5,": " has 5 fields, the header has 4; mend or delete the line",
+    "1,30,3": " has 3 fields, the header has 4; fix or delete the line",
+    "1,30,3,5,6": " has 5 fields, the header has 4; fix or delete the line",
+    "1,30,3,5,": " has 5 fields, the header has 4; fix or delete the line",
     '1,30,"3,5': " opens a quote that is never closed; close it",
-    '1,30,"3"4,5': " has quotes that do not match; close them, "
-    "and double those that belong to the text",
-    "1,30\r,3,5": " holds a bare carriage return; end lines with LF or CRLF",
-    "1,30,3,5\0": " holds a NUL byte; copy or download the file again",
+    '1,30,"3"4,5': " has mismatched quotes; close them, and double those within the text",
+    "1,30\r,3,5": " has a bare carriage return; end lines with LF or CRLF",
+    "1,30,3,5\0": " has a NUL byte; copy or download the file again",
     b"1,30,\xff,5": ": byte 0xff is not UTF-8; save the file as UTF-8",
-    "1,20,1,5": ": user 1 rates film 20 again, first on line 3; keep one of the two",
+    "1,20,1,5": ": user 1 already rated film 20 on line 3; keep one of the two",
     "1,30," + "9" * 50 + "x,5": f": rating '{'9' * 37}...' is not a number; {STARS}",
 }
 
 
-@pytest.mark.parametrize(("line", "told"), LINE_COMPLAINTS.items(), ids=map(ascii, LINE_COMPLAINTS))
-def test_a_broken_line_is_told_by_its_number(tmp_path, line, told):
+@pytest.mark.parametrize(("line", "message"), LINE_ERRORS.items(), ids=map(ascii, LINE_ERRORS))
+def test_an_error_in_a_line_names_its_number(tmp_path, line, message):
     line = line.encode() if isinstance(line, str) else line
     write(tmp_path, GOOD.encode() + line + b"\n")
-    assert complaint(tmp_path) == f"{tmp_path}/ratings.csv line 5{told}"
+    assert read_error(tmp_path) == f"{tmp_path}/ratings.csv line 5{message}"
 
 
-def test_a_broken_first_line_is_told(tmp_path):
+def test_an_error_in_the_first_row_names_line_2(tmp_path):
     write(tmp_path, HEADER + "1,10,3.5,1000,7\n1,20,4,2000\n")
-    assert complaint(tmp_path).startswith(f"{tmp_path}/ratings.csv line 2 has 5 fields")
+    assert read_error(tmp_path).startswith(f"{tmp_path}/ratings.csv line 2 has 5 fields")
 
 
-def test_blank_lines_and_line_breaks_in_quotes_count_as_lines(tmp_path):
+def test_line_numbers_include_blank_lines_and_quoted_line_breaks(tmp_path):
     write(tmp_path, 'note,userId,movieId,rating\n\n"a\nb",1,10,3\n\nc,1,20,five\n')
-    assert complaint(tmp_path).startswith(f"{tmp_path}/ratings.csv line 6: rating 'five'")
+    assert read_error(tmp_path).startswith(f"{tmp_path}/ratings.csv line 6: rating 'five'")
 
 
-def test_a_short_and_a_long_line_do_not_make_up_for_each_other(tmp_path):
+def test_a_short_line_followed_by_a_long_one_is_an_error(tmp_path):
     write(tmp_path, HEADER + "1,10,3\n1,20,4,2000,7\n")
-    assert complaint(tmp_path).startswith(f"{tmp_path}/ratings.csv line 2 has 3 fields")
+    assert read_error(tmp_path).startswith(f"{tmp_path}/ratings.csv line 2 has 3 fields")
 
 
-def test_utf_16_is_told(tmp_path):
+def test_utf_16_is_an_error(tmp_path):
     write(tmp_path, GOOD.encode("utf-16"))
-    assert complaint(tmp_path) == (
+    assert read_error(tmp_path) == (
         f"{tmp_path}/ratings.csv line 1 is UTF-16; save the file as UTF-8"
     )
 
 
-MOVIES_COMPLAINTS = {
-    b"": " is empty; begin it with the header movieId,title,genres",
+MOVIES_ERRORS = {
+    b"": " is empty; start it with the header movieId,title,genres",
     b"movieId,title\n1,Heat\n": " has no column 'genres', found 'movieId', 'title'; "
-    "begin it with movieId,title,genres",
+    "start it with the header movieId,title,genres",
     b"movieId,title,genres\n10,Heat\n": " line 2 has 2 fields, the header has 3; "
-    "mend or delete the line",
+    "fix or delete the line",
     b"movieId,title,genres\n10,Heat, The,Crime\n": " line 2 has 4 fields, the header has 3; "
-    "mend or delete the line",
+    "fix or delete the line",
     b"movieId,title,genres\n10,H\xe9at,Crime\n": " line 2: byte 0xe9 is not UTF-8; "
     "save the file as UTF-8",
     b"movieId,title,genres\nten,A,\n": f" line 2: movieId 'ten' is not a whole number; {ID}",
     b"movieId,title,genres\n,Heat,Crime\n": f" line 2: movieId is empty; {ID}",
-    b"movieId,title,genres\n10,A,\n20,B,\n10,C,\n": " line 4: movieId 10 is taken by line 2; "
-    "keep one of the two",
+    b"movieId,title,genres\n10,A,\n20,B,\n10,C,\n": " line 4: movieId 10 is already used "
+    "on line 2; keep one of the two",
     b'movieId,title,genres\n10,"Heat,Crime\n': " line 2 opens a quote that is never closed; "
     "close it",
 }
 
 
 @pytest.mark.parametrize(
-    ("movies", "told"), MOVIES_COMPLAINTS.items(), ids=map(ascii, MOVIES_COMPLAINTS)
+    ("movies", "message"), MOVIES_ERRORS.items(), ids=map(ascii, MOVIES_ERRORS)
 )
-def test_a_broken_movies_csv_is_told(tmp_path, movies, told):
-    assert complaint(write(tmp_path, GOOD, movies)) == f"{tmp_path}/movies.csv{told}"
+def test_an_error_in_movies_csv_names_file_and_line(tmp_path, movies, message):
+    assert read_error(write(tmp_path, GOOD, movies)) == f"{tmp_path}/movies.csv{message}"

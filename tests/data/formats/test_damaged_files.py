@@ -1,4 +1,4 @@
-"""Files damaged at random: read, or told in one line. The same damage in every run."""
+"""Randomly damaged files are read or give a one-line error. Every run has the same damage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from recsys_search.data.formats.readers import read_folder
+from recsys_search.data.formats.ratings_folder import read_folder
 from recsys_search.data.ratings import Ratings
 from recsys_search.errors import DataError
 
@@ -32,8 +32,8 @@ FOLDERS = {
 }
 FILES = [(kind, name) for kind, files in FOLDERS.items() for name in files]
 
-# Complaints about a whole file, which have no line to name.
-WHOLE_FILE = ("is empty", "holds no rating", "has no column", "columns named")
+# Errors about a whole file, which name no line.
+WHOLE_FILE = ("is empty", "has no ratings", "has no column", "columns named")
 
 # fmt: off
 JUNK = st.sampled_from([
@@ -47,10 +47,10 @@ JUNK = st.sampled_from([
 
 @st.composite
 def damage(draw, data):
-    """`data` after one to four accidents."""
+    """`data` after one to four kinds of damage."""
     for _ in range(draw(st.integers(1, 4))):
-        kind = draw(st.sampled_from(sorted(ACCIDENTS)))
-        data = ACCIDENTS[kind](draw, data)
+        kind = draw(st.sampled_from(sorted(DAMAGE_KINDS)))
+        data = DAMAGE_KINDS[kind](draw, data)
     return data
 
 
@@ -86,7 +86,7 @@ def recode(draw, data):
     return data.decode("utf-8", "replace").encode(encoding, "replace")
 
 
-ACCIDENTS = {
+DAMAGE_KINDS = {
     "flip": flip,
     "insert": insert,
     "drop field": drop_field,
@@ -97,7 +97,7 @@ ACCIDENTS = {
 
 
 @pytest.mark.parametrize(("kind", "name"), FILES, ids=[name for _, name in FILES])
-def test_a_damaged_file_is_read_or_told_in_one_line(tmp_path, kind, name):
+def test_a_damaged_file_is_read_or_gives_a_one_line_error(tmp_path, kind, name):
     outcomes = []
     for other, text in FOLDERS[kind].items():
         (tmp_path / other).write_text(text, encoding="utf-8")
@@ -116,8 +116,8 @@ def test_a_damaged_file_is_read_or_told_in_one_line(tmp_path, kind, name):
         try:
             ratings = read_folder(tmp_path)
         except DataError as error:
-            outcomes.append("told")
-            assert_well_told(str(error), tmp_path, name)
+            outcomes.append("error")
+            assert_clear_error(str(error), tmp_path, name)
         else:
             outcomes.append("read")
             assert isinstance(ratings, Ratings)
@@ -125,17 +125,17 @@ def test_a_damaged_file_is_read_or_told_in_one_line(tmp_path, kind, name):
 
     check()
     assert len(outcomes) >= 200
-    assert set(outcomes) == {"told", "read"}
+    assert set(outcomes) == {"error", "read"}
 
 
-def assert_well_told(message, folder, name):
+def assert_clear_error(message, folder, name):
     assert message.isprintable() or "\n" not in message
     assert len(message.splitlines()) == 1
     assert len(message) < 500 + len(str(folder))
-    # Flags that do not fit the genres are u.item's fault as well as u.genre's.
+    # A damaged u.genre may also show as a mismatch of u.item's flags.
     names = {name, "u.item"} if name == "u.genre" else {name}
-    culprit = next((one for one in names if message.startswith(f"{folder / one}")), None)
-    assert culprit, message
-    line = re.match(rf"{re.escape(str(folder / culprit))} line [1-9][0-9]*[ :]", message)
+    path = next((name for name in names if message.startswith(f"{folder / name}")), None)
+    assert path, message
+    line = re.match(rf"{re.escape(str(folder / path))} line [1-9][0-9]*[ :]", message)
     assert line or any(words in message for words in WHOLE_FILE), message
     assert "; " in message, message  # the remedy
