@@ -9,7 +9,7 @@ from rich.text import Text
 from .confirmation import format_confirmed
 from .consoles import out
 from .examples import example, print_next, storage_option
-from .trials import compare_to_baseline, metric_of, trials_table
+from .trials import compare_to_baseline, trials_table
 
 if TYPE_CHECKING:
     from ...model.evaluation.metrics import Metric
@@ -64,13 +64,9 @@ def _print_trials(
         return
     half = MAX_ROWS // 2
     completed = [trial for trial in trials if trial["state"] == "complete"]
-    ranked = sorted(completed, key=_rank)
+    ranked = sorted(completed, key=lambda trial: (metric.cost(trial["value"]), trial["number"]))
     for title, rows in (("best", ranked[:half]), ("latest", trials[-half:])):
         out.print(f"[bold]{title} {len(rows)} of {len(trials)} trials[/bold]")
         out.print(trials_table(rows, best=best))
         out.print()
     out.print(Text(f"all trials: {list_all}"), soft_wrap=True)
-
-
-def _rank(trial: dict[str, Any]) -> tuple[float, int]:
-    return metric_of(trial).cost(trial["value"]), trial["number"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from recsys_search.commands.terminal.outcome import print_outcome
+from recsys_search.model.evaluation.metrics import METRICS
 
 STORAGE = "sqlite:///studies.db"
 
@@ -33,7 +35,8 @@ def printed(capsys):
     def printed(trials, *, best, storage=STORAGE, **changes):
         status = {
             "study": "small",
-            "best": {"number": best, "val_rmse": 0.8},
+            "metric": trials[0]["metric"],
+            "best": {"number": best, "val_rmse": 0.8, trials[0]["metric"]: 0.8},
             "bias_val_rmse": 0.9,
             "confirmed": None,
             "target": None,
@@ -76,8 +79,10 @@ def test_of_more_trials_the_best_ten_and_the_latest_ten_are_printed(printed):
     assert text.index("best 10 of") < text.index("latest 10 of") < text.index("all trials:")
 
 
-def test_the_best_trials_are_ranked_by_the_studys_metric(printed):
-    trials = [trial(n, n / 100, metric="ndcg@10") for n in range(21)]
+def test_the_best_trials_are_ranked_by_the_studys_metric(printed, monkeypatch):
+    ndcg = replace(METRICS["val_rmse"], name="val_ndcg", label="NDCG", direction="maximize")
+    monkeypatch.setitem(METRICS, "val_ndcg", ndcg)
+    trials = [trial(n, n / 100, metric="val_ndcg") for n in range(21)]
     assert tables(printed(trials, best=20))[0] == ["20*", *map(str, range(19, 10, -1))]
 
 
