@@ -1,10 +1,10 @@
-"""Records validation curves of configs drawn at random from `breakthrough`'s space.
+"""Record validation curves of configs drawn at random from `breakthrough`'s space.
 
     python benchmarks/curves.py ../ml-latest-small --architecture two_tower --n 200 --shard 0/2
 
-Every trial runs all its epochs, unpruned, and all reports are kept, one trial a line, in
-benchmarks/curves/ARCHITECTURE-SHARD.jsonl. A config beyond the study's limits is drawn anew. What
-is there already is skipped, so that a broken recording carries on; shards may run side by side,
+Every trial runs all its epochs, unpruned, and all reports are kept, one trial per line, in
+benchmarks/curves/ARCHITECTURE-SHARD.jsonl. A config beyond the study's limits is drawn again.
+Recorded trials are skipped, so an interrupted recording continues; shards may run in parallel,
 with one thread each (OMP_NUM_THREADS=1).
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 import optuna
 from machine import machine
 from optuna.samplers import RandomSampler
-from recsys_search.data.sets.datasets import load_ratings
+from recsys_search.data.sets.loading import load_ratings
 from recsys_search.data.splits.split import Split, split_ratings
 from recsys_search.model.config import TrainingConfig, config_to_mapping
 from recsys_search.model.training.training import Training
@@ -29,11 +29,11 @@ from recsys_search.search.definition.study_file import StudySpec, load_study
 
 FOLDER = Path(__file__).parent / "curves"
 EPOCHS = 30
-DIGITS = 6  # significant ones: a curve's noise is in the third or fourth
+DIGITS = 6  # significant digits: a curve's noise is in the third or fourth
 
 
 def drawn_configs(spec: StudySpec, architecture: str, index: int) -> Iterator[TrainingConfig]:
-    """Draws for that index, the same whichever were drawn before, without end."""
+    """Endless draws for that index, independent of the draws for other indices."""
     sampler = RandomSampler(seed=index)
     fixed = {"max_epochs": EPOCHS, "patience": EPOCHS}
     while True:
@@ -43,15 +43,14 @@ def drawn_configs(spec: StudySpec, architecture: str, index: int) -> Iterator[Tr
 
 
 def is_within(limits: Limits | None, training: Training) -> bool:
-    """Whether the study would train this config: no limit is exceeded."""
-    found = limits.of(training.config, training.n_net_parameters) if limits else []
-    return all(limit.violation <= 0 for limit in found)
+    """Whether the study would train this config: it exceeds no limit."""
+    return not (limits and limits.exceeded(training.config, training.n_net_parameters))
 
 
-def recorded_run(
+def record_run(
     spec: StudySpec, split: Split, architecture: str, index: int, device: str
 ) -> Training:
-    """Of the first draw within the study's limits: all its epochs, or up to one that is lost."""
+    """The training of the first draw within the limits: all epochs, or up to one that diverges."""
     for config in drawn_configs(spec, architecture, index):
         with Training(config, split, device) as run:
             if is_within(spec.limits, run):
@@ -59,18 +58,18 @@ def recorded_run(
                     if not report.finite:
                         break
                 return run
-    raise AssertionError("draws have no end")
+    raise AssertionError("draws are endless")
 
 
-def recorded(architecture: str) -> set[int]:
-    """Indices of the configs whose curves are there, in whichever shard's file."""
+def recorded_indices(architecture: str) -> set[int]:
+    """Indices of the configs whose curves are recorded, in any shard's file."""
     return {curve["index"] for curve in read_curves(architecture)}
 
 
 def read_curves(architecture: str, folder: Path = FOLDER) -> Iterator[dict[str, Any]]:
     """One trial each: index, config, bias_val_rmse, and reports as a list per field.
 
-    A line that a crash cut off is passed over.
+    A line that a crash cut off is skipped.
     """
     for path in sorted(folder.glob(f"{architecture}-*.jsonl")):
         for line in path.read_text().splitlines():
@@ -80,28 +79,28 @@ def read_curves(architecture: str, folder: Path = FOLDER) -> Iterator[dict[str, 
                 continue
 
 
-def curve(index: int, training: Training, **about: Any) -> dict[str, Any]:
+def curve_record(index: int, training: Training, **about: Any) -> dict[str, Any]:
     reports = [asdict(report) for report in training.reports]
     return {
         "index": index,
         "config": config_to_mapping(training.config),
         "params": training.n_parameters,
         **about,
-        "reports": {name: [short(report[name]) for report in reports] for name in reports[0]},
+        "reports": {name: [rounded(report[name]) for report in reports] for name in reports[0]},
     }
 
 
-def short(value: Any) -> Any:
-    """With no more digits than tell something; null for what is not finite."""
+def rounded(value: Any) -> Any:
+    """The value with only its meaningful digits; None if it is not finite."""
     if isinstance(value, dict):
-        return {name: short(part) for name, part in value.items()}
+        return {name: rounded(part) for name, part in value.items()}
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}") if abs(value) < float("inf") else None
     return value
 
 
 def append(path: Path, line: str) -> None:
-    """A whole line of its own, also behind one that was cut off."""
+    """Append a line; a line that was cut off before it is ended first."""
     with path.open("a+b") as file:
         file.seek(0)
         if file.read()[-1:] not in (b"", b"\n"):
@@ -125,15 +124,15 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{args.architecture}-{shard}.jsonl"
     for index in range(shard, args.n, n_shards):
-        if index in recorded(args.architecture):
+        if index in recorded_indices(args.architecture):
             continue
-        run = recorded_run(spec, split, args.architecture, index, args.device)
+        run = record_run(spec, split, args.architecture, index, args.device)
         about = {
             "bias_val_rmse": run.bias_val_rmse,
             "fingerprint": split.fingerprint,
             "machine": machine(str(run.device)),
         }
-        append(path, json.dumps(curve(index, run, **about), separators=(",", ":")))
+        append(path, json.dumps(curve_record(index, run, **about), separators=(",", ":")))
         best = min((r.val_rmse for r in run.reports), default=float("nan"))
         train_s = sum(report.epoch_s for report in run.reports)
         print(f"{index}: best {best:.4f} in {len(run.reports)} epochs, {train_s:.0f} s", flush=True)

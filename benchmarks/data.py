@@ -1,16 +1,15 @@
-"""How long it takes, and how much memory, to generate, prepare, open and split ratings.
+"""Time and memory to generate, prepare, open and split ratings.
 
     python benchmarks/data.py 1000000 4000000 32000000 --out benchmarks/results
 
-Each step runs in a process of its own, whose peak memory is told (Python and its libraries, some
-200 MB, included). The generated ratings are written as MovieLens' CSV first, and read from there.
+Each step runs in its own process, and its peak memory is reported (including Python and its
+libraries, some 200 MB). The generated ratings are first written as MovieLens CSV and read from it.
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -22,17 +21,17 @@ import pandas as pd
 from keep import add_out, keep
 from machine import machine
 from recsys_search.data.demo.generator import demo_ratings
-from recsys_search.data.sets.datasets import load_ratings
+from recsys_search.data.sets.loading import load_ratings
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import split_ratings
 
-OPENINGS = 5  # of which the slowest counts
+OPENINGS = 5  # the slowest counts
 LIMITS = {"prepare_s": 60, "prepare_gb": 4, "open_s": 0.2, "generate_s": 90, "generate_gb": 6}
-"""What 32 million ratings must stay under on two cores."""
+"""Upper limits for 32 million ratings on two cores."""
 
 
 def generate(folder: Path, n: int) -> dict[str, float]:
-    """Writes ratings.csv and movies.csv; the time is that of the generator alone."""
+    """Write ratings.csv and movies.csv; only the generator is timed."""
     started_at = perf_counter()
     ratings = demo_ratings(n)
     figures = {"generate_s": perf_counter() - started_at, "generate_gb": peak_gb()}
@@ -69,7 +68,7 @@ def prepare(folder: Path, n: int) -> dict[str, float]:
 
 
 def reopen(folder: Path, n: int) -> dict[str, float]:
-    """The slowest of some openings, the fingerprint asked for; the libraries are there already."""
+    """The slowest of several openings, including the fingerprint but not the imports."""
     times = []
     for _ in range(OPENINGS):
         started_at = perf_counter()
@@ -88,7 +87,9 @@ def split(folder: Path, n: int) -> dict[str, float]:
 
 
 def peak_gb() -> float:
-    """Of this process since it began."""
+    """Peak memory of this process since it started."""
+    import resource  # not on Windows
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
@@ -116,7 +117,7 @@ def main() -> None:
             "  ".join(f"{value:g}".rjust(max(9, len(name))) for name, value in values), flush=True
         )
     for name, limit in LIMITS.items():
-        print(f"{name}: {rows[-1][name]:g}, to stay under {limit:g} at 32M")
+        print(f"{name}: {rows[-1][name]:g}, limit {limit:g} at 32M")
     keep(args.out, "data", {"machine": machine(), "rows": rows})
 
 

@@ -1,4 +1,4 @@
-"""Names the machine that a figure was measured on."""
+"""The name of the machine that a figure was measured on."""
 
 from __future__ import annotations
 

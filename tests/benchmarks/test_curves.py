@@ -1,4 +1,4 @@
-"""Which configs' curves are recorded."""
+"""The configs whose curves are recorded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from recsys_search.model.architectures.configs import (build_config)
+from recsys_search.model.architectures.configs import build_config
 from recsys_search.search.definition.limits import Limits
 from recsys_search.search.definition.study_file import load_study
 
@@ -23,7 +23,7 @@ def draws(curves, index, n=3):
     return list(islice(curves.drawn_configs(load_study("breakthrough"), "hybrid", index), n))
 
 
-def test_an_index_has_the_same_draws_each_time_and_no_two_alike(curves):
+def test_an_index_always_has_the_same_draws_and_indices_differ(curves):
     first = draws(curves, 7)
     assert first == draws(curves, 7)
     assert len({config.learning_rate for config in [*first, *draws(curves, 8)]}) == 6
@@ -39,7 +39,7 @@ def test_draws_run_all_their_epochs(curves):
     ("kl_weight", "n_net_parameters", "within"),
     [(0.010, 500, True), (0.015, 1000, True), (0.016, 500, False), (0.010, 1001, False)],
 )
-def test_what_the_study_would_not_train_is_not_within_its_limits(
+def test_a_config_that_the_study_would_not_train_is_not_within_its_limits(
     curves, kl_weight, n_net_parameters, within
 ):
     training = SimpleNamespace(

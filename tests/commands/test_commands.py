@@ -55,6 +55,16 @@ def test_help_ends_with_a_line_to_paste(cli, command):
     assert last.startswith(" ".join(["recsys-search", *command]))
 
 
+@pytest.mark.parametrize("command", [(), ("data",)], ids=["all", "data"])
+def test_no_summary_of_a_command_is_cut_in_80_columns(cli, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    _, _, summaries = cli(*command, "--help").out.partition("\nCommands:\n")
+    assert summaries
+    assert "..." not in summaries
+    assert max(map(len, summaries.splitlines())) <= 80
+
+
 def test_help_imports_nothing_heavy():
     script = """
 import sys
