@@ -1,9 +1,9 @@
-"""How long it takes to predict the validation ratings on a CPU, by the size of the batches.
+"""Time to predict the validation ratings on a CPU, by batch size.
 
     python benchmarks/evaluation.py ../ml-latest-small --out benchmarks/results
 
-Needs no Optuna. One thread. The sizes take turns in one process; each figure is the fastest of its
-rounds. What is predicted is the same to the bit whatever the size, or the script says so.
+Needs no Optuna. One thread. The sizes alternate in one process; each figure is the fastest of its
+rounds. Predictions must be the same to the bit for every size; otherwise the script says so.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from time import perf_counter
 import torch
 from keep import add_out, keep
 from machine import machine
-from recsys_search.data.sets.datasets import load_ratings
+from recsys_search.data.sets.loading import load_ratings
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import split_ratings
 from recsys_search.model.architectures.hybrid import HybridConfig
 from recsys_search.model.architectures.models import build_model
 from recsys_search.model.architectures.two_tower import TwoTowerConfig
-from recsys_search.model.components.rating_model import EVAL_BATCH, RatingModel
+from recsys_search.model.components.rating_model import EVAL_BATCH_SIZE, RatingModel
 from recsys_search.model.config import TrainingConfig
 from recsys_search.model.store.train_store import Pairs, TrainStore
 
@@ -32,9 +32,9 @@ CONFIGS: dict[str, TrainingConfig] = {
 }
 
 
-def predicted(model: RatingModel, pairs: Pairs, size: int) -> tuple[torch.Tensor, float]:
-    """And the seconds that it took."""
-    EVAL_BATCH["cpu"] = size
+def predict_timed(model: RatingModel, pairs: Pairs, size: int) -> tuple[torch.Tensor, float]:
+    """The predictions, and the seconds they took."""
+    EVAL_BATCH_SIZE["cpu"] = size
     started_at = perf_counter()
     values = model.predict(pairs)
     return values, perf_counter() - started_at
@@ -58,12 +58,12 @@ def main() -> None:
         fastest = dict.fromkeys(SIZES, float("inf"))
         same = True
         for _ in range(args.rounds):
-            found = {size: predicted(model, pairs, size) for size in SIZES}
-            first, _ = found[SIZES[0]]
-            same = same and all(torch.equal(first, values) for values, _ in found.values())
-            fastest = {size: min(fastest[size], found[size][1]) for size in SIZES}
-        told = " | ".join(f"{seconds:.3f}" for seconds in fastest.values())
-        print(f"| {name} | {told} |{'' if same else ' not the same predictions'}", flush=True)
+            results = {size: predict_timed(model, pairs, size) for size in SIZES}
+            first, _ = results[SIZES[0]]
+            same = same and all(torch.equal(first, values) for values, _ in results.values())
+            fastest = {size: min(fastest[size], results[size][1]) for size in SIZES}
+        cells = " | ".join(f"{seconds:.3f}" for seconds in fastest.values())
+        print(f"| {name} | {cells} |{'' if same else ' not the same predictions'}", flush=True)
         rows.append({"model": name, "seconds": fastest, "same_to_the_bit": same})
     keep(args.out, "evaluation-cpu", {"machine": machine(), "pairs": len(pairs), "rows": rows})
 

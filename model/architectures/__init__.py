@@ -1,1 +1,1 @@
-"""One file an architecture: its config, its model, and the axes a search may tune."""
+"""One module per architecture: its config, its model, and its default search space."""

@@ -1,7 +1,6 @@
 """The simplest baseline: biases of users and films, fitted in closed form.
 
-They are fitted to all train ratings, and a train rating's own is not left out when it is predicted:
-errors on train ratings are in-sample.
+The fit uses all train ratings, so errors on train ratings are in-sample.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ class BiasesConfig(TrainingConfig):
 
     architecture: Literal["biases"] = "biases"
     user_shrinkage: Positive = (
-        USER_SHRINKAGE  # a user's own ratings count for half when there are so many
+        USER_SHRINKAGE  # a user with this many ratings gets half of their mean deviation
     )
     film_shrinkage: Positive = FILM_SHRINKAGE
 
 
 class BiasModel(RatingModel):
-    """prediction = mean + b_u + b_i, in closed form: `refresh` fits it."""
+    """prediction = mean + b_u + b_i. `refresh` fits it in closed form."""
 
     scores_by_product = True
 
@@ -71,18 +70,18 @@ class BiasModel(RatingModel):
         return Output(self.biases.predict(pairs.user, pairs.film), {})
 
     def fallback(self, pairs: Pairs) -> Tensor:
-        """Its own biases, of what is known, whatever the baseline's shrinkage."""
+        """The known biases of the pair, with this config's shrinkage instead of the baseline's."""
         return self.biases.predict(pairs.user, pairs.film)
 
     def score_catalogue(self, users: Tensor, cells: int = 2**23) -> Iterator[Tensor]:
-        """As the base class has it; all users have the films in the same order."""
+        """See the base class. The order of the films is the same for all users."""
         film = torch.arange(self.store.n_films, device=self.store.device)
         for batch in users.split(max(1, cells // self.store.n_films)):
             yield self.biases.predict(batch.unsqueeze(1), film)
 
 
 def _fitted(shape: tuple[int, ...]) -> nn.Parameter:
-    """Counted and saved as the model's own, and never stepped."""
+    """A parameter that is counted and saved, but not trained by gradient descent."""
     return nn.Parameter(torch.zeros(shape), requires_grad=False)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ...base.messages import describe, near, quoted
+from ...base.messages import describe_detail, quoted, suggest
 from ...errors import ConfigError
 from ..config import TrainingConfig
 from .table import architecture_names, find_architecture
@@ -38,12 +38,12 @@ def build_config(architecture: str, **values: Any) -> TrainingConfig:
     for name in values:
         if name not in known:
             message = f"{architecture} has no field named {quoted(name)}"
-            raise ConfigError(message + near(name, sorted(known)), at=(name,))
+            raise ConfigError(message + suggest(name, sorted(known)), at=(name,))
     try:
         return config_class(**{**values, "architecture": architecture})
     except ValidationError as error:
         detail = error.errors()[0]
-        raise ConfigError(describe(detail), at=detail["loc"]) from None
+        raise ConfigError(describe_detail(detail), at=detail["loc"]) from None
 
 
 def config_from_mapping(values: Mapping[str, Any]) -> TrainingConfig:

@@ -1,7 +1,6 @@
 """Biased matrix factorisation, a baseline for the VAEs.
 
-Its vectors are fitted to all train ratings, and a train rating's own is not left out when it is
-predicted: errors on train ratings are in-sample.
+It is fitted to all train ratings, so errors on train ratings are in-sample.
 """
 
 from __future__ import annotations
@@ -37,10 +36,10 @@ class MfConfig(DescentConfig):
 
 
 class MatrixFactorisation(RatingModel):
-    """prediction = mean + b_u + b_i + p_u · q_i, with `l2` · (|p_u|² + |q_i|²) on top of each
-    rating's squared error.
+    """prediction = mean + b_u + b_i + p_u · q_i, with the penalty `l2` · (|p_u|² + |q_i|²) added to
+    the squared error of each rating.
 
-    The biases have no part in the penalty: there it costs 0.002 of validation RMSE.
+    The biases are not penalised: that would cost 0.002 of validation RMSE.
 
     Source: Koren, Bell & Volinsky 2009, "Matrix factorization techniques for recommender systems",
     equations 4 and 5.
@@ -65,7 +64,7 @@ class MatrixFactorisation(RatingModel):
 
     @torch.no_grad()
     def score_catalogue(self, users: Tensor, cells: int = 2**23) -> Iterator[Tensor]:
-        """As the base class has it, by one product."""
+        """See the base class; one matrix product."""
         return product_scores(self.store, self.bias, self.user, self.film.weight, users, cells)
 
 

@@ -1,4 +1,4 @@
-"""The two-tower VAE: users are what they rated, films are who rated them. No id embeddings."""
+"""The two-tower VAE: a user is represented by the rated films, a film by its raters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..store.sparse import RowWeights
 from ..store.train_store import Pairs, TrainStore
 from .table import Architecture
 
-INITIAL_LOGVAR = -4.0  # small noise at first, so that early gradients see the signal
+INITIAL_LOGVAR = -4.0  # little noise at first, so that it does not drown early gradients
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -44,14 +44,14 @@ class TwoTowerConfig(VaeConfig):
 
 
 class KeptRatings:
-    """Which train ratings the sums run over, and their sums' weights.
+    """The train ratings that the sums include, and the weights of the sums.
 
     Attributes:
-        kept: (n,) 1 where the rating counts, else 0.
-        centred: (n,) rating minus the mean where it counts, else 0. Centred with the mean alone:
-            fitted biases have seen the target, and the sums would leak it.
-        user_counts, film_counts: (n_users,) and (n_films,) kept ratings.
-        dropped: share left out; sums are scaled as if none were.
+        kept: (n,) 1 if the rating is included, else 0.
+        centred: (n,) rating minus the mean if it is included, else 0. Fitted biases are not
+            subtracted: they depend on the target, and the sums would leak it.
+        user_counts, film_counts: (n_users,) and (n_films,) numbers of kept ratings.
+        dropped: share of ratings left out; the sums are scaled up to compensate.
     """
 
     def __init__(self, store: TrainStore, kept: Tensor, dropped: float) -> None:
@@ -65,12 +65,12 @@ class KeptRatings:
 
 
 class Shared(NamedTuple):
-    """What all pairs of a step share.
+    """The computation that all pairs of a step share.
 
     Attributes:
-        user, film: sums over all kept ratings, the target's included, (n_users, K), (n_films, K).
-        rated, seen: W and V of each film, with what its side adds, (n_films, K).
-        side: what its side adds to a film's vector, (n_films, K), or None.
+        user, film: sums over all kept ratings including the target, (n_users, K), (n_films, K).
+        rated, seen: W and V of each film, side features included, (n_films, K).
+        side: what side features add to each film's vector, (n_films, K), or None.
     """
 
     user: Tensor
@@ -81,7 +81,7 @@ class Shared(NamedTuple):
 
 
 class Side(nn.Module):
-    """What genres and year add to W, to V and to the film's vector: linear maps, 0 at first."""
+    """What genres and year add to W, V and the film's vector: linear maps, initially 0."""
 
     columns: Tensor
 
@@ -96,16 +96,16 @@ class Side(nn.Module):
             nn.init.zeros_(linear.weight)
 
     def forward(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Addends (n_films, K) of W, of V and of the films' vectors."""
+        """Summands (n_films, K) of W, V and the films' vectors."""
         return self.rated(self.columns), self.seen(self.columns), self.film(self.columns)
 
 
 class TwoTowerVAE(RatingVAE):
-    """x_u = n_u^-p · Σ_j [(r_uj − mean)·W_j + V_j] over the user's train films but the target;
-    the film's x_i alike over its raters; z = x + noise; prediction = biases + z_u · z_i.
+    """x_u = n_u^-p · Σ_j [(r_uj − mean)·W_j + V_j] over the user's train films except the
+    target; the film's x_i likewise over its raters; z = x + noise; prediction = biases + z_u · z_i.
 
-    In the spirit of Koren 2008's asymmetric SVD, on both sides, as a VAE: x is mu, logvar is
-    linear in x.
+    Koren 2008's asymmetric SVD on both sides, as a VAE: x is mu, and logvar is linear in x. There
+    are no id embeddings.
     """
 
     scores_by_product = True
@@ -128,22 +128,22 @@ class TwoTowerVAE(RatingVAE):
         columns = side_features(store.genres, store.year)
         self.side = Side(columns, width) if config.side and columns.shape[1] else None
         self.heads.append(BiasHead(store))
-        self._all = KeptRatings(store, torch.ones_like(store.rating), dropped=0.0)
-        self._epoch = self._all
+        self._all_ratings = KeptRatings(store, torch.ones_like(store.rating), dropped=0.0)
+        self._epoch_ratings = self._all_ratings
 
     def refresh(self) -> None:
-        """Draws the ratings that this epoch's sums run over."""
+        """Draw the ratings that this epoch's sums include."""
         dropout = self.config.rating_dropout
         kept = torch.rand_like(self.store.rating) >= dropout
-        self._epoch = KeptRatings(self.store, kept.float(), dropped=dropout)
+        self._epoch_ratings = KeptRatings(self.store, kept.float(), dropped=dropout)
 
     def encode_store(self) -> Shared:
-        over = self._epoch if self.training else self._all
-        by_rating, by_count = over.rating_weights, over.count_weights
+        ratings = self._epoch_ratings if self.training else self._all_ratings
+        by_rating, by_count = ratings.rating_weights, ratings.count_weights
         rated, seen, side = self.film_rated.weight, self.film_seen.weight, None
         if self.side is not None:
-            of_rated, of_seen, side = self.side()
-            rated, seen = rated + of_rated, seen + of_seen
+            side_rated, side_seen, side = self.side()
+            rated, seen = rated + side_rated, seen + side_seen
         return Shared(
             by_rating.sums_by_user(rated) + by_count.sums_by_user(seen),
             by_rating.sums_by_film(self.user_rated.weight)
@@ -155,10 +155,10 @@ class TwoTowerVAE(RatingVAE):
 
     def posteriors(self, pairs: Pairs, shared: object) -> dict[str, Posterior]:
         assert isinstance(shared, Shared)
-        over = self._epoch if self.training else self._all
+        ratings = self._epoch_ratings if self.training else self._all_ratings
         is_train_row = pairs.row >= 0
-        own_kept = (over.kept[pairs.row] * is_train_row).unsqueeze(1)  # (B, 1)
-        own_centred = (over.centred[pairs.row] * is_train_row).unsqueeze(1)
+        own_kept = (ratings.kept[pairs.row] * is_train_row).unsqueeze(1)  # (B, 1)
+        own_centred = (ratings.centred[pairs.row] * is_train_row).unsqueeze(1)
 
         user_sum = F.embedding(pairs.user, shared.user) - (
             own_centred * F.embedding(pairs.film, shared.rated)
@@ -167,8 +167,8 @@ class TwoTowerVAE(RatingVAE):
         film_sum = F.embedding(pairs.film, shared.film) - (
             own_centred * self.user_rated(pairs.user) + own_kept * self.user_seen(pairs.user)
         )
-        user_mu = user_sum * self._scale(over, over.user_counts[pairs.user], own_kept)
-        film_mu = film_sum * self._scale(over, over.film_counts[pairs.film], own_kept)
+        user_mu = user_sum * self._scale(ratings, ratings.user_counts[pairs.user], own_kept)
+        film_mu = film_sum * self._scale(ratings, ratings.film_counts[pairs.film], own_kept)
         if shared.side is not None:
             film_mu = film_mu + F.embedding(pairs.film, shared.side)
         return {
@@ -181,11 +181,11 @@ class TwoTowerVAE(RatingVAE):
 
     @torch.no_grad()
     def score_catalogue(self, users: Tensor, cells: int = 2**23) -> Iterator[Tensor]:
-        """As the base class has it: biases and one product of the two sides' vectors."""
+        """See the base class; one matrix product of the towers' vectors."""
         store, shared = self.store, self.encode_for_eval()
         film = torch.arange(store.n_films, device=store.device)
         none = torch.full_like(film, -1)
-        # With no rating of the pair's own to leave out, a tower depends on its own side alone.
+        # With no own rating to leave out, a tower depends only on its own side of the pair.
         every_film = Pairs(torch.zeros_like(film), film, None, none)
         film_mu = self.posteriors(every_film, shared)["film"].mu  # (n_films, K)
 
@@ -197,16 +197,16 @@ class TwoTowerVAE(RatingVAE):
         assert isinstance(bias, BiasHead)
         return product_scores(store, bias, user_mu, film_mu, users, cells)
 
-    def _scale(self, over: KeptRatings, counts: Tensor, own_kept: Tensor) -> Tensor:
-        """(B, 1): n^-p, the target not counted, n at least 1.
+    def _scale(self, ratings: KeptRatings, counts: Tensor, own_kept: Tensor) -> Tensor:
+        """(B, 1): n^-p, where n is at least 1 and does not count the target.
 
-        A sum over n ratings grows like n^(1-p) after this, so that a share d left out shrinks it
-        by (1-d)^(1-p). Without the factor that undoes this, the towers are too long in eval mode,
-        where nothing is left out: measured, it costs 0.02 to 0.1 of RMSE.
+        With this factor a sum over n ratings grows like n^(1-p), so leaving out a share d shrinks
+        it by (1-d)^(1-p). The second factor compensates for that. Without it the vectors are too
+        long in eval mode, where nothing is left out, which costs 0.02 to 0.1 of RMSE.
         """
         power = self.config.norm_power
         others = (counts.unsqueeze(1) - own_kept).clamp(min=1.0)
-        return others.pow(-power) * (1.0 - over.dropped) ** (power - 1.0)
+        return others.pow(-power) * (1.0 - ratings.dropped) ** (power - 1.0)
 
 
 ARCHITECTURE = Architecture(

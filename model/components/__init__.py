@@ -1,1 +1,1 @@
-"""What architectures are made of: base classes, posteriors, heads, the likelihood."""
+"""Building blocks of architectures: base classes, posteriors, heads, the likelihood."""

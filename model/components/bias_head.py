@@ -1,4 +1,4 @@
-"""Learned biases, and what they and a product of vectors score for all films at once."""
+"""Learned biases, and scores of all films by biases plus a matrix product."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..store.train_store import Pairs, TrainStore
 
 
 class BiasHead(nn.Module):
-    """The train ratings' mean plus a learned bias of the user and one of the film."""
+    """The mean of the train ratings plus a learned bias of the user and one of the film."""
 
     mean: Tensor
 
@@ -36,12 +36,12 @@ def product_scores(
     users: Tensor,
     cells: int,
 ) -> Iterator[Tensor]:
-    """`RatingModel.score_catalogue` of a model that predicts biases + x_u · y_i: one product.
+    """`RatingModel.score_catalogue` for a model that predicts biases + x_u · y_i: one product.
 
     Args:
-        user_vectors: gives x (n, K) of the users (n,) that it is asked for.
+        user_vectors: maps users (n,) to their x (n, K).
         film_vectors: y (n_films, K).
-        users: (n,) indices; -1 for one that the dataset does not hold.
+        users: (n,) indices; -1 if the dataset does not contain it.
     """
     film = torch.arange(store.n_films, device=store.device)
     film_bias = bias.film.weight.T  # (1, n_films)

@@ -1,27 +1,27 @@
-"""Dropout whose mask costs little on a CPU."""
+"""Dropout with a mask that is cheap to draw on a CPU."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-LEVELS = 1 << 16  # of a 16-bit draw: p is met to 0.000008
-PER_WORD = 4  # draws in 64 random bits
+N_LEVELS = 1 << 16  # of a 16-bit draw: p is exact to 0.000008
+DRAWS_PER_WORD = 4  # 16-bit draws in 64 random bits
 
 
 class Dropout(nn.Dropout):
-    """As torch's own, except that on a CPU 16 random bits decide over a value.
+    """torch's dropout, except that on a CPU the mask takes 16 random bits per value.
 
-    torch draws a double for each there, which is a fifth of a training step of `HybridVAE`. A GPU
-    draws and applies the mask in one kernel, and is left to it.
+    On a CPU, torch draws a double per value, which takes a fifth of a training step of `HybridVAE`.
+    A GPU draws and applies the mask in one kernel, so torch's own is used there.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: of any shape and floating type."""
-        silenced = round(self.p * LEVELS)
-        if not self.training or x.device.type != "cpu" or not 0 < silenced < LEVELS:
+        """Args: x: any shape and floating-point type."""
+        dropped_levels = round(self.p * N_LEVELS)
+        if not self.training or x.device.type != "cpu" or not 0 < dropped_levels < N_LEVELS:
             return super().forward(x)
-        words = torch.empty(-(-x.numel() // PER_WORD), dtype=torch.int64)
+        words = torch.empty(-(-x.numel() // DRAWS_PER_WORD), dtype=torch.int64)
         draws = words.random_(-(1 << 63), None).view(torch.int16)[: x.numel()].view(x.shape)
-        kept = draws >= silenced - LEVELS // 2
-        return x * kept.to(x.dtype).div_(1 - silenced / LEVELS)
+        kept = draws >= dropped_levels - N_LEVELS // 2
+        return x * kept.to(x.dtype).div_(1 - dropped_levels / N_LEVELS)

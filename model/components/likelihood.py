@@ -1,4 +1,4 @@
-"""From predictions to a loss and to expected ratings."""
+"""The loss and the expected ratings of predictions."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ...data.ratings import Scale
 
 
 class Gaussian:
-    """Ratings with the same noise everywhere: the loss is the mean squared error."""
+    """Gaussian noise of constant variance: the loss is the mean squared error."""
 
     def __init__(self, scale: Scale) -> None:
         self.scale = scale
 
     def loss(self, prediction: Tensor, rating: Tensor) -> Tensor:
-        """(), in stars squared, for predictions and ratings of (batch,)."""
+        """() in stars squared, for predictions and ratings (batch,)."""
         return F.mse_loss(prediction, rating)
 
     def expected(self, prediction: Tensor) -> Tensor:
-        """(batch,) stars on the scale: no one rates outside it."""
+        """(batch,) stars, clipped to the scale, since no rating is outside of it."""
         return prediction.clamp(self.scale.low, self.scale.high)

@@ -1,4 +1,4 @@
-"""What a model makes of a batch of pairs. Shapes: B pairs in a batch, K latent dimensions."""
+"""The output of a model for a batch of pairs. Shapes: B pairs, K latent dimensions."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Posterior(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What the loss and the predictions are made of.
+    """The input of the loss and of expected ratings.
 
     Attributes:
-        prediction: (B,) stars, unclipped.
-        posteriors: by tower; none of a model without latents.
-        penalty: (), what the model adds to the loss, as a mean over the batch.
+        prediction: (B,) stars, not clipped.
+        posteriors: by tower; empty for a model without latents.
+        penalty: () added to the loss, as a mean over the batch.
     """
 
     prediction: Tensor

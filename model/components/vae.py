@@ -1,10 +1,10 @@
-"""What the VAEs share: a posterior, a decoder, and heads that add to its output.
+"""The base class of VAEs: a posterior, a decoder, and heads that add to its output.
 
     prediction = decode(z) + sum of heads,   z ~ q(z | pair, train ratings)
 
-In train mode z is a sample. In eval mode the prediction is the mean over the posterior, for that is
-the expected rating. At the posterior's mean a decoder with norm layers exaggerates, because it is
-shown a z shorter than any it was trained on. Shapes: B pairs in a batch, K latent dimensions.
+In train mode z is a sample. In eval mode the prediction is the mean over the posterior, which is
+the expected rating. Decoding the posterior's mean instead exaggerates with norm layers, because
+that z is shorter than any in training. Shapes: B pairs in a batch, K latent dimensions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .rating_model import RatingModel
 
 
 class RatingVAE(RatingModel):
-    """Base of the VAEs. A head maps pairs to an addend (B,)."""
+    """Base of the VAEs. A head maps pairs to a summand (B,)."""
 
     def __init__(self, store: TrainStore) -> None:
         super().__init__(store)
@@ -28,14 +28,14 @@ class RatingVAE(RatingModel):
 
     @abstractmethod
     def posteriors(self, pairs: Pairs, shared: object) -> dict[str, Posterior]:
-        """q(z | pair) of each tower, without a look at the pair's own rating."""
+        """q(z | pair) of each tower, without use of the pair's own rating."""
 
     @abstractmethod
     def decode(self, pairs: Pairs, z: Mapping[str, Tensor]) -> Tensor:
-        """(B,) stars before the heads, for one z of (B, K) a tower."""
+        """(B,) stars before the heads, for one z (B, K) per tower."""
 
     def decode_mean(self, pairs: Pairs, posteriors: Mapping[str, Posterior]) -> Tensor:
-        """(B,) E[decode(z)] over the posterior; here for a decoder linear in each tower's z."""
+        """(B,) E[decode(z)] over the posterior; exact for a decoder linear in each tower's z."""
         return self.decode(pairs, {tower: q.mu for tower, q in posteriors.items()})
 
     def forward(self, pairs: Pairs, shared: object) -> Output:
@@ -43,7 +43,7 @@ class RatingVAE(RatingModel):
         return self.output(pairs, self.posteriors(pairs, shared))
 
     def output(self, pairs: Pairs, posteriors: Mapping[str, Posterior]) -> Output:
-        """As `forward`, for posteriors that need not be the pairs' own."""
+        """Like `forward`, for given posteriors, which may be those of other pairs."""
         if self.training:
             z = {tower: posterior.sample() for tower, posterior in posteriors.items()}
             prediction = self.decode(pairs, z).float()

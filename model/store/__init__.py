@@ -1,1 +1,1 @@
-"""What a model is given: the train ratings by row, user and film, and what is fitted on them."""
+"""The input of a model: train ratings by row, user and film, and statistics fitted on them."""

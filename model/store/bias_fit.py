@@ -1,4 +1,4 @@
-"""Regularised user and film biases: the baseline that every result stands beside."""
+"""Regularised user and film biases: the baseline that every result is compared to."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# Chosen on the validation split of ml-latest-small, where they are the best of a grid.
+# The best of a grid on the validation split of ml-latest-small.
 USER_SHRINKAGE = 5.0
 FILM_SHRINKAGE = 3.0
-SWEEPS = 10
+N_SWEEPS = 10
 
 
 @dataclass(frozen=True)
 class Biases:
-    """A rating as mean + user + film.
+    """The prediction mean + user + film.
 
     Attributes:
-        mean: () the train ratings' mean.
+        mean: () mean of the train ratings.
         user: (n_users,), 0 for a user without train ratings.
         film: (n_films,), 0 for a film without train ratings.
     """
@@ -28,7 +28,7 @@ class Biases:
     film: Tensor
 
     def predict(self, user: Tensor, film: Tensor) -> Tensor:
-        """(batch,) stars, not clipped to the scale; index -1 stands for an unknown user or film."""
+        """(batch,) stars, not clipped to the scale; index -1 is an unknown user or film."""
         user_bias = torch.where(user >= 0, self.user[user], 0.0)
         film_bias = torch.where(film >= 0, self.film[film], 0.0)
         return self.mean + user_bias + film_bias
@@ -44,12 +44,13 @@ def fit_biases(
     user_shrinkage: float = USER_SHRINKAGE,
     film_shrinkage: float = FILM_SHRINKAGE,
 ) -> Biases:
-    """Least squares with shrinkage, by turns over films and users.
+    """Least squares with shrinkage, alternating between films and users.
 
     Args:
         user, film: (n,) indices.
         rating: (n,) stars.
-        user_shrinkage, film_shrinkage: ratings of no surprise that each has besides its own.
+        user_shrinkage, film_shrinkage: ridge penalties, equal to as many extra ratings with a
+            residual of 0 per user or film.
 
     Source: Koren 2008, "Factorization meets the neighborhood", section 2.1.
     """
@@ -60,7 +61,7 @@ def fit_biases(
     user_bias = torch.zeros(n_users, dtype=torch.float64, device=rating.device)
     film_bias = torch.zeros(n_films, dtype=torch.float64, device=rating.device)
     centred = rating - mean
-    for _ in range(SWEEPS):
+    for _ in range(N_SWEEPS):
         film_bias = torch.bincount(film, centred - user_bias[user], n_films) / film_weight
         user_bias = torch.bincount(user, centred - film_bias[film], n_users) / user_weight
     return Biases(mean.float(), user_bias.float(), film_bias.float())

@@ -2,8 +2,8 @@
 
 The users-by-films matrix is never dense: a product reads each train rating once, and its backward
 pass is the product with the transpose, which the other side needs anyway. Long rows are summed in
-chunks: a GPU gives each sum to a few threads, and one film of a hundred thousand ratings would keep
-all others waiting; besides, short sums of float32 round less.
+chunks: a GPU assigns each sum to a few threads, and one film with a hundred thousand ratings would
+delay all others. Short float32 sums also have smaller rounding errors.
 """
 
 from __future__ import annotations
@@ -16,38 +16,41 @@ from torch import Tensor
 
 from .train_store import Grouping, TrainStore
 
-LONGEST_SUM = 4096  # rows
+MAX_ROWS_PER_SUM = 4096
 
 
 class Chunks(NamedTuple):
-    """Groups of rows, the long ones cut.
+    """Groups of rows, with long groups cut into chunks.
 
     Attributes:
-        offsets: (n_chunks + 1,) where in the rows a chunk begins.
-        of_group: (n_groups + 1,) where in the chunks a group's own begin; None if each has one.
+        offsets: (n_chunks + 1,) start of each chunk in the rows.
+        of_group: (n_groups + 1,) start of each group in the chunks; None if each group is one
+            chunk.
     """
 
     offsets: Tensor
-    of_group: Tensor | None
+    group_offsets: Tensor | None
 
     @classmethod
-    def cut(cls, offsets: Tensor, longest: int) -> Chunks:
-        """Args: offsets: (n_groups + 1,) where a group begins."""
+    def cut(cls, offsets: Tensor, max_rows: int) -> Chunks:
+        """Args: offsets: (n_groups + 1,) start of each group."""
         counts = offsets.diff()
-        if not len(counts) or int(counts.max()) <= longest:
+        if not len(counts) or int(counts.max()) <= max_rows:
             return cls(offsets, None)
-        n_chunks = (counts + longest - 1).div(longest, rounding_mode="floor").clamp(min=1)
-        of_group = F.pad(n_chunks.cumsum(0), (1, 0))
+        n_chunks = (counts + max_rows - 1).div(max_rows, rounding_mode="floor").clamp(min=1)
+        group_offsets = F.pad(n_chunks.cumsum(0), (1, 0))
         group = torch.arange(len(counts), device=offsets.device).repeat_interleave(n_chunks)
-        within = torch.arange(len(group), device=offsets.device) - of_group[group]
-        return cls(torch.cat([offsets[group] + longest * within, offsets[-1:]]), of_group)
+        within = torch.arange(len(group), device=offsets.device) - group_offsets[group]
+        return cls(torch.cat([offsets[group] + max_rows * within, offsets[-1:]]), group_offsets)
 
     def sums(self, columns: Tensor, weights: Tensor, table: Tensor) -> Tensor:
-        """(n_groups, width) sums of weight times the table's row, over each group's rows."""
+        """(n_groups, width) weighted sums of the table's rows, one per group."""
         sums = _bag_sums(columns, table, self.offsets, weights)
-        if self.of_group is None:
+        if self.group_offsets is None:
             return sums
-        return _bag_sums(torch.arange(len(sums), device=sums.device), sums, self.of_group, None)
+        return _bag_sums(
+            torch.arange(len(sums), device=sums.device), sums, self.group_offsets, None
+        )
 
 
 def _bag_sums(columns: Tensor, table: Tensor, offsets: Tensor, weights: Tensor | None) -> Tensor:
@@ -62,12 +65,12 @@ def _bag_sums(columns: Tensor, table: Tensor, offsets: Tensor, weights: Tensor |
 
 
 class Csr(NamedTuple):
-    """One grouping of the train rows, with weights.
+    """The train rows in one grouping, with weights, as a sparse matrix (n_groups, n_columns).
 
     Attributes:
-        chunks: where the groups begin.
-        columns: (n,) the other side's index of each row.
-        weights: (n,) of each row, in the grouping's order.
+        chunks: the boundaries of the groups.
+        columns: (n,) index on the other side, per row.
+        weights: (n,) per row, in the grouping's order.
     """
 
     chunks: Chunks
@@ -75,30 +78,30 @@ class Csr(NamedTuple):
     weights: Tensor
 
     @classmethod
-    def of(cls, grouping: Grouping, weights: Tensor) -> Csr:
+    def build(cls, grouping: Grouping, weights: Tensor) -> Csr:
         """Args: weights: (n,) in the order of the store's rows."""
-        chunks = Chunks.cut(grouping.offsets, LONGEST_SUM)
+        chunks = Chunks.cut(grouping.offsets, MAX_ROWS_PER_SUM)
         return cls(chunks, grouping.others, weights[grouping.rows])
 
-    def times(self, table: Tensor) -> Tensor:
-        """(n_groups, width), for a table of (n_columns, width)."""
+    def matmul(self, table: Tensor) -> Tensor:
+        """(n_groups, width), the product with a table (n_columns, width)."""
         return self.chunks.sums(self.columns, self.weights, table)
 
 
 class RowWeights:
-    """A weight for each train rating, as a users-by-films matrix and its transpose."""
+    """One weight per train rating, as a users-by-films matrix and its transpose."""
 
     def __init__(self, store: TrainStore, weights: Tensor) -> None:
         """Args: weights: (n,) in the order of the store's rows."""
-        self.by_user = Csr.of(store.by_user, weights)
-        self.by_film = Csr.of(store.by_film, weights)
+        self.by_user = Csr.build(store.by_user, weights)
+        self.by_film = Csr.build(store.by_film, weights)
 
     def sums_by_user(self, film_table: Tensor) -> Tensor:
-        """(n_users, width): each user's weighted sum over the rows of their films."""
+        """(n_users, width): each user's weighted sum of the table's rows over their films."""
         return _Product.apply(film_table, self.by_user, self.by_film)
 
     def sums_by_film(self, user_table: Tensor) -> Tensor:
-        """(n_films, width): each film's weighted sum over the rows of its raters."""
+        """(n_films, width): each film's weighted sum of the table's rows over its raters."""
         return _Product.apply(user_table, self.by_film, self.by_user)
 
 
@@ -107,9 +110,9 @@ class _Product(torch.autograd.Function):
     @torch.amp.custom_fwd(device_type="cuda", cast_inputs=torch.float32)
     def forward(ctx: Any, table: Tensor, matrix: Csr, transpose: Csr) -> Tensor:
         ctx.transpose = transpose
-        return matrix.times(table)
+        return matrix.matmul(table)
 
     @staticmethod
     @torch.amp.custom_bwd(device_type="cuda")
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        return ctx.transpose.times(grad.contiguous()), None, None
+        return ctx.transpose.matmul(grad.contiguous()), None, None

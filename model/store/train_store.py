@@ -1,4 +1,4 @@
-"""The train ratings as a model sees them: by row, by user, by film."""
+"""The train ratings on the training device, by row, by user and by film."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .bias_fit import Biases, fit_biases
 
 @dataclass(frozen=True)
 class Pairs:
-    """Users and films whose ratings are asked for.
+    """User-film pairs whose ratings a model predicts.
 
     Attributes:
-        user, film: (batch,) indices; -1 for one that the dataset does not hold.
-        timestamp: (batch,) seconds since 1970, or None where no one knows.
-        row: (batch,) the pair's own row in the train store, which a model must not look at;
-            -1 where the pair is not among the train ratings.
+        user, film: (batch,) indices; -1 if the dataset does not contain it.
+        timestamp: (batch,) seconds since 1970, or None if unknown.
+        row: (batch,) the pair's own row in the train store, which a model must not use;
+            -1 if the pair is not a train rating.
     """
 
     user: Tensor
@@ -34,13 +34,13 @@ class Pairs:
         return len(self.user)
 
     def __getitem__(self, which: slice | Tensor) -> Pairs:
-        """The pairs at `which`."""
-        return self._each(lambda column: column[which])
+        """The pairs at these positions."""
+        return self._map(lambda column: column[which])
 
     def to(self, device: torch.device) -> Pairs:
-        return self._each(lambda column: column.to(device))
+        return self._map(lambda column: column.to(device))
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Pairs:
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Pairs:
         timestamp = None if self.timestamp is None else change(self.timestamp)
         return Pairs(change(self.user), change(self.film), timestamp, change(self.row))
 
@@ -49,9 +49,9 @@ class Grouping(NamedTuple):
     """Train rows by user or by film, each group sorted by time.
 
     Attributes:
-        offsets: (n_groups + 1,) where in `rows` a group begins; the last is the number of rows.
+        offsets: (n_groups + 1,) start of each group in `rows`; the last is the number of rows.
         rows: (n,) train row numbers.
-        others: (n,) the film of each row where users are grouped, its user where films are.
+        others: (n,) the film of each row if grouped by user, its user if grouped by film.
     """
 
     offsets: Tensor
@@ -66,14 +66,14 @@ class Grouping(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainStore:
-    """Train ratings on the training device; every statistic a model draws, it draws from here.
+    """Train ratings on the training device: the only source of a model's statistics.
 
     Attributes:
         user, film: (n,) indices.
         rating: (n,) stars.
         timestamp: (n,) seconds since 1970, or None.
-        by_user, by_film: the same rows in groups.
-        mean: the train ratings' mean.
+        by_user, by_film: the same rows, grouped.
+        mean: mean of the train ratings.
         scale: lowest and highest rating of the dataset.
         biases: the baseline, fitted on these rows.
         genres: (n_films, n_genres) 0 or 1.
@@ -109,7 +109,7 @@ class TrainStore:
 
     @classmethod
     def build(cls, train: Ratings, device: torch.device) -> TrainStore:
-        """Puts the ratings on the device, grouped."""
+        """Copy the ratings to the device and group them."""
         user = torch.from_numpy(train.user).to(device)
         film = torch.from_numpy(train.film).to(device)
         rating = torch.from_numpy(train.rating).to(device)
@@ -118,7 +118,7 @@ class TrainStore:
             user=user,
             film=film,
             rating=rating,
-            timestamp=_optional(train.timestamp, device),
+            timestamp=_to_device(train.timestamp, device),
             by_user=_group(train.rows_by_user, train.user, train.film, train.n_users, device),
             by_film=_group(train.rows_by_film, train.film, train.user, train.n_films, device),
             mean=float(biases.mean),
@@ -129,12 +129,12 @@ class TrainStore:
         )
 
     def pairs(self, rows: Tensor) -> Pairs:
-        """The train ratings at `rows`, each told to leave itself out."""
+        """The train ratings at `rows`, each with its own row, which a prediction leaves out."""
         timestamp = None if self.timestamp is None else self.timestamp[rows]
         return Pairs(self.user[rows], self.film[rows], timestamp, rows)
 
     def held_out(self, ratings: Ratings) -> Pairs:
-        """Ratings of another split, none of which is a train rating."""
+        """Ratings of another part of the split, none of them a train rating."""
         return Pairs(
             torch.from_numpy(ratings.user),
             torch.from_numpy(ratings.film),
@@ -143,7 +143,7 @@ class TrainStore:
         ).to(self.device)
 
     def rows_of(self, user: Tensor, film: Tensor) -> Tensor:
-        """(batch,) train row of each pair, -1 where it has none."""
+        """(batch,) train row of each pair, -1 if it has none."""
         # Rows are sorted by (user, film), so their keys ascend.
         keys = self.user * self.n_films + self.film
         wanted = user * self.n_films + film
@@ -151,7 +151,7 @@ class TrainStore:
         found = (keys[place] == wanted) & (user >= 0) & (film >= 0)
         return torch.where(found, place, -1)
 
-    def knows(self, pairs: Pairs) -> Tensor:
+    def are_known(self, pairs: Pairs) -> Tensor:
         """(batch,) whether both the user and the film have train ratings."""
         user_has = (self.by_user.counts[pairs.user] > 0) & (pairs.user >= 0)
         film_has = (self.by_film.counts[pairs.film] > 0) & (pairs.film >= 0)
@@ -164,5 +164,5 @@ def _group(rows: Int, key: Int, other: Int, n_groups: int, device: torch.device)
     return Grouping(*(torch.from_numpy(part).to(device) for part in (offsets, rows, other[rows])))
 
 
-def _optional(column: Int | None, device: torch.device) -> Tensor | None:
+def _to_device(column: Int | None, device: torch.device) -> Tensor | None:
     return None if column is None else torch.from_numpy(column).to(device)

@@ -255,10 +255,10 @@ def spec_to_json(spec: StudySpec) -> str:
 
 
 def spec_from_json(text: str) -> StudySpec:
-    """The study that `spec_to_json` wrote, checked for its form only and not against its configs.
+    """The study that `spec_to_json` wrote, with its form checked but not its configs.
 
     Raises:
-        ConfigError: it is no study of this version.
+        ConfigError: it is not a study of this version.
     """
     try:
         return StudySpec.model_validate_json(text, context=STORED)

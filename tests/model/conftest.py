@@ -1,4 +1,4 @@
-"""A few ratings to work out answers by hand, and some more to train small models on."""
+"""A few ratings to compute answers by hand, and some more to train small models."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def make_ratings(rows, *, n_users=4, n_films=5, timestamps=True):
     )
 
 
-FEW = [
+TINY = [
     (0, 0, 4.0, 30),
     (0, 1, 1.0, 10),
     (0, 3, 5.0, 20),
@@ -66,18 +66,18 @@ FEW = [
     (3, 3, 4.0, 70),
     (3, 4, 4.5, 5),
 ]
-"""Row numbers are places in this list. User 1 rated nothing, film 2 has no rating, 4 has one."""
+"""Row numbers are positions in this list. User 1 and film 2 have no rating, film 4 has one."""
 
 
 @pytest.fixture
-def few_ratings():
-    return make_ratings(FEW)
+def tiny_ratings():
+    return make_ratings(TINY)
 
 
 @pytest.fixture
-def few(few_ratings):
+def tiny_store(tiny_ratings):
     """The few ratings as a train store."""
-    return TrainStore.build(few_ratings, CPU)
+    return TrainStore.build(tiny_ratings, CPU)
 
 
 @pytest.fixture(scope="session")
@@ -103,8 +103,8 @@ def small_config():
 
 
 @pytest.fixture
-def lively():
-    """Builds a model in eval mode with weights large enough to be seen, the same every time."""
+def perturbed_model():
+    """Builds a model in eval mode with weights far from zero, the same ones every time."""
 
     def build(config, store, *, std=0.3, model_class=None):
         with torch.random.fork_rng([]), torch.no_grad():
@@ -118,8 +118,8 @@ def lively():
 
 
 @pytest.fixture
-def moved():
-    """Builds the store whose one rating is other than it was, its mean and biases held."""
+def with_rating_moved():
+    """Builds a copy of a store with one rating changed and the mean and biases unchanged."""
 
     def build(store, row, by):
         rating = store.rating.clone()

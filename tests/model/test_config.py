@@ -45,22 +45,22 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("architecture", architecture_names())
-def test_a_config_survives_the_way_through_yaml(architecture):
+def test_a_config_survives_yaml(architecture):
     config = build_config(architecture, **CHANGES[architecture])
     text = yaml.safe_dump(config_to_mapping(config))
     assert config_from_mapping(yaml.safe_load(text)) == config
 
 
 @pytest.mark.parametrize("architecture", architecture_names())
-def test_every_field_is_spelled_out_in_plain_values(architecture):
+def test_a_mapping_has_every_field_as_a_plain_value(architecture):
     mapping = config_to_mapping(build_config(architecture))
     assert mapping.keys() == config_fields(architecture)
     assert mapping["architecture"] == architecture
     assert not any(isinstance(value, tuple) for value in mapping.values())
 
 
-def test_a_config_written_before_the_baselines_is_read_as_it_was():
-    """In another order of fields."""
+def test_a_config_of_an_early_version_is_still_read():
+    """Its fields are in another order."""
     written = """
         {architecture: two_tower, seed: 43, max_epochs: 60, patience: 15, batch_size: 16384,
         learning_rate: 0.003, lr_warmup_epochs: 0.0, weight_decay: 0.1, grad_clip: 1.0,
@@ -75,7 +75,7 @@ def test_a_config_written_before_the_baselines_is_read_as_it_was():
     ("architecture", "ignored"),
     [("mf", {"kl_weight", "free_bits", "latent_dim"}), ("biases", {"seed", "max_epochs", "amp"})],
 )
-def test_a_baseline_has_no_field_that_it_ignores(architecture, ignored):
+def test_a_baseline_has_no_unused_field(architecture, ignored):
     assert not ignored & config_fields(architecture)
     for name in ignored:
         with pytest.raises(ConfigError, match=f"^{architecture} has no field named '{name}'"):
@@ -95,7 +95,7 @@ def test_replace_changes_one_field_and_leaves_the_original():
     assert {**asdict(base), "dropout": 0.1} == asdict(other)
 
 
-def test_replace_checks_what_it_builds():
+def test_replace_validates_the_new_config():
     with pytest.raises(ValidationError, match="less than 1"):
         replace(build_config("hybrid"), dropout=1.5)
 
@@ -106,7 +106,7 @@ def test_a_config_is_frozen():
 
 
 def test_a_number_that_yaml_reads_as_text_is_a_number():
-    """YAML 1.1 wants a dot in 3e-4."""
+    """YAML 1.1 requires a dot in 3e-4."""
     config = config_from_mapping(
         {"architecture": "hybrid", **yaml.safe_load("learning_rate: 3e-4")}
     )
@@ -142,14 +142,14 @@ COMPLAINTS = [
 ]
 
 
-@pytest.mark.parametrize(("values", "told"), COMPLAINTS)
-def test_a_bad_value_is_told_when_the_config_is_built(values, told):
+@pytest.mark.parametrize(("values", "message"), COMPLAINTS)
+def test_a_bad_value_is_refused_when_the_config_is_built(values, message):
     with pytest.raises(ConfigError) as caught:
         build_config("hybrid", **values)
-    assert str(caught.value) == told
+    assert str(caught.value) == message
 
 
-def test_another_architectures_field_is_refused_with_those_there_are():
+def test_a_field_of_another_architecture_is_refused_with_the_choices():
     with pytest.raises(
         ConfigError, match=r"^two_tower has no field named 'bias'; choose from amp, arch"
     ):
@@ -157,22 +157,22 @@ def test_another_architectures_field_is_refused_with_those_there_are():
 
 
 @pytest.mark.parametrize("name", ["two_towers", None, ["hybrid"]])
-def test_an_unknown_architecture_is_told(name):
+def test_an_unknown_architecture_is_refused(name):
     with pytest.raises(ConfigError) as caught:
         config_from_mapping({"architecture": name})
     choices = "two_tower, hybrid, mf, biases"
     assert str(caught.value) == f"no architecture named {name!r}; choose from {choices}"
 
 
-def test_a_missing_architecture_is_told():
+def test_a_missing_architecture_is_refused():
     with pytest.raises(ConfigError) as caught:
         config_from_mapping({"dropout": 0.1})
     assert str(caught.value) == "architecture is missing; choose from two_tower, hybrid, mf, biases"
 
 
 @pytest.mark.parametrize("word", ["yes", "no", "true", 1, 0])
-def test_a_word_is_no_truth_value(word):
-    """In YAML 1.2 `no` is text, which must not become false by way of its meaning."""
+def test_text_is_not_a_truth_value(word):
+    """In YAML 1.2 `no` is text and must not become false."""
     with pytest.raises(ConfigError) as caught:
         build_config("two_tower", side=word)
     assert str(caught.value) == f"side must be true or false, got {word!r}"

@@ -29,8 +29,8 @@ def outputs(model, store):
         return pairs, model(pairs, model.encode_store())
 
 
-def test_the_decoder_mirrors_the_encoder(few, config, lively):
-    model = lively(config, few)
+def test_the_decoder_mirrors_the_encoder(tiny_store, config, perturbed_model):
+    model = perturbed_model(config, tiny_store)
     assert widths(model.encoder) == [(10, 8), (8, 6)]
     assert (model.mu.in_features, model.mu.out_features) == (6, 3)
     assert (model.logvar.in_features, model.logvar.out_features) == (6, 3)
@@ -38,50 +38,50 @@ def test_the_decoder_mirrors_the_encoder(few, config, lively):
     assert (model.rating.in_features, model.rating.out_features) == (8, 1)
 
 
-def test_layers_come_in_the_order_of_the_reference(few, config, lively):
-    model = lively(config, few)
+def test_layers_have_the_order_of_the_reference(tiny_store, config, perturbed_model):
+    model = perturbed_model(config, tiny_store)
     names = [type(layer).__name__ for layer in model.encoder[:5]]
     assert names == ["Linear", "BatchNorm1d", "LayerNorm", "GELU", "Dropout"]
     names = [type(layer).__name__ for layer in model.decoder[:4]]
     assert names == ["Linear", "LayerNorm", "GELU", "Dropout"]
 
 
-def test_the_decoder_has_half_the_dropout(few, config, lively):
-    model = lively(config, few)
+def test_the_decoder_has_half_the_dropout(tiny_store, config, perturbed_model):
+    model = perturbed_model(config, tiny_store)
     assert [layer.p for layer in layers(model.encoder, nn.Dropout)] == [0.4, 0.4]
     assert [layer.p for layer in layers(model.decoder, nn.Dropout)] == [0.2, 0.2]
 
 
 @pytest.mark.parametrize(("output", "stars"), [(-100.0, 0.5), (0.0, 2.75), (100.0, 5.0)])
 @pytest.mark.parametrize("mode", ["eval", "train"])
-def test_without_biases_a_sigmoid_puts_the_output_onto_the_scale(
-    few, config, lively, mode, output, stars
+def test_without_biases_a_sigmoid_maps_the_output_to_the_scale(
+    tiny_store, config, perturbed_model, mode, output, stars
 ):
-    model = lively(config, few).train(mode == "train")
+    model = perturbed_model(config, tiny_store).train(mode == "train")
     nn.init.zeros_(model.rating.weight)
     nn.init.constant_(model.rating.bias, output)
-    assert outputs(model, few)[1].prediction.tolist() == approx([stars] * 9)
+    assert outputs(model, tiny_store)[1].prediction.tolist() == approx([stars] * 9)
 
 
-def test_with_biases_the_prediction_is_bias_plus_decoder(few, small_config, lively):
-    model = lively(small_config("hybrid", bias=True), few)
+def test_with_biases_the_prediction_is_bias_plus_decoder(tiny_store, small_config, perturbed_model):
+    model = perturbed_model(small_config("hybrid", bias=True), tiny_store)
     assert [type(head) for head in model.heads] == [BiasHead]
-    pairs, output = outputs(model, few)
+    pairs, output = outputs(model, tiny_store)
     with torch.no_grad():
         decoded = model.decode_mean(pairs, output.posteriors)
     user, film = model.heads[0].user.weight[:, 0], model.heads[0].film.weight[:, 0]
-    expected = decoded + few.mean + user[pairs.user] + film[pairs.film]
+    expected = decoded + tiny_store.mean + user[pairs.user] + film[pairs.film]
     torch.testing.assert_close(output.prediction, expected.detach())
 
 
-def test_without_biases_there_is_no_head(few, config, lively):
-    assert len(lively(config, few).heads) == 0
+def test_without_biases_there_is_no_head(tiny_store, config, perturbed_model):
+    assert len(perturbed_model(config, tiny_store).heads) == 0
 
 
-def test_an_expected_rating_is_the_mean_over_the_posterior(few, config, lively):
-    """Against many draws, and nearer to their mean than the decoder's output at mu is."""
-    model = lively(config, few, std=0.5)
-    pairs = few.pairs(torch.arange(9))
+def test_an_expected_rating_is_the_mean_over_the_posterior(tiny_store, config, perturbed_model):
+    """Compared to the mean of many draws, it is closer than decoding mu."""
+    model = perturbed_model(config, tiny_store, std=0.5)
+    pairs = tiny_store.pairs(torch.arange(9))
     generator = torch.Generator().manual_seed(0)
     mu = torch.randn(9, 3, generator=generator)
     logvar = torch.full((9, 3), -1.0)
@@ -92,18 +92,18 @@ def test_an_expected_rating_is_the_mean_over_the_posterior(few, config, lively):
             model.decode(pairs, {"latent": mu + torch.randn(9, 3, generator=generator) * e})
             for e in [(0.5 * logvar).exp()] * 4000
         ]
-        at_mu = model.decode(pairs, {"latent": mu})
+        decoded_mu = model.decode(pairs, {"latent": mu})
     mean = torch.stack(many).mean(0)
     spread = torch.stack(many).std(0).mean()
-    assert spread > 0.2  # there is something to average
+    assert spread > 0.2  # the draws differ
     error = (few_draws - mean).square().mean().sqrt()
-    assert error < (at_mu - mean).square().mean().sqrt() / 1.5
+    assert error < (decoded_mu - mean).square().mean().sqrt() / 1.5
     assert error < spread / 3
 
 
-def test_a_certain_posterior_is_decoded_at_its_mean(few, config, lively):
-    model = lively(config, few)
-    pairs = few.pairs(torch.arange(9))
+def test_a_posterior_without_variance_is_decoded_at_its_mean(tiny_store, config, perturbed_model):
+    model = perturbed_model(config, tiny_store)
+    pairs = tiny_store.pairs(torch.arange(9))
     certain = {"latent": Posterior(torch.ones(9, 3), torch.full((9, 3), -60.0))}
     with torch.no_grad():
         torch.testing.assert_close(
@@ -111,8 +111,10 @@ def test_a_certain_posterior_is_decoded_at_its_mean(few, config, lively):
         )
 
 
-def test_the_draws_average_to_nothing_and_are_the_same_in_every_model(few, config, lively):
-    model = lively(config, few)
+def test_the_draws_average_to_zero_and_are_the_same_in_every_model(
+    tiny_store, config, perturbed_model
+):
+    model = perturbed_model(config, tiny_store)
     assert model.draws.sum(0).tolist() == approx([0, 0, 0], abs=1e-6)
     torch.rand(7)
-    assert torch.equal(model.draws, lively(config, few, std=0.1).draws)
+    assert torch.equal(model.draws, perturbed_model(config, tiny_store, std=0.1).draws)

@@ -1,8 +1,8 @@
-"""No rating has a part in its own prediction, and no held-out rating in any.
+"""No rating influences its own prediction, and no held-out rating influences any.
 
-The former is said of `two_tower`. The others have numbers of each user and film, in which every
-train rating has had its part by training: they look at no rating when they predict, which is tested
-instead. `biases` refit themselves on what they are shown: see test_baselines.py.
+The first holds for `two_tower`. The others have trained weights per user and film, which depend on
+every train rating; what is tested for them is that a prediction reads no rating. `biases` fit the
+ratings that they are given: see test_baselines.py.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from recsys_search.model.training.training import Training
 STARS = 3.0
 
 
-class SeesItself(TwoTowerVAE):
-    """Leaves the subtraction out."""
+class Leaks(TwoTowerVAE):
+    """Does not subtract the rating itself."""
 
     def posteriors(self, pairs, shared):
         return super().posteriors(replace(pairs, row=torch.full_like(pairs.row, -1)), shared)
 
 
-class SeesItselfInTraining(SeesItself):
+class LeaksInTraining(Leaks):
     def posteriors(self, pairs, shared):
-        seen = SeesItself if self.training else TwoTowerVAE
-        return seen.posteriors(self, pairs, shared)
+        base = Leaks if self.training else TwoTowerVAE
+        return base.posteriors(self, pairs, shared)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def store(split):
 
 
 def predictions(model, store, mode):
-    """Of all train ratings, by a model that draws the same noise and dropout every time."""
+    """Predictions of all train ratings, with the same noise and dropout every time."""
     model.store = store
     model.train(mode == "train")
     torch.manual_seed(0)
@@ -51,9 +51,9 @@ def predictions(model, store, mode):
         return model(store.pairs(torch.arange(len(store))), model.encode_store()).prediction
 
 
-def own_and_others(build, store, moved, row, mode):
-    """How far the rating's own prediction and the others' move when it moves by three stars."""
-    changed = moved(store, row, STARS if store.rating[row] < 3 else -STARS)
+def own_and_others(build, store, with_rating_moved, row, mode):
+    """Changes of the rating's own and of other predictions when it changes by three stars."""
+    changed = with_rating_moved(store, row, STARS if store.rating[row] < 3 else -STARS)
     shift = (
         predictions(build(changed), changed, mode) - predictions(build(store), store, mode)
     ).abs()
@@ -68,32 +68,34 @@ def rows_to_try(store):
 
 
 @pytest.mark.parametrize("mode", ["eval", "train"])
-def test_a_rating_moves_others_predictions_and_not_its_own(
-    store, small_config, lively, moved, mode
+def test_a_rating_changes_other_predictions_and_not_its_own(
+    store, small_config, perturbed_model, with_rating_moved, mode
 ):
     config = small_config(rating_dropout=0.1)
-    reached = 0
+    n_changed = 0
     for row in rows_to_try(store):
         own, others = own_and_others(
-            lambda changed: lively(config, changed), store, moved, row, mode
+            lambda changed: perturbed_model(config, changed), store, with_rating_moved, row, mode
         )
-        assert own < 1e-5, f"row {row} sees itself"
-        reached += others > 0.01
-    # In train mode some ratings are dropped, and in both modes some are alone.
-    assert reached > len(rows_to_try(store)) / 2
+        assert own < 1e-5, f"row {row} leaks"
+        n_changed += others > 0.01
+    # In train mode some ratings are dropped; in both modes some have no neighbours.
+    assert n_changed > len(rows_to_try(store)) / 2
 
 
 @pytest.mark.parametrize(
     ("model_class", "mode"),
-    [(SeesItself, "eval"), (SeesItself, "train"), (SeesItselfInTraining, "train")],
+    [(Leaks, "eval"), (Leaks, "train"), (LeaksInTraining, "train")],
 )
-def test_a_model_that_sees_itself_is_caught(store, small_config, lively, moved, model_class, mode):
+def test_a_model_that_leaks_is_detected(
+    store, small_config, perturbed_model, with_rating_moved, model_class, mode
+):
     config = small_config(rating_dropout=0.1)
     movements = [
         own_and_others(
-            lambda changed: lively(config, changed, model_class=model_class),
+            lambda changed: perturbed_model(config, changed, model_class=model_class),
             store,
-            moved,
+            with_rating_moved,
             row,
             mode,
         )[0]
@@ -103,37 +105,39 @@ def test_a_model_that_sees_itself_is_caught(store, small_config, lively, moved, 
     assert np.median(movements) > 1e-5
 
 
-def test_only_neighbours_of_a_rating_see_it(few, small_config, lively, moved):
-    """In the few ratings, the second (user 0, film 1) touches user 0's and film 1's others."""
+def test_a_rating_changes_only_its_neighbours(
+    tiny_store, small_config, perturbed_model, with_rating_moved
+):
+    """The second rating (user 0, film 1) changes the others of user 0 and of film 1."""
     build = small_config()
-    before = predictions(lively(build, few), few, "eval")
-    changed = moved(few, 1, STARS)
-    after = predictions(lively(build, changed), changed, "eval")
+    before = predictions(perturbed_model(build, tiny_store), tiny_store, "eval")
+    changed = with_rating_moved(tiny_store, 1, STARS)
+    after = predictions(perturbed_model(build, changed), changed, "eval")
     # Rows 0 and 2 are user 0's, row 6 is film 1's.
     assert ((after - before).abs() > 1e-4).nonzero().flatten().tolist() == [0, 2, 6]
 
 
 @pytest.mark.parametrize(("architecture", "values"), [("hybrid", {"bias": True}), ("mf", {})])
-def test_a_model_of_ids_looks_at_no_rating_when_it_predicts(
-    store, small_config, lively, moved, architecture, values
+def test_a_model_with_id_embeddings_reads_no_rating_when_it_predicts(
+    store, small_config, perturbed_model, with_rating_moved, architecture, values
 ):
-    changed = moved(store, 5, STARS)
+    changed = with_rating_moved(store, 5, STARS)
     config = small_config(architecture, **values)
-    before = predictions(lively(config, store), store, "eval")
-    assert torch.equal(before, predictions(lively(config, changed), changed, "eval"))
+    before = predictions(perturbed_model(config, store), store, "eval")
+    assert torch.equal(before, predictions(perturbed_model(config, changed), changed, "eval"))
 
 
-def weights_and_predictions(config, split, asked):
-    """Of the first epoch, which is the best one whatever the validation ratings are."""
+def weights_and_predictions(config, split, pairs):
+    """Weights and predictions after one epoch, the best one for any validation ratings."""
     with Training(config, split, "cpu") as run:
         next(iter(run))
     model = build_model(config, TrainStore.build(split.train, torch.device("cpu")))
     model.load_state_dict(run.best.weights)
-    return run.best.weights, model.predict(asked)
+    return run.best.weights, model.predict(pairs)
 
 
 def permuted(ratings, part, seed=0):
-    """The same ratings, but those of one part have changed hands."""
+    """The same ratings, but with the stars of one part permuted."""
     held_out = np.flatnonzero(np.isin(_keys(ratings), _keys(part)))
     stars = ratings.rating.copy()
     stars[held_out] = np.random.default_rng(seed).permutation(stars[held_out])
@@ -147,9 +151,7 @@ def _keys(ratings):
 
 @pytest.mark.parametrize("architecture", architecture_names())
 @pytest.mark.parametrize("part", ["validation", "test"])
-def test_held_out_ratings_that_change_hands_change_no_prediction(
-    demo, small_config, architecture, part
-):
+def test_permuting_held_out_ratings_changes_no_prediction(demo, small_config, architecture, part):
     spec = SplitSpec()
     parts = {"validation": split_ratings(demo, spec).validation, "test": open_test(demo, spec)}
     other = permuted(demo, parts[part])
@@ -157,15 +159,15 @@ def test_held_out_ratings_that_change_hands_change_no_prediction(
     outcomes = []
     for ratings in (demo, other):
         split = split_ratings(ratings, spec)
-        everything = TrainStore.build(split.train, torch.device("cpu")).held_out(demo)
-        outcomes.append(weights_and_predictions(config, split, everything))
+        all_pairs = TrainStore.build(split.train, torch.device("cpu")).held_out(demo)
+        outcomes.append(weights_and_predictions(config, split, all_pairs))
     (weights, predicted), (other_weights, other_predicted) = outcomes
     assert all(torch.equal(weights[name], other_weights[name]) for name in weights)
     assert torch.equal(predicted, other_predicted)
 
 
-def test_the_test_ratings_have_no_part_in_any_report(demo, small_config):
-    """Unlike the validation ratings, which choose the best epoch."""
+def test_the_test_ratings_influence_no_report(demo, small_config):
+    """Unlike the validation ratings, which select the best epoch."""
     other = permuted(demo, open_test(demo, SplitSpec()))
     curves = []
     for ratings in (demo, other):

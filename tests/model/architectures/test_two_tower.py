@@ -1,4 +1,4 @@
-"""The two-tower model against its formula, written as loops."""
+"""The two-tower model equals its formula, computed in loops."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ POWER = 0.4
 
 
 @pytest.fixture
-def model(few, small_config, lively):
-    return lively(small_config(norm_power=POWER, rating_dropout=0.3), few)
+def model(tiny_store, small_config, perturbed_model):
+    return perturbed_model(small_config(norm_power=POWER, rating_dropout=0.3), tiny_store)
 
 
 def by_hand(model, pair, kept, dropped):
     """mu and logvar of both towers and the bias of one (user, film), by the docstring's formula.
 
     Args:
-        kept: for each train rating, whether the sums run over it.
+        kept: for each train rating, whether the sums include it.
     """
     store = model.store
     weights = {name: value.numpy().astype(float) for name, value in model.state_dict().items()}
@@ -47,20 +47,20 @@ def by_hand(model, pair, kept, dropped):
     return towers, float(bias[0])
 
 
-def pairs_of(store, asked):
-    user, film = torch.tensor(asked).T
+def pairs_of(store, requested):
+    user, film = torch.tensor(requested).T
     return Pairs(user, film, None, store.rows_of(user, film))
 
 
-ASKED = [(user, film) for user in range(4) for film in range(5)]
-"""Train ratings and others; user 1 and film 2 have none, film 4 has one."""
+PAIRS = [(user, film) for user in range(4) for film in range(5)]
+"""All pairs; user 1 and film 2 have no train ratings, film 4 has one."""
 
 
-def test_in_eval_mode_the_prediction_is_the_formula(model, few):
-    pairs = pairs_of(few, ASKED)
+def test_in_eval_mode_the_prediction_is_the_formula(model, tiny_store):
+    pairs = pairs_of(tiny_store, PAIRS)
     with torch.no_grad():
         output = model(pairs, model.encode_store())
-    for at, pair in enumerate(ASKED):
+    for at, pair in enumerate(PAIRS):
         towers, bias = by_hand(model, pair, [True] * 9, dropped=0)
         for side, (mu, logvar) in towers.items():
             assert output.posteriors[side].mu[at].numpy() == approx(mu, abs=1e-5)
@@ -69,27 +69,27 @@ def test_in_eval_mode_the_prediction_is_the_formula(model, few):
         assert float(output.prediction[at]) == approx(expected, abs=1e-5)
 
 
-def test_in_train_mode_the_sums_run_over_the_kept_ratings(model, few):
+def test_in_train_mode_the_sums_include_the_kept_ratings(model, tiny_store):
     torch.manual_seed(3)
     model.train()
     model.refresh()
     torch.manual_seed(3)
     kept = (torch.rand(9) >= 0.3).tolist()
     assert 2 < sum(kept) < 9
-    pairs = pairs_of(few, ASKED)
+    pairs = pairs_of(tiny_store, PAIRS)
     with torch.no_grad():
         output = model(pairs, model.encode_store())
-    for at, pair in enumerate(ASKED):
+    for at, pair in enumerate(PAIRS):
         towers, _ = by_hand(model, pair, kept, dropped=0.3)
         for side, (mu, logvar) in towers.items():
             assert output.posteriors[side].mu[at].numpy() == approx(mu, abs=1e-5)
             assert output.posteriors[side].logvar[at].numpy() == approx(logvar, abs=1e-5)
 
 
-def test_in_train_mode_z_is_a_sample(model, few):
+def test_in_train_mode_z_is_a_sample(model, tiny_store):
     """The noise is drawn for the user's tower first, then for the film's."""
     model.train()
-    pairs = pairs_of(few, ASKED)
+    pairs = pairs_of(tiny_store, PAIRS)
     with torch.no_grad():
         torch.manual_seed(5)
         output = model(pairs, model.encode_store())
@@ -102,21 +102,23 @@ def test_in_train_mode_z_is_a_sample(model, few):
     torch.testing.assert_close(output.prediction, bias + (z["user"] * z["film"]).sum(1))
 
 
-def test_without_rating_dropout_both_modes_have_the_same_posterior(few, small_config, lively):
-    model = lively(small_config(rating_dropout=0.0), few)
-    pairs = pairs_of(few, ASKED)
+def test_without_rating_dropout_both_modes_have_the_same_posterior(
+    tiny_store, small_config, perturbed_model
+):
+    model = perturbed_model(small_config(rating_dropout=0.0), tiny_store)
+    pairs = pairs_of(tiny_store, PAIRS)
     with torch.no_grad():
-        at_rest = model(pairs, model.encode_store()).posteriors
+        in_eval = model(pairs, model.encode_store()).posteriors
         model.train()
         model.refresh()
         in_training = model(pairs, model.encode_store()).posteriors
     for side in ("user", "film"):
-        assert torch.equal(at_rest[side].mu, in_training[side].mu)
+        assert torch.equal(in_eval[side].mu, in_training[side].mu)
 
 
-def test_rating_dropout_is_drawn_anew_each_epoch(split, small_config, lively):
+def test_rating_dropout_is_drawn_again_each_epoch(split, small_config, perturbed_model):
     store = TrainStore.build(split.train, torch.device("cpu"))
-    model = lively(small_config(rating_dropout=0.3), store).train()
+    model = perturbed_model(small_config(rating_dropout=0.3), store).train()
     sums = []
     for _ in range(2):
         model.refresh()
@@ -125,24 +127,24 @@ def test_rating_dropout_is_drawn_anew_each_epoch(split, small_config, lively):
     assert not torch.equal(*sums)
     model.eval()
     with torch.no_grad():
-        everything = model.encode_store().user
+        all_ratings = model.encode_store().user
         model.refresh()
-        assert torch.equal(everything, model.encode_store().user)
+        assert torch.equal(all_ratings, model.encode_store().user)
 
 
-def test_a_fresh_model_predicts_nearly_the_mean_with_little_noise(few, small_config):
-    model = TwoTowerVAE(small_config(), few).eval()
+def test_a_fresh_model_predicts_nearly_the_mean_with_little_noise(tiny_store, small_config):
+    model = TwoTowerVAE(small_config(), tiny_store).eval()
     with torch.no_grad():
-        output = model(pairs_of(few, ASKED), model.encode_store())
-    assert output.prediction.numpy() == approx(np.full(20, few.mean), abs=0.05)
+        output = model(pairs_of(tiny_store, PAIRS), model.encode_store())
+    assert output.prediction.numpy() == approx(np.full(20, tiny_store.mean), abs=0.05)
     for posterior in output.posteriors.values():
         assert (posterior.logvar == INITIAL_LOGVAR).all()
 
 
-def test_there_are_no_id_embeddings(few, small_config, lively):
-    """A user without ratings is what any other would be: the biases and nothing else."""
-    model = lively(small_config(), few)
-    pairs = pairs_of(few, [(1, 2)])
+def test_there_are_no_id_embeddings(tiny_store, small_config, perturbed_model):
+    """The prediction for a user and a film without ratings is the biases only."""
+    model = perturbed_model(small_config(), tiny_store)
+    pairs = pairs_of(tiny_store, [(1, 2)])
     with torch.no_grad():
         output = model(pairs, model.encode_store())
         assert torch.equal(output.prediction, model.heads[0](pairs))

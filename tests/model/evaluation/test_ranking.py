@@ -1,4 +1,4 @@
-"""Rankings by hand, against loops over users, and by going through all orders."""
+"""Rankings worked out by hand, by loops over users, and by enumerating all orders."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ from recsys_search.model.evaluation.ranking import (
     held_out_rated,
     min_relevant_rating,
 )
-from recsys_search.model.evaluation.top_k import at_k, neutral_order, places, random_hits, top
+from recsys_search.model.evaluation.top_k import (
+    metrics_at_k,
+    neutral_order,
+    places,
+    random_hits,
+    top_films,
+)
 from recsys_search.model.store.train_store import Pairs, TrainStore
 
 from ..conftest import CPU, make_ratings
@@ -30,8 +36,8 @@ from ..conftest import CPU, make_ratings
 FIGURES = ("precision", "recall", "ndcg")
 
 
-class Told(RatingModel):
-    """Scores each pair as a table of (n_users, n_films) says, train ratings or not."""
+class TableModel(RatingModel):
+    """Takes scores from a table of (n_users, n_films), also for train ratings."""
 
     scores_by_product = True
 
@@ -47,66 +53,66 @@ class Told(RatingModel):
             yield self.table[batch]
 
 
-class ToldPairByPair(Told):
-    """The same, by a net that is run on each pair."""
+class PairwiseTableModel(TableModel):
+    """The same scores, but from a network that runs on each pair."""
 
     scores_by_product = False
     score_catalogue = RatingModel.score_catalogue
 
 
-def figures(told):
-    return {name: told[name] for name in FIGURES}
+def metrics_of(result):
+    return {name: result[name] for name in FIGURES}
 
 
 def at(hits, n_relevant, n_candidates):
-    return at_k(torch.tensor(hits), torch.tensor(n_relevant), torch.tensor(n_candidates))
+    return metrics_at_k(torch.tensor(hits), torch.tensor(n_relevant), torch.tensor(n_candidates))
 
 
 # --- one ranking -----------------------------------------------------------------------------
 
 
 def test_one_hit_in_second_place():
-    told = at([[0.0, 1.0]], [1], [5])
-    assert told == {"precision": 0.5, "recall": 1.0, "ndcg": approx(1 / log2(3))}
+    result = at([[0.0, 1.0]], [1], [5])
+    assert result == {"precision": 0.5, "recall": 1.0, "ndcg": approx(1 / log2(3))}
 
 
 def test_ndcg_is_one_when_all_places_are_relevant():
     """Three of seven relevant films: recall cannot be more than 3/7."""
-    told = at([[1.0, 1.0, 1.0]], [7], [9])
-    assert told == {"precision": 1.0, "recall": approx(3 / 7), "ndcg": approx(1)}
+    result = at([[1.0, 1.0, 1.0]], [7], [9])
+    assert result == {"precision": 1.0, "recall": approx(3 / 7), "ndcg": approx(1)}
 
 
-def test_with_fewer_candidates_than_places_precision_divides_by_what_there_is():
+def test_with_fewer_candidates_than_places_precision_divides_by_their_number():
     assert at([[1.0, 0.0, 0.0]], [1], [2])["precision"] == 0.5
 
 
-def test_figures_are_means_over_users():
-    told = at([[1.0, 0.0], [0.0, 0.0]], [1, 1], [4, 4])
-    assert told == {"precision": 0.25, "recall": 0.5, "ndcg": 0.5}
+def test_metrics_are_means_over_users():
+    result = at([[1.0, 0.0], [0.0, 0.0]], [1, 1], [4, 4])
+    assert result == {"precision": 0.25, "recall": 0.5, "ndcg": 0.5}
 
 
-def test_no_user_has_no_figures():
-    told = at_k(torch.zeros(0, 3), torch.zeros(0).long(), torch.zeros(0).long())
-    assert told == dict.fromkeys(FIGURES)
+def test_without_users_there_are_no_metrics():
+    result = metrics_at_k(torch.zeros(0, 3), torch.zeros(0).long(), torch.zeros(0).long())
+    assert result == dict.fromkeys(FIGURES)
 
 
 @pytest.mark.parametrize(
     ("n_candidates", "n_relevant", "k"), [(5, 2, 3), (2, 1, 3), (3, 3, 2), (6, 4, 3), (4, 1, 4)]
 )
-def test_random_is_the_mean_over_all_orders(n_candidates, n_relevant, k):
+def test_the_random_baseline_is_the_mean_over_all_orders(n_candidates, n_relevant, k):
     films = [1.0] * n_relevant + [0.0] * (n_candidates - n_relevant)
     orders = [(*order[:k], *[0.0] * (k - n_candidates)) for order in permutations(films)]
     n = len(orders)
     enumerated = at(orders, [n_relevant] * n, [n_candidates] * n)
     relevant, candidates = torch.tensor([n_relevant]), torch.tensor([n_candidates])
-    expected = at_k(random_hits(relevant, candidates, k), relevant, candidates)
+    expected = metrics_at_k(random_hits(relevant, candidates, k), relevant, candidates)
     assert expected == approx(enumerated, abs=1e-12)
 
 
 # --- places ----------------------------------------------------------------------------------
 
 
-def test_places_go_by_score_within_a_group_and_equals_by_tie():
+def test_places_are_by_score_within_a_group_and_ties_by_tie():
     group = torch.tensor([1, 0, 1, 1, 0])
     score = torch.tensor([2.0, 1.0, 3.0, 2.0, 5.0])
     tie = torch.tensor([7, 0, 0, 4, 0])
@@ -117,26 +123,26 @@ def nothing():
     return torch.zeros(0).long(), torch.zeros(0).long()
 
 
-def test_of_films_that_tie_for_the_last_place_the_first_in_the_order_is_taken():
+def test_a_tie_for_the_last_place_goes_to_the_first_film_in_the_order():
     scores = torch.tensor([[1.0, 2.0, 1.0, 1.0]])
-    everything = torch.ones(4, dtype=torch.bool)
+    films = torch.ones(4, dtype=torch.bool)
     for tie, second in (([3, 0, 1, 2], 2), ([0, 1, 2, 3], 0), ([3, 2, 1, 0], 3)):
-        row, film, place = top(scores, 2, torch.tensor(tie), masked=nothing(), films=everything)
+        row, film, place = top_films(scores, 2, torch.tensor(tie), masked=nothing(), films=films)
         assert row.tolist() == [0, 0]
         assert dict(zip(place.tolist(), film.tolist(), strict=True)) == {0: 1, 1: second}
 
 
-def test_a_masked_film_is_never_taken_even_where_places_stay_empty():
+def test_a_masked_film_is_never_ranked_even_if_places_stay_empty():
     scores = torch.tensor([[9.0, 1.0, 9.0, 2.0], [9.0, 9.0, 9.0, 9.0]])
     masked = torch.tensor([0, 1, 1, 1]), torch.tensor([0, 0, 1, 3])
     films = torch.tensor([True, True, False, True])
-    row, film, place = top(scores, 3, torch.arange(4), masked=masked, films=films)
-    taken = sorted(zip(row.tolist(), place.tolist(), film.tolist(), strict=True))
-    assert taken == [(0, 0, 3), (0, 1, 1)]
-    assert scores[0, 0] == 9  # the caller's scores are as they were
+    row, film, place = top_films(scores, 3, torch.arange(4), masked=masked, films=films)
+    ranked = sorted(zip(row.tolist(), place.tolist(), film.tolist(), strict=True))
+    assert ranked == [(0, 0, 3), (0, 1, 1)]
+    assert scores[0, 0] == 9  # the caller's scores are unchanged
 
 
-def test_ties_are_settled_by_a_shuffle_that_is_always_the_same(tiny_store):
+def test_ties_are_broken_by_a_fixed_shuffle(tiny_store):
     order = neutral_order(tiny_store)
     assert sorted(order.tolist()) == [0, 1, 2, 3, 4]
     assert torch.equal(order, neutral_order(tiny_store))
@@ -162,34 +168,38 @@ def rank_rated(store, rows, score, k):
 def test_held_out_rated_films_by_hand(tiny_store):
     """User 1: 5, 2 and 4 stars, ranked 2, 5, 4. User 2: one candidate. User 3: nothing relevant."""
     rows = [(1, 0, 5.0), (1, 1, 2.0), (1, 3, 4.0), (2, 4, 4.5), (3, 2, 3.5)]
-    told = rank_rated(tiny_store, rows, [3.0, 4.0, 1.0, 2.0, 9.0], k=2)
-    assert told["precision"] == approx((1 / 2 + 1 / 1) / 2)
-    assert told["recall"] == approx((1 / 2 + 1) / 2)
-    assert told["ndcg"] == approx(((1 / log2(3)) / (1 + 1 / log2(3)) + 1) / 2)
-    # Two of three candidates are relevant, so each place has a hit with chance 2/3.
-    assert told["random"] == approx(
+    result = rank_rated(tiny_store, rows, [3.0, 4.0, 1.0, 2.0, 9.0], k=2)
+    assert result["precision"] == approx((1 / 2 + 1 / 1) / 2)
+    assert result["recall"] == approx((1 / 2 + 1) / 2)
+    assert result["ndcg"] == approx(((1 / log2(3)) / (1 + 1 / log2(3)) + 1) / 2)
+    # Two of three candidates are relevant, so each place is a hit with probability 2/3.
+    assert result["random"] == approx(
         {"precision": (2 / 3 + 1) / 2, "recall": (2 / 3 + 1) / 2, "ndcg": (2 / 3 + 1) / 2}
     )
     # Films 0 and 3 have three train ratings each, film 1 two: both relevant ones come first.
-    assert told["popularity"] == {"precision": 1, "recall": 1, "ndcg": approx(1)}
-    assert (told["users"], told["users_left_out"], told["users_with_fewer_than_k"]) == (2, 1, 1)
-    assert told["k"] == 2
-    assert "4 stars and more" in told["protocol"]
+    assert result["popularity"] == {"precision": 1, "recall": 1, "ndcg": approx(1)}
+    assert (result["users"], result["users_left_out"], result["users_with_fewer_than_k"]) == (
+        2,
+        1,
+        1,
+    )
+    assert result["k"] == 2
+    assert "4 stars and more" in result["protocol"]
 
 
 def test_the_ratings_themselves_are_a_perfect_ranking(split):
     store = TrainStore.build(split.train, CPU)
     part = split.validation
-    told = held_out_rated(store, part, torch.from_numpy(part.rating))
-    assert (told["ndcg"], told["recall"]) == (approx(1), approx(1))  # no user has more than ten
+    result = held_out_rated(store, part, torch.from_numpy(part.rating))
+    assert (result["ndcg"], result["recall"]) == (approx(1), approx(1))  # no user has more than ten
     worst = held_out_rated(store, part, -torch.from_numpy(part.rating))
-    assert worst["ndcg"] < told["random"]["ndcg"] < 1
+    assert worst["ndcg"] < result["random"]["ndcg"] < 1
 
 
 def test_users_without_a_relevant_film_are_left_out_and_counted(tiny_store):
-    told = rank_rated(tiny_store, [(0, 4, 3.5), (1, 0, 1.0), (2, 1, 3.0)], [1.0, 2.0, 3.0], k=10)
-    assert (told["users"], told["users_left_out"]) == (0, 3)
-    assert figures(told) == told["random"] == told["popularity"] == dict.fromkeys(FIGURES)
+    result = rank_rated(tiny_store, [(0, 4, 3.5), (1, 0, 1.0), (2, 1, 3.0)], [1.0, 2.0, 3.0], k=10)
+    assert (result["users"], result["users_left_out"]) == (0, 3)
+    assert metrics_of(result) == result["random"] == result["popularity"] == dict.fromkeys(FIGURES)
 
 
 # --- over the full catalogue -----------------------------------------------------------------
@@ -200,7 +210,7 @@ HELD_OUT = [
     (1, 1, 5.0),  # user 1: no train ratings, so films 0, 1, 3 and 4 are candidates
     (1, 2, 5.0),
     (1, 3, 2.0),
-    (2, 4, 4.0),  # user 2: has seen 0 and 3, so 1 and 4 are
+    (2, 4, 4.0),  # user 2: has train ratings of 0 and 3, so 1 and 4 are candidates
 ]
 TABLE = [
     [0.0, 0.0, 0.0, 0.0, 0.0],
@@ -212,26 +222,32 @@ TABLE = [
 
 def test_the_full_catalogue_by_hand(tiny_store):
     part = make_ratings([(*row, 0) for row in HELD_OUT])
-    told = full_catalogue(Told(tiny_store, TABLE), part, k=3)
+    result = full_catalogue(TableModel(tiny_store, TABLE), part, k=3)
     # User 1 finds film 1 in second place of three; user 2 has film 4 first of two.
-    assert told["precision"] == approx((1 / 3 + 1 / 2) / 2)
-    assert told["recall"] == 1
-    assert told["ndcg"] == approx((1 / log2(3) + 1) / 2)
+    assert result["precision"] == approx((1 / 3 + 1 / 2) / 2)
+    assert result["recall"] == 1
+    assert result["ndcg"] == approx((1 / log2(3) + 1) / 2)
     # Films 0 and 3 have three train ratings, film 1 two, film 4 one.
-    assert told["popularity"]["precision"] == approx((1 / 3 + 1 / 2) / 2)
-    assert told["popularity"]["ndcg"] == approx((1 / log2(4) + 1 / log2(3)) / 2)
-    assert told["random"]["precision"] == approx((1 / 4 + 1 / 2) / 2)
-    assert told["random"]["recall"] == approx((3 / 4 + 1) / 2)
-    assert (told["users"], told["users_left_out"], told["users_with_fewer_than_k"]) == (2, 1, 1)
-    assert told["relevant_without_train_ratings"] == 2
-    assert told["users_sampled"] is None
-    assert "4 stars and more" in told["protocol"]
+    assert result["popularity"]["precision"] == approx((1 / 3 + 1 / 2) / 2)
+    assert result["popularity"]["ndcg"] == approx((1 / log2(4) + 1 / log2(3)) / 2)
+    assert result["random"]["precision"] == approx((1 / 4 + 1 / 2) / 2)
+    assert result["random"]["recall"] == approx((3 / 4 + 1) / 2)
+    assert (result["users"], result["users_left_out"], result["users_with_fewer_than_k"]) == (
+        2,
+        1,
+        1,
+    )
+    assert result["relevant_without_train_ratings"] == 2
+    assert result["users_sampled"] is None
+    assert "4 stars and more" in result["protocol"]
 
 
-def test_without_a_relevant_film_the_catalogue_has_no_figures(tiny_store):
-    told = full_catalogue(Told(tiny_store, TABLE), make_ratings([(0, 4, 3.0, 0), (1, 2, 5.0, 0)]))
-    assert (told["users"], told["users_left_out"]) == (0, 2)
-    assert figures(told) == told["popularity"] == dict.fromkeys(FIGURES)
+def test_without_a_relevant_film_the_catalogue_has_no_metrics(tiny_store):
+    result = full_catalogue(
+        TableModel(tiny_store, TABLE), make_ratings([(0, 4, 3.0, 0), (1, 2, 5.0, 0)])
+    )
+    assert (result["users"], result["users_left_out"]) == (0, 2)
+    assert metrics_of(result) == result["popularity"] == dict.fromkeys(FIGURES)
 
 
 def test_a_perfect_score_finds_every_film(split):
@@ -240,33 +256,33 @@ def test_a_perfect_score_finds_every_film(split):
     table = np.zeros((store.n_users, store.n_films))
     table[split.train.user, split.train.film] = 9  # masked
     table[part.user, part.film] = part.rating
-    told = full_catalogue(Told(store, table), part)
-    assert (told["ndcg"], told["recall"]) == (approx(1), approx(1))
-    assert told["random"]["ndcg"] < told["popularity"]["ndcg"] < 1
+    result = full_catalogue(TableModel(store, table), part)
+    assert (result["ndcg"], result["recall"]) == (approx(1), approx(1))
+    assert result["random"]["ndcg"] < result["popularity"]["ndcg"] < 1
 
 
-def test_a_net_is_asked_for_a_sample_of_users_and_says_so(split, monkeypatch):
+def test_a_network_ranks_a_sample_of_the_users_and_reports_its_size(split, monkeypatch):
     store = TrainStore.build(split.train, CPU)
     table = np.random.default_rng(0).random((store.n_users, store.n_films))
     part = split.validation
-    everyone = full_catalogue(ToldPairByPair(store, table), part)
-    assert everyone == full_catalogue(Told(store, table), part)
+    everyone = full_catalogue(PairwiseTableModel(store, table), part)
+    assert everyone == full_catalogue(TableModel(store, table), part)
     monkeypatch.setattr(ranking, "MAX_USERS", 7)
-    told = full_catalogue(ToldPairByPair(store, table), part)
-    assert told["users"] == told["users_sampled"] == 7 < everyone["users"]
-    assert told["users_left_out"] == everyone["users_left_out"]
-    assert told["random"] != everyone["random"]
-    assert told == full_catalogue(ToldPairByPair(store, table), part)
-    assert everyone == full_catalogue(Told(store, table), part)
+    result = full_catalogue(PairwiseTableModel(store, table), part)
+    assert result["users"] == result["users_sampled"] == 7 < everyone["users"]
+    assert result["users_left_out"] == everyone["users_left_out"]
+    assert result["random"] != everyone["random"]
+    assert result == full_catalogue(PairwiseTableModel(store, table), part)
+    assert everyone == full_catalogue(TableModel(store, table), part)
     monkeypatch.setattr(ranking, "MAX_PAIRS_ON_CPU", 3 * store.n_films)
-    assert full_catalogue(ToldPairByPair(store, table), part)["users_sampled"] == 3
+    assert full_catalogue(PairwiseTableModel(store, table), part)["users_sampled"] == 3
 
 
 # --- against loops ---------------------------------------------------------------------------
 
 
 def by_loops(candidates, score, relevant, tie, k):
-    """Means over users, for dicts by user of films, of scores by film, and of relevant films."""
+    """Means over users. Args: dicts by user: films, scores by film, sets of relevant films."""
     totals, n = dict.fromkeys(FIGURES, 0.0), 0
     for user, films in candidates.items():
         wanted = relevant[user] & set(films)
@@ -302,7 +318,7 @@ def worlds(draw):
 
 @settings(max_examples=150, deadline=None)
 @given(worlds())
-def test_both_protocols_are_what_loops_over_users_say(world):
+def test_both_protocols_agree_with_loops_over_users(world):
     store, part, table, k = world
     users, films = range(store.n_users), range(store.n_films)
     tie, counts = neutral_order(store).tolist(), store.by_film.counts.tolist()
@@ -315,20 +331,20 @@ def test_both_protocols_are_what_loops_over_users_say(world):
     score = dict(enumerate(table))
 
     rated = {user: list(held_out[user]) for user in users}
-    told = held_out_rated(store, part, torch.from_numpy(table[part.user, part.film]), k)
+    result = held_out_rated(store, part, torch.from_numpy(table[part.user, part.film]), k)
     n, expected = by_loops(rated, score, relevant, tie, k)
-    assert (told["users"], figures(told)) == (n, approx(expected))
-    assert told["popularity"] == approx(by_loops(rated, popularity, relevant, tie, k)[1])
-    assert told["users"] + told["users_left_out"] == sum(map(bool, rated.values()))
+    assert (result["users"], metrics_of(result)) == (n, approx(expected))
+    assert result["popularity"] == approx(by_loops(rated, popularity, relevant, tie, k)[1])
+    assert result["users"] + result["users_left_out"] == sum(map(bool, rated.values()))
 
     unseen = {user: [f for f in films if counts[f] and (user, f) not in seen] for user in users}
     n, expected = by_loops(unseen, score, relevant, tie, k)
-    told = full_catalogue(Told(store, table), part, k)
-    assert (told["users"], figures(told)) == (n, approx(expected))
-    assert told["popularity"] == approx(by_loops(unseen, popularity, relevant, tie, k)[1])
-    assert told["users"] + told["users_left_out"] == sum(map(bool, rated.values()))
+    result = full_catalogue(TableModel(store, table), part, k)
+    assert (result["users"], metrics_of(result)) == (n, approx(expected))
+    assert result["popularity"] == approx(by_loops(unseen, popularity, relevant, tie, k)[1])
+    assert result["users"] + result["users_left_out"] == sum(map(bool, rated.values()))
     few_left = [user for user in users if 0 < len(unseen[user]) < k]
-    assert told["users_with_fewer_than_k"] == sum(
+    assert result["users_with_fewer_than_k"] == sum(
         bool(relevant[user] & set(unseen[user])) for user in few_left
     )
 
@@ -344,7 +360,7 @@ EVERYONE = torch.tensor([3, 0, 1, -1, 2])
 def test_the_catalogue_has_the_scores_of_its_pairs(
     tiny_store, small_config, perturbed_model, architecture, cells
 ):
-    """But for train ratings, which `score` is told to leave out by their row."""
+    """Except for train ratings, which `score` leaves out when it is given their row."""
     model = perturbed_model(small_config(architecture), tiny_store)
     film = torch.arange(5)
     whole = torch.cat(list(model.score_catalogue(EVERYONE, cells)))
@@ -352,8 +368,8 @@ def test_the_catalogue_has_the_scores_of_its_pairs(
     assert whole.shape == (5, 5)
     torch.testing.assert_close(whole, default, atol=1e-5, rtol=0)
     for at_row, user in enumerate(EVERYONE.tolist()):
-        asked = torch.full_like(film, user)
-        pairs = Pairs(asked, film, None, torch.full_like(film, -1))
+        user_column = torch.full_like(film, user)
+        pairs = Pairs(user_column, film, None, torch.full_like(film, -1))
         torch.testing.assert_close(whole[at_row], model.score(pairs), atol=1e-5, rtol=0)
         clipped = whole[at_row].clamp(*tiny_store.scale)
         torch.testing.assert_close(clipped, model.predict(pairs), atol=1e-5, rtol=0)
@@ -363,13 +379,13 @@ DROPPING = {"two_tower": {"rating_dropout": 0.5}, "mf": {}}
 
 
 @pytest.mark.parametrize("architecture", DROPPING)
-def test_a_demo_catalogue_by_product_is_that_pair_by_pair(
+def test_a_demo_catalogue_by_matrix_product_equals_that_by_pairs(
     split, small_config, perturbed_model, architecture
 ):
     store = TrainStore.build(split.train, CPU)
     config = small_config(architecture, **DROPPING[architecture])
     model = perturbed_model(config, store, std=0.6).train()
-    model.refresh()  # scores run over all train ratings all the same
+    model.refresh()  # scores use all train ratings regardless
     users = torch.arange(store.n_users)
     whole = torch.cat(list(model.score_catalogue(users, cells=700)))
     default = torch.cat(list(RatingModel.score_catalogue(model, users)))
@@ -378,7 +394,9 @@ def test_a_demo_catalogue_by_product_is_that_pair_by_pair(
     assert not whole.requires_grad
 
 
-def test_batches_of_users_do_not_change_a_figure(split, small_config, perturbed_model, monkeypatch):
+def test_batches_of_users_do_not_change_the_metrics(
+    split, small_config, perturbed_model, monkeypatch
+):
     store = TrainStore.build(split.train, CPU)
     model = perturbed_model(small_config(), store)
     at_once = full_catalogue(model, split.validation)
@@ -387,7 +405,7 @@ def test_batches_of_users_do_not_change_a_figure(split, small_config, perturbed_
     assert full_catalogue(model, split.validation) == at_once
 
 
-def test_only_a_net_is_run_on_each_pair():
+def test_only_the_hybrid_is_scored_pair_by_pair():
     assert [
         name for name in architecture_names() if not find_architecture(name).model.scores_by_product
     ] == ["hybrid"]

@@ -1,4 +1,4 @@
-"""What genres and years add to the two towers."""
+"""Genres and years in the two-tower model."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from recsys_search.model.store.side_features import side_features
 from recsys_search.model.store.train_store import TrainStore
 
 
-def test_a_year_lies_between_its_two_bins():
-    """Bins of five years from the first known one: 1990, 1995, 2000."""
+def test_a_year_is_interpolated_between_two_bins():
+    """One bin per five years from the first known year: 1990, 1995, 2000."""
     genres = torch.tensor([[1.0], [0.0], [0.0], [1.0]])
     columns = side_features(genres, torch.tensor([1990, 1992, 1997, 0]))
     assert columns[:, 0].tolist() == [1, 0, 0, 1]
@@ -24,12 +24,12 @@ def test_a_year_lies_between_its_two_bins():
     ]
 
 
-def test_without_years_there_are_genres_alone():
+def test_without_years_the_columns_are_the_genres():
     genres = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     assert side_features(genres, torch.zeros(2, dtype=torch.int64)) is genres
 
 
-def test_side_is_on_where_there_is_any_and_off_when_asked(small_config, split):
+def test_side_features_are_used_if_the_data_has_any_and_the_config_allows_it(small_config, split):
     store = TrainStore.build(split.train, torch.device("cpu"))
     bare = replace(
         store,
@@ -42,8 +42,8 @@ def test_side_is_on_where_there_is_any_and_off_when_asked(small_config, split):
     assert build_model(replace(config, side=False), store).side is None
 
 
-def test_a_film_without_ratings_of_its_own_is_told_apart_by_its_genres(small_config, split):
-    """With weights on the side alone, films of one genre and year are alike to a user."""
+def test_films_without_ratings_differ_by_their_side_features(small_config, split):
+    """With nonzero weights only on side features, films with equal features are equal."""
     store = TrainStore.build(split.train, torch.device("cpu"))
     model = build_model(small_config("two_tower"), store).eval()
     with torch.no_grad():

@@ -19,76 +19,76 @@ def groups(grouping):
     return [rows[low:high] for low, high in pairwise(edges)]
 
 
-def test_a_users_rows_are_together_and_sorted_by_time(few):
-    assert groups(few.by_user) == [[1, 2, 0], [], [4, 3], [8, 5, 6, 7]]
+def test_a_users_rows_are_together_and_sorted_by_time(tiny_store):
+    assert groups(tiny_store.by_user) == [[1, 2, 0], [], [4, 3], [8, 5, 6, 7]]
 
 
-def test_a_films_rows_are_together_and_sorted_by_time(few):
-    assert groups(few.by_film) == [[0, 3, 5], [1, 6], [], [2, 4, 7], [8]]
+def test_a_films_rows_are_together_and_sorted_by_time(tiny_store):
+    assert groups(tiny_store.by_film) == [[0, 3, 5], [1, 6], [], [2, 4, 7], [8]]
 
 
-def test_a_groups_others_are_its_rows_other_side(few):
-    assert few.by_user.others.tolist() == few.film[few.by_user.rows].tolist()
-    assert few.by_film.others.tolist() == few.user[few.by_film.rows].tolist()
+def test_others_are_the_other_side_of_each_row(tiny_store):
+    assert tiny_store.by_user.others.tolist() == tiny_store.film[tiny_store.by_user.rows].tolist()
+    assert tiny_store.by_film.others.tolist() == tiny_store.user[tiny_store.by_film.rows].tolist()
 
 
-def test_counts_are_the_sizes_of_the_groups(few):
-    assert few.by_user.counts.tolist() == [3, 0, 2, 4]
-    assert few.by_film.counts.tolist() == [3, 2, 0, 3, 1]
-    assert (few.n_users, few.n_films, len(few)) == (4, 5, 9)
+def test_counts_are_the_sizes_of_the_groups(tiny_store):
+    assert tiny_store.by_user.counts.tolist() == [3, 0, 2, 4]
+    assert tiny_store.by_film.counts.tolist() == [3, 2, 0, 3, 1]
+    assert (tiny_store.n_users, tiny_store.n_films, len(tiny_store)) == (4, 5, 9)
 
 
-def test_without_timestamps_rows_stay_in_their_order(few_ratings):
-    timeless = TrainStore.build(replace(few_ratings, timestamp=None), torch.device("cpu"))
-    assert groups(timeless.by_user) == [[0, 1, 2], [], [3, 4], [5, 6, 7, 8]]
-    assert timeless.pairs(torch.tensor([0])).timestamp is None
+def test_without_timestamps_rows_keep_their_order(tiny_ratings):
+    untimed = TrainStore.build(replace(tiny_ratings, timestamp=None), torch.device("cpu"))
+    assert groups(untimed.by_user) == [[0, 1, 2], [], [3, 4], [5, 6, 7, 8]]
+    assert untimed.pairs(torch.tensor([0])).timestamp is None
 
 
-def test_the_mean_is_that_of_the_train_ratings(few):
-    assert few.mean == approx((4 + 1 + 5 + 3.5 + 2 + 0.5 + 3 + 4 + 4.5) / 9)
+def test_the_mean_is_that_of_the_train_ratings(tiny_store):
+    assert tiny_store.mean == approx((4 + 1 + 5 + 3.5 + 2 + 0.5 + 3 + 4 + 4.5) / 9)
 
 
-def test_pairs_of_train_rows_name_their_own_row(few):
-    pairs = few.pairs(torch.tensor([7, 1]))
+def test_pairs_of_train_rows_have_their_own_row(tiny_store):
+    pairs = tiny_store.pairs(torch.tensor([7, 1]))
     assert pairs.user.tolist() == [3, 0]
     assert pairs.film.tolist() == [3, 1]
     assert pairs.timestamp.tolist() == [70, 10]
     assert pairs.row.tolist() == [7, 1]
 
 
-def test_held_out_pairs_have_no_train_row(few, few_ratings):
-    pairs = few.held_out(few_ratings.take(np.array([2, 5])))
+def test_held_out_pairs_have_no_train_row(tiny_store, tiny_ratings):
+    pairs = tiny_store.held_out(tiny_ratings.take(np.array([2, 5])))
     assert (pairs.user.tolist(), pairs.film.tolist()) == ([0, 3], [3, 0])
     assert pairs.timestamp.tolist() == [20, 60]
     assert pairs.row.tolist() == [-1, -1]
 
 
-def test_rows_of_finds_every_train_rating(few):
-    assert few.rows_of(few.user, few.film).tolist() == list(range(9))
+def test_rows_of_finds_every_train_rating(tiny_store):
+    assert tiny_store.rows_of(tiny_store.user, tiny_store.film).tolist() == list(range(9))
 
 
-def test_rows_of_says_minus_one_for_every_other_pair(few):
-    rated = set(zip(few.user.tolist(), few.film.tolist(), strict=True))
+def test_rows_of_is_minus_one_for_every_other_pair(tiny_store):
+    rated = set(zip(tiny_store.user.tolist(), tiny_store.film.tolist(), strict=True))
     others = [(u, i) for u in range(-1, 4) for i in range(-1, 5) if (u, i) not in rated]
     user, film = torch.tensor(others).T
-    assert few.rows_of(user, film).tolist() == [-1] * len(others)
+    assert tiny_store.rows_of(user, film).tolist() == [-1] * len(others)
 
 
-def test_an_unknown_film_is_not_taken_for_the_previous_users_last_one(few_ratings):
-    film = np.array([0, 1, 4, *few_ratings.film[3:]])
-    store = TrainStore.build(replace(few_ratings, film=film), torch.device("cpu"))
+def test_an_unknown_film_is_not_confused_with_the_last_one_of_the_previous_user(tiny_ratings):
+    film = np.array([0, 1, 4, *tiny_ratings.film[3:]])
+    store = TrainStore.build(replace(tiny_ratings, film=film), torch.device("cpu"))
     assert store.rows_of(torch.tensor([0, 1]), torch.tensor([4, -1])).tolist() == [2, -1]
 
 
-def test_a_user_or_film_is_known_by_its_train_ratings(few):
+def test_a_pair_is_known_if_its_user_and_film_have_train_ratings(tiny_store):
     user = torch.tensor([0, 1, 0, -1, 0, -1])
     film = torch.tensor([4, 0, 2, 0, -1, -1])
     pairs = Pairs(user, film, None, torch.full((6,), -1))
-    assert few.knows(pairs).tolist() == [True, False, False, False, False, False]
+    assert tiny_store.are_known(pairs).tolist() == [True, False, False, False, False, False]
 
 
-def test_some_of_the_pairs_keep_their_columns_together(few):
-    pairs = few.pairs(torch.arange(9))[2:4]
+def test_a_slice_of_pairs_has_the_slice_of_every_column(tiny_store):
+    pairs = tiny_store.pairs(torch.arange(9))[2:4]
     assert (pairs.user.tolist(), pairs.film.tolist(), pairs.row.tolist()) == (
         [0, 2],
         [3, 0],

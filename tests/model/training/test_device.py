@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
+import psutil
 import pytest
 import torch
 from recsys_search.errors import ConfigError
@@ -36,13 +40,13 @@ def test_an_unknown_device_is_refused(name):
 
 @pytest.mark.usefixtures("no_gpu")
 @pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:3"])
-def test_a_gpu_that_is_not_there_is_refused(name):
+def test_a_missing_gpu_is_refused(name):
     with pytest.raises(ConfigError) as caught:
         resolve_device(name)
     assert str(caught.value) == f"no device {name}: torch sees 0 GPUs; use cpu"
 
 
-def test_half_precision_with_a_loss_scaler_is_refused_on_a_cpu():
+def test_fp16_is_refused_on_a_cpu():
     with pytest.raises(ConfigError) as caught:
         Precision("fp16", CPU)
     assert str(caught.value) == "amp fp16 needs a GPU; on a CPU use auto, bf16 or off"
@@ -63,12 +67,20 @@ def test_auto_on_a_gpu_is_bf16_from_ampere_on(monkeypatch, capability, amp):
     assert device_module._best_amp(torch.device("cuda:0")) == amp
 
 
-def test_precision_off_leaves_products_in_float32():
+def test_amp_decides_the_dtype_of_matrix_products():
     for amp, dtype in {"off": torch.float32, "bf16": torch.bfloat16}.items():
         with Precision(amp, CPU).autocast():
             assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
 
 
-def test_a_cpus_memory_is_that_of_the_process():
+def test_peak_memory_on_a_cpu_is_that_of_the_process():
     assert 50 < peak_memory_mib(CPU) < 100_000
     assert gpu_utilisation(CPU) is None
+
+
+def test_peak_memory_on_windows_comes_from_psutil(monkeypatch):
+    memory = SimpleNamespace(peak_wset=3 * 2**20)
+    monkeypatch.setattr(psutil, "Process", lambda: SimpleNamespace(memory_info=lambda: memory))
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setitem(sys.modules, "resource", None)  # Windows has no such module
+    assert peak_memory_mib(CPU) == 3

@@ -1,4 +1,4 @@
-"""The loss and its parts."""
+"""The loss and its terms."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_kl_is_per_dimension_and_a_mean_over_the_batch():
     assert kl_per_dimension(mu, logvar).tolist() == approx([1.0, (e - 2) / 4])
 
 
-def test_kl_is_that_of_torchs_own_distributions():
+def test_kl_equals_that_of_torch_distributions():
     torch.manual_seed(0)
     mu, logvar = torch.randn(7, 3), torch.randn(7, 3)
     posterior = torch.distributions.Normal(mu, (0.5 * logvar).exp())
@@ -62,8 +62,8 @@ def test_without_latents_the_loss_is_mse_plus_the_models_own_penalty():
     assert float(parts.kl) == float(parts.kl_clamped) == 0
 
 
-def test_the_loss_sees_how_far_off_the_scale_a_prediction_is():
-    """Clipped, it would have no gradient back."""
+def test_the_loss_takes_unclipped_predictions():
+    """A clipped prediction would have no gradient back to the scale."""
     output = output_of(torch.tensor([7.0]), latent=torch.zeros(1, 1))
     assert float(elbo(LIKELIHOOD, output, torch.tensor([5.0]), KlCost(beta=1)).mse) == 4
 
@@ -74,7 +74,7 @@ def test_kl_below_the_free_bits_costs_nothing_and_has_no_gradient():
     parts = elbo(LIKELIHOOD, output, torch.zeros(1), KlCost(beta=1.0, free_bits=1.5))
     parts.loss.backward()
     assert mu.grad.tolist() == [[0, 0]]
-    assert parts.kl.item() == approx(1.0)  # the raw value tells what the floor hides
+    assert parts.kl.item() == approx(1.0)  # the raw value shows what the floor hides
     assert parts.kl_clamped.item() == approx(1.5)
 
 
@@ -85,15 +85,15 @@ def test_kl_above_the_free_bits_has_its_full_gradient():
     assert mu.grad.tolist() == [[0.5, 0.5]]
 
 
-def test_free_bits_hold_for_the_sum_over_towers():
-    """Towers of KL 1 and 0.5 are above a floor of 1.2 together."""
+def test_free_bits_apply_to_the_sum_over_towers():
+    """Two towers with a KL of 1 and 0.5: their sum is above a floor of 1.2."""
     output = output_of(torch.zeros(1), user=torch.ones(1, 2), film=torch.ones(1, 1))
     parts = elbo(LIKELIHOOD, output, torch.zeros(1), KlCost(beta=1.0, free_bits=1.2))
     assert float(parts.kl_clamped) == float(parts.kl) == approx(1.5)
 
 
-def test_free_bits_of_each_dimension_hold_for_it_alone():
-    """KL of 2 and 0.5 under a floor of 1 costs 2 and 1, and the second has no gradient."""
+def test_free_bits_per_dimension_apply_to_each_dimension_separately():
+    """With a floor of 1, KLs of 2 and 0.5 cost 2 and 1, and the second has no gradient."""
     mu = torch.tensor([[2.0, 1.0]], requires_grad=True)
     output = output_of(torch.zeros(1), latent=mu)
     kl_cost = KlCost(beta=1.0, free_bits=1.0, free_bits_per="dimension")
@@ -103,7 +103,7 @@ def test_free_bits_of_each_dimension_hold_for_it_alone():
     assert mu.grad.tolist() == [[2.0, 0.0]]
 
 
-def test_a_sample_of_the_posterior_has_its_mean_and_spread():
+def test_samples_of_the_posterior_have_its_mean_and_standard_deviation():
     torch.manual_seed(0)
     posterior = Posterior(torch.full((20_000, 1), 3.0), torch.full((20_000, 1), 2.0).log() * 2)
     z = posterior.sample()

@@ -1,4 +1,4 @@
-"""How beta changes while a model trains."""
+"""How the KL weight (beta) changes while a model trains."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ CPU = torch.device("cpu")
 
 
 def betas(config, n_steps, epochs):
-    """Of each step, for a KL of 1 throughout."""
+    """Beta at each step, for a constant KL of 1."""
     schedule = build_schedule(config, n_steps, CPU)
-    seen = []
+    values = []
     for _ in range(n_steps * epochs):
-        seen.append(float(schedule.beta))
+        values.append(float(schedule.beta))
         schedule.advance(torch.tensor(1.0))
-    return seen
+    return values
 
 
 def config_of(schedule, **values):
     return build_config("hybrid", kl_schedule=schedule, kl_weight=0.2, **values)
 
 
-def test_a_constant_beta_is_there_from_the_first_step():
+def test_a_constant_beta_is_in_effect_from_the_first_step():
     assert betas(config_of("constant", kl_warmup_epochs=20), 2, 3) == [0.2] * 6
 
 
@@ -49,7 +49,7 @@ def test_a_cyclical_beta_rises_in_the_first_half_of_each_cycle():
     assert betas(config, 4, 4) == approx(cycle * 2)
 
 
-def test_a_schedule_goes_on_from_its_state():
+def test_a_schedule_resumes_from_its_state():
     config = config_of("linear", kl_warmup_epochs=4)
     whole = betas(config, 3, 3)
     first, second = (build_schedule(config, 3, CPU) for _ in range(2))
@@ -59,14 +59,14 @@ def test_a_schedule_goes_on_from_its_state():
     assert float(second.beta) == whole[4]
 
 
-def test_without_latents_there_is_no_kl_to_weigh():
+def test_a_model_without_latents_has_a_kl_weight_of_zero():
     schedule = build_schedule(build_config("mf"), 3, CPU)
     schedule.advance(torch.tensor(0.0))
     assert schedule.kl_cost == KlCost(beta=0.0, free_bits=0.0)
 
 
 @pytest.mark.parametrize("schedule", ["linear", "controller"])
-def test_the_cost_of_the_kl_is_beta_above_the_free_bits(schedule):
+def test_the_kl_cost_has_beta_and_the_free_bits_of_the_config(schedule):
     config = config_of(schedule, free_bits=1.5, free_bits_per="dimension")
     built = build_schedule(config, 3, CPU)
     assert built.kl_cost == KlCost(built.beta, 1.5, "dimension")
@@ -78,16 +78,16 @@ def controller():
 
 
 def follow(controller, kls):
-    seen = []
+    values = []
     for kl in kls:
         controller.advance(torch.tensor(kl))
-        seen.append(float(controller.beta))
-    return seen
+        values.append(float(controller.beta))
+    return values
 
 
 def test_the_controller_raises_beta_while_the_kl_is_too_high(controller):
-    seen = follow(controller, [20.0] * 100)
-    assert seen == sorted(seen) and 0 < seen[-1] < 0.2
+    values = follow(controller, [20.0] * 100)
+    assert values == sorted(values) and 0 < values[-1] < 0.2
 
 
 def test_the_controller_stays_between_zero_and_the_kl_weight(controller):
@@ -95,28 +95,28 @@ def test_the_controller_stays_between_zero_and_the_kl_weight(controller):
     assert min(follow(controller, [0.0] * 1000)) == 0
 
 
-def test_the_controller_leaves_its_limit_at_the_first_step_the_other_way(controller):
-    """However long it was there: nothing has wound up."""
+def test_the_controller_leaves_its_bound_at_the_first_error_of_the_other_sign(controller):
+    """However long it was at the bound: there is no integral wind-up."""
     follow(controller, [1000.0] * 5000)
     (beta,) = follow(controller, [5.0])
     assert beta < 0.2
 
 
-def test_the_controller_outlives_a_kl_that_is_not_finite(controller):
+def test_the_controller_recovers_from_a_kl_that_is_not_finite(controller):
     follow(controller, [20.0, math.nan, math.inf])
     assert math.isfinite(float(controller.beta))
     assert follow(controller, [0.0] * 1000)[-1] == 0
 
 
-def test_the_controller_goes_on_from_its_state(controller):
+def test_the_controller_resumes_from_its_state(controller):
     other = ControlledWeight(config_of("controller", kl_target=10.0), CPU)
     follow(controller, [30.0, 5.0, 12.0])
     other.state = controller.state
     assert follow(other, [7.0, 9.0]) == follow(controller, [7.0, 9.0])
 
 
-def test_the_controller_holds_a_kl_that_answers_to_beta(controller):
-    """A KL that falls with beta as that of a VAE does, and lags behind."""
+def test_the_controller_holds_a_kl_that_responds_to_beta(controller):
+    """A KL that falls as beta rises, with a lag, as in a VAE."""
     kl = 40.0
     for _ in range(3000):
         controller.advance(torch.tensor(kl))
@@ -125,9 +125,9 @@ def test_the_controller_holds_a_kl_that_answers_to_beta(controller):
 
 
 def test_training_holds_the_set_point(small_config, split):
-    """The raw KL of two runs that differ in nothing but what they are told to hold.
+    """The raw KL of two runs that differ only in `kl_target`.
 
-    Towers begin well above either, so that it is the controller which keeps them down.
+    Both targets are well below the initial KL, so it is the controller that lowers it.
     """
     ends = []
     for target in (1.0, 3.0):

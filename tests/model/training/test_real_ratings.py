@@ -1,11 +1,11 @@
-"""What the models are worth on MovieLens latest-small."""
+"""Accuracy of the models on MovieLens latest-small."""
 
 from __future__ import annotations
 
 from statistics import mean
 
 import pytest
-from recsys_search.data.sets.datasets import load_ratings
+from recsys_search.data.sets.loading import load_ratings
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import split_ratings
 from recsys_search.model.architectures.configs import build_config
@@ -34,7 +34,7 @@ def test_matrix_factorisation_beats_the_biases_on_real_ratings(real_ratings_fold
 
 @pytest.mark.slow
 def test_the_two_tower_defaults_are_far_below_the_biases(real_ratings_folder, tmp_path):
-    told = []
+    results = []
     for seed in (42, 43, 44):
         experiment = Experiment(
             config=build_config("two_tower", seed=seed),
@@ -43,5 +43,5 @@ def test_the_two_tower_defaults_are_far_below_the_biases(real_ratings_folder, tm
         )
         result = train_run(experiment, tmp_path / str(seed))
         assert result["train_s"] < 60
-        told.append(Run.load(tmp_path / str(seed)).evaluate("test"))
-    assert mean(one["rmse"] for one in told) <= told[0]["bias_rmse"] - 0.050
+        results.append(Run.load(tmp_path / str(seed)).evaluate("test"))
+    assert mean(result["rmse"] for result in results) <= results[0]["bias_rmse"] - 0.050

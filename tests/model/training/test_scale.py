@@ -1,4 +1,4 @@
-"""What a step costs in memory, in a process of its own: peaks of others would hide it."""
+"""Memory of a training step, measured in a subprocess: earlier peaks would hide it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ SCRIPT = Path(__file__).parents[3] / "benchmarks" / "scale.py"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
-def test_three_steps_at_a_million_ratings_stay_far_below_a_row_of_latents_each(tmp_path):
-    """A (train ratings, latent_dim) table of float32 would take 205 MB, and users by films 228."""
+def test_three_steps_at_a_million_ratings_need_far_less_than_a_row_of_latents_per_rating(tmp_path):
+    """A (train ratings, latent_dim) table of float32 needs 205 MB, users by films 228 MB."""
     sizes = ["1000000", "--batch-size", "4096", "--latent-dim", "64", "--steps", "3"]
     subprocess.run(
         [sys.executable, SCRIPT, *sizes, "--device", "cpu", "--out", tmp_path],

@@ -1,4 +1,4 @@
-"""The small training that says whether a precision works."""
+"""The tiny training that checks a precision."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_losses_within_five_percent_pass(loss):
         {"grad_norm": nan},
     ],
 )
-def test_losses_apart_and_what_is_not_finite_fail(values):
+def test_losses_that_differ_or_are_not_finite_fail(values):
     assert not trained(**values).passed
 
 
@@ -47,7 +47,7 @@ def test_a_cpu_passes_in_the_precision_that_auto_picks(monkeypatch, amp):
     assert (result.loss == result.float32_loss) == (amp == "off")
 
 
-def test_arithmetic_that_is_wrong_in_half_precision_fails(monkeypatch):
+def test_wrong_arithmetic_in_half_precision_fails(monkeypatch):
     decode = HybridVAE.decode
 
     def broken(self, pairs, z):

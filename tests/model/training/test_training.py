@@ -1,4 +1,4 @@
-"""Training as an iteration."""
+"""Training as an iterator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from recsys_search.model.training.reports import MEASURED
 from recsys_search.model.training.training import Training
 
 ARCHITECTURES = ["two_tower", "hybrid", "mf"]
-"""Those that are trained in steps; of the biases, see test_baselines.py."""
+"""Those trained by gradient descent; for the biases, see test_baselines.py."""
 
 
 def train(config, split, between_epochs=lambda: None):
@@ -33,7 +33,7 @@ def train(config, split, between_epochs=lambda: None):
 
 
 def curve(run):
-    """All of the reports but what is measured anew in each run."""
+    """The reports without the fields that differ from run to run."""
     return [
         {name: value for name, value in asdict(report).items() if name not in MEASURED}
         for report in run.reports
@@ -84,8 +84,8 @@ def test_another_seed_is_another_run(split, small_config, architecture):
     assert not same_weights(run, other)
 
 
-def test_epochs_draw_anew(split, small_config):
-    """The state of the stream is carried on, not begun again: batches and noise differ."""
+def test_each_epoch_draws_new_batches_and_noise(split, small_config):
+    """The random stream continues from epoch to epoch instead of restarting."""
     config = small_config(max_epochs=2, learning_rate=1e-30)
     first, second = train(config, split).reports
     assert first.val_rmse == second.val_rmse
@@ -93,7 +93,7 @@ def test_epochs_draw_anew(split, small_config):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_the_callers_own_stream_is_left_alone(split, small_config, architecture):
+def test_the_callers_random_stream_is_unchanged(split, small_config, architecture):
     torch.manual_seed(5)
     expected = torch.rand(4)
     torch.manual_seed(5)
@@ -102,14 +102,14 @@ def test_the_callers_own_stream_is_left_alone(split, small_config, architecture)
 
 
 def test_every_epoch_trains_with_dropout(split, small_config):
-    """The evaluation between two epochs is in eval mode, where the same weights have one loss."""
+    """Also after an evaluation in eval mode, where constant weights give a constant loss."""
     config = small_config("hybrid", max_epochs=3, batch_size=480, learning_rate=1e-30, kl_weight=0)
     losses = [report.train_loss for report in train(config, split).reports]
     assert min(abs(np.diff(losses))) > 1e-4
 
 
-def test_every_epoch_leaves_out_other_ratings(split, small_config):
-    """All rows in one step, and weights that stay: the KL differs by the sums alone."""
+def test_rating_dropout_differs_from_epoch_to_epoch(split, small_config):
+    """One step per epoch and constant weights: the KL can only change with the sums."""
     config = small_config(
         max_epochs=3, batch_size=480, learning_rate=1e-30, init_std=0.3, rating_dropout=0.3
     )
@@ -119,27 +119,27 @@ def test_every_epoch_leaves_out_other_ratings(split, small_config):
     assert kls == approx(kls[:1] * 3, rel=1e-6)
 
 
-def test_an_epoch_lasts_through_all_train_ratings_once(split, small_config, monkeypatch):
-    seen = []
+def test_an_epoch_passes_once_over_all_train_ratings(split, small_config, monkeypatch):
+    batches = []
     whole = TrainStore.pairs
 
     def pairs(store, rows):
         if torch.is_grad_enabled():
-            seen.append(rows)
+            batches.append(rows)
         return whole(store, rows)
 
     config = small_config(batch_size=100)
     with Training(config, split, "cpu") as run:
         monkeypatch.setattr(TrainStore, "pairs", pairs)
         next(iter(run))
-    steps = seen[:5]  # the sixth is the evaluation's
+    steps = batches[:5]  # the sixth belongs to the evaluation
     assert [len(rows) for rows in steps] == [96] * 5
     assert torch.cat(steps).sort().values.tolist() == list(range(480))
     assert torch.cat(steps).tolist() != list(range(480))
 
 
 @pytest.mark.parametrize("batch_size", [2, 3, 8, 239, 479])
-def test_a_row_left_over_by_the_batches_does_not_stop_batch_norm(split, small_config, batch_size):
+def test_a_leftover_row_does_not_break_batch_norm(split, small_config, batch_size):
     """One more rating than a whole number of batches."""
     n_rows = batch_size * (2 if batch_size < 239 else 1) + 1
     tiny_store = replace(split, train=split.train.take(np.arange(n_rows)))
@@ -147,13 +147,13 @@ def test_a_row_left_over_by_the_batches_does_not_stop_batch_norm(split, small_co
     assert isfinite(run.reports[0].train_loss)
 
 
-def test_more_batch_than_ratings_is_one_step(split, small_config):
+def test_a_batch_larger_than_the_train_split_is_one_step(split, small_config):
     [report] = train(small_config(max_epochs=1, batch_size=100_000), split).reports
     assert isfinite(report.train_loss)
 
 
 def test_patience_ends_a_run_that_no_longer_improves(split, small_config):
-    """Weights that do not move: the first epoch stays the best, and three follow in vain."""
+    """Constant weights: the first epoch remains the best, and three more do not improve."""
     run = train(small_config(max_epochs=50, patience=3, learning_rate=1e-30), split)
     assert len(run.reports) == 4
     assert run.best.report.epoch == 1
@@ -166,8 +166,8 @@ def test_a_run_that_reaches_its_last_epoch_did_not_end_by_patience(split, small_
     assert not run.ended_by_patience
 
 
-def prescribed(monkeypatch, val_rmses):
-    """Validation RMSEs as if the model had reached them; those of the train split stay."""
+def prescribe_rmse(monkeypatch, val_rmses):
+    """Make `evaluate` return these validation RMSEs; train RMSEs stay as they are."""
     left = iter(val_rmses)
 
     def prescribe(model, pairs, rating, shared, kl_cost, **options):
@@ -177,15 +177,15 @@ def prescribed(monkeypatch, val_rmses):
     monkeypatch.setattr(training_module, "evaluate", prescribe)
 
 
-def test_the_best_epochs_weights_are_kept_not_the_last_ones(split, small_config, monkeypatch):
-    """They are those of a run that was left after its second epoch."""
+def test_the_weights_of_the_best_epoch_are_kept_not_the_last_ones(split, small_config, monkeypatch):
+    """They equal those of a run that ended after its second epoch."""
     config = small_config(max_epochs=4)
-    prescribed(monkeypatch, [1.0, 0.8, 0.9, 0.85])
+    prescribe_rmse(monkeypatch, [1.0, 0.8, 0.9, 0.85])
     run = train(config, split)
-    prescribed(monkeypatch, [1.0, 0.8])
+    prescribe_rmse(monkeypatch, [1.0, 0.8])
     with Training(config, split, "cpu") as left:
         assert len(list(islice(left, 2))) == 2
-    prescribed(monkeypatch, [1.0, 0.9, 0.8, 0.7])
+    prescribe_rmse(monkeypatch, [1.0, 0.9, 0.8, 0.7])
     to_the_end = train(config, split)
     assert [one.best.report.epoch for one in (run, left, to_the_end)] == [2, 2, 4]
     assert same_weights(run, left)
@@ -193,7 +193,7 @@ def test_the_best_epochs_weights_are_kept_not_the_last_ones(split, small_config,
 
 
 def test_an_epoch_without_a_finite_rmse_is_never_the_best(split, small_config, monkeypatch):
-    prescribed(monkeypatch, [nan, 0.9, nan])
+    prescribe_rmse(monkeypatch, [nan, 0.9, nan])
     run = train(small_config(max_epochs=3), split)
     assert run.best.report.epoch == 2
 
@@ -201,7 +201,7 @@ def test_an_epoch_without_a_finite_rmse_is_never_the_best(split, small_config, m
 def test_a_run_without_a_finite_rmse_has_no_best_and_ends_by_patience(
     split, small_config, monkeypatch
 ):
-    prescribed(monkeypatch, [nan] * 3)
+    prescribe_rmse(monkeypatch, [nan] * 3)
     run = train(small_config(max_epochs=50, patience=3), split)
     assert run.best is None
     assert len(run.reports) == 3
@@ -221,7 +221,7 @@ def test_the_best_weights_repeat_the_reported_figures(split, small_config):
 
 
 def test_train_figures_are_leave_one_out_in_eval_mode(split, small_config):
-    """On rows told to leave themselves out, unlike a look-up of the same pairs as held out."""
+    """Each train row is left out of its own sums; the same pairs as held-out rows are not."""
     config = small_config(max_epochs=1, init_std=0.3)
     run = train(config, replace(split, validation=split.train))
     [report] = run.reports
@@ -245,7 +245,7 @@ def test_the_bias_baseline_is_known_inside_the_block(split, small_config):
         assert str(run.device) == "cpu"
 
 
-def test_whoever_stops_iterating_stops_the_run(split, small_config):
+def test_breaking_out_of_the_loop_ends_the_run(split, small_config):
     with Training(small_config(max_epochs=50), split, "cpu") as run:
         for report in run:
             if report.epoch == 2:
@@ -254,7 +254,7 @@ def test_whoever_stops_iterating_stops_the_run(split, small_config):
     assert run.best is not None
 
 
-def test_iterating_again_carries_on(split, small_config):
+def test_iterating_again_continues_the_run(split, small_config):
     config = small_config(max_epochs=4)
     whole = train(config, split)
     with Training(config, split, "cpu") as run:
@@ -263,8 +263,8 @@ def test_iterating_again_carries_on(split, small_config):
     assert curve(run) == curve(whole)
 
 
-def watch(monkeypatch):
-    """A list that will hold a weak reference to each model that is built."""
+def track_models(monkeypatch):
+    """A list that receives a weak reference to each model that is built."""
     built = []
 
     def build(config, store):
@@ -277,17 +277,15 @@ def watch(monkeypatch):
 
 
 def test_leaving_the_block_frees_the_model(split, small_config, monkeypatch):
-    built = watch(monkeypatch)
+    built = track_models(monkeypatch)
     run = train(small_config(max_epochs=1), split)
     gc.collect()
     assert built[0]() is None
     assert run.best is not None
 
 
-def test_leaving_the_block_by_the_callers_exception_frees_the_model(
-    split, small_config, monkeypatch
-):
-    built = watch(monkeypatch)
+def test_an_exception_of_the_caller_frees_the_model(split, small_config, monkeypatch):
+    built = track_models(monkeypatch)
     with (
         pytest.raises(ZeroDivisionError),
         Training(small_config(), split, "cpu") as run,
@@ -298,11 +296,11 @@ def test_leaving_the_block_by_the_callers_exception_frees_the_model(
     assert built[0]() is None
 
 
-def test_an_exception_out_of_a_training_step_frees_the_model(split, small_config, monkeypatch):
+def test_an_exception_in_a_training_step_frees_the_model(split, small_config, monkeypatch):
     def out_of_memory(*args, **kwargs):
         raise torch.OutOfMemoryError
 
-    built = watch(monkeypatch)
+    built = track_models(monkeypatch)
     monkeypatch.setattr(fits, "elbo", out_of_memory)
     run = Training(small_config(), split, "cpu")
     with pytest.raises(torch.OutOfMemoryError), run:
@@ -312,7 +310,7 @@ def test_an_exception_out_of_a_training_step_frees_the_model(split, small_config
     assert run.reports == []
 
 
-def test_beta_is_that_of_the_epochs_last_step(split, small_config):
+def test_reported_beta_is_that_of_the_last_step_of_the_epoch(split, small_config):
     config = small_config("hybrid", max_epochs=4, kl_weight=0.2, kl_warmup_epochs=2)
     betas = [report.beta for report in train(config, split).reports]
     assert betas == approx([0.1, 0.2, 0.2, 0.2])
@@ -322,10 +320,10 @@ def test_beta_is_that_of_the_epochs_last_step(split, small_config):
     ("batch_size", "warmup_epochs", "share"),
     [(480, 0, 1), (480, 2, 1 / 2), (160, 2, (1 / 6 + 2 / 6 + 3 / 6) / 3)],
 )
-def test_the_training_loss_holds_beta_times_kl(
+def test_the_train_loss_includes_beta_times_kl(
     split, small_config, batch_size, warmup_epochs, share
 ):
-    """In steps of 1 an epoch, and of 3. The weights stay, so that the squared errors do."""
+    """With one and three steps per epoch; constant weights keep the squared errors constant."""
     config = small_config(
         max_epochs=1,
         batch_size=batch_size,
@@ -338,14 +336,14 @@ def test_the_training_loss_holds_beta_times_kl(
     assert report.train_loss - without.train_loss == approx(share * report.kl, rel=0.01)
 
 
-def test_a_heavy_kl_weight_lowers_the_kl(split, small_config):
+def test_a_large_kl_weight_lowers_the_kl(split, small_config):
     config = small_config("hybrid", max_epochs=5, free_bits=0, kl_warmup_epochs=0, kl_weight=0)
     light, heavy = train(config, split), train(replace(config, kl_weight=10), split)
     assert heavy.reports[-1].kl < 0.5 * light.reports[-1].kl
 
 
 def test_a_clipped_gradient_moves_the_weights_less(split, small_config):
-    """AdamW forgives a factor, but for its epsilon of 1e-8: a norm far below that barely moves."""
+    """AdamW is scale-invariant up to its epsilon of 1e-8; far smaller gradients barely count."""
     config = small_config(max_epochs=1, batch_size=480, weight_decay=0)
     still = train(replace(config, learning_rate=1e-30), split).best.weights
 
@@ -357,7 +355,7 @@ def test_a_clipped_gradient_moves_the_weights_less(split, small_config):
 
 
 def test_the_learning_rate_warms_up_and_falls_along_a_cosine(split, small_config):
-    """480 ratings are 3 steps of 160; a step's rate is set before it is taken."""
+    """480 ratings are 3 steps of 160; the rate of a step is set before the step."""
     config = small_config(max_epochs=4, learning_rate=0.01, lr_warmup_epochs=2)
     rates = [report.learning_rate for report in train(config, split).reports]
 
@@ -369,14 +367,14 @@ def test_the_learning_rate_warms_up_and_falls_along_a_cosine(split, small_config
 
 
 def test_without_warmup_the_first_step_has_the_full_rate(split, small_config):
-    """One step an epoch."""
+    """One step per epoch."""
     config = small_config(max_epochs=2, batch_size=480, learning_rate=0.01)
     rates = [report.learning_rate for report in train(config, split).reports]
     assert rates == approx([0.01, 0.005])
 
 
 def test_the_gradient_is_reported_before_it_is_clipped(split, small_config):
-    """One step: the clip changes what is done with the gradient, not what it was."""
+    """After one step, clipping has not changed the reported norm."""
     config = small_config(max_epochs=1, batch_size=480)
     norms = [
         train(replace(config, grad_clip=clip), split).reports[0].grad_norm for clip in (1e-3, 1e3)
@@ -390,7 +388,7 @@ def test_raw_and_clamped_kl_are_both_reported(split, small_config):
     assert 0 < report.kl < 1000
 
 
-def test_a_report_says_how_fast_and_how_large(split, small_config):
+def test_a_report_has_speed_and_memory(split, small_config):
     [report] = train(small_config(max_epochs=1), split).reports
     assert report.ratings_per_s == approx(480 / report.train_s)
     assert report.epoch_s >= report.train_s > 0
@@ -409,16 +407,14 @@ def test_bf16_trains_on_a_cpu(split, small_config, architecture):
     assert {weight.dtype for weight in run.best.weights.values()} <= {torch.float32, torch.int64}
 
 
-def test_a_training_that_cannot_start_is_told_before_it_does(split, small_config):
+def test_an_invalid_precision_or_device_is_refused_at_construction(split, small_config):
     with pytest.raises(ConfigError, match=r"^amp fp16 needs a GPU; on a CPU use auto, bf16 or off"):
         Training(small_config(amp="fp16"), split, "cpu")
     with pytest.raises(ConfigError, match=r"^no device named 'gpu'; choose auto, cpu"):
         Training(small_config(), split, "gpu")
 
 
-def test_a_block_that_cannot_be_entered_leaves_nothing_on_the_device(
-    split, small_config, monkeypatch
-):
+def test_an_exception_on_entering_the_block_frees_the_device(split, small_config, monkeypatch):
     def out_of_memory(config, store):
         raise torch.OutOfMemoryError("CUDA out of memory")
 

@@ -1,4 +1,4 @@
-"""What a study has cost, and when it has cost enough."""
+"""The cost of a study, and its budget."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ def trial(start_s, end_s, epochs=2):
     return done
 
 
-def test_time_counts_once_however_many_trials_ran_in_it():
-    """0 to 10 and 5 to 20 together, a break, then 100 to 101."""
+def test_time_counts_once_for_concurrent_trials():
+    """0 to 10 and 5 to 20 overlap; 100 to 101 follows after a break."""
     assert spending([trial(0, 10), trial(5, 20), trial(100, 101)]) == Spending(6, 21.0)
 
 
-@pytest.mark.parametrize("reason", [{}, {"reason": WORKER_DIED}])  # before it is found, and after
+@pytest.mark.parametrize(
+    "reason", [{}, {"reason": WORKER_DIED}]
+)  # before it is detected, and after
 def test_a_killed_trial_counts_up_to_its_last_epoch(reason):
-    """Found dead the next morning, it did not run through the night."""
+    """A trial found dead the next morning has not run through the night."""
     killed = trial(0, 50_000)
     killed.state, killed.user_attrs = TrialState.FAIL, reason
     assert spending([killed]).seconds == 0.0
@@ -46,12 +48,12 @@ def test_a_budget_in_usd_needs_a_price(workplace):
         workplace.start(workplace.write_study(), budget_usd=20.0)
 
 
-def test_nothing_has_cost_nothing():
+def test_a_study_without_trials_has_cost_nothing():
     assert spending([]) == Spending(0, 0.0)
 
 
 @pytest.mark.parametrize(
-    ("budget", "why"),
+    ("budget", "message"),
     [
         (Budget(epochs=7), None),
         (Budget(epochs=6), "the study's budget of 6 epochs is spent"),
@@ -64,11 +66,11 @@ def test_nothing_has_cost_nothing():
         ),
     ],
 )
-def test_a_budget_is_exhausted_when_it_is_reached(budget, why):
-    assert budget.exhausted(Spending(6, 7200.0)) == why
+def test_a_budget_is_exhausted_when_it_is_reached(budget, message):
+    assert budget.exhausted(Spending(6, 7200.0)) == message
 
 
-# In a study of two epochs a trial.
+# A study with two epochs per trial.
 
 
 def test_a_study_ends_in_the_middle_of_a_trial_when_its_epochs_are_spent(workplace, recorder):
@@ -83,10 +85,10 @@ def test_a_study_ends_in_the_middle_of_a_trial_when_its_epochs_are_spent(workpla
     assert listener.notices[-1] == "the study's budget of 3 epochs is spent"
     assert reader.status()["epochs"] == 3
     assert reader.status()["budget_spent"] == listener.notices[-1]
-    assert len(workplace.start(study).trials()) == 2  # it stays spent
+    assert len(workplace.start(study).trials()) == 2  # the budget is still spent
 
 
-def test_what_a_study_costs_is_told_and_ends_it(workplace, monkeypatch):
+def test_a_study_reports_its_cost_and_ends_when_its_budget_is_spent(workplace, monkeypatch):
     hours = iter(range(1, 99))
     monkeypatch.setattr(module, "elapsed_s", lambda trials: 3600.0 * next(hours))
     reader = workplace.start(workplace.write_study(trials=9), usd_per_hour=2.0, budget_usd=4.0)
@@ -94,7 +96,7 @@ def test_what_a_study_costs_is_told_and_ends_it(workplace, monkeypatch):
     assert reader.status()["cost_usd"] >= 4.0
 
 
-def test_a_raised_budget_goes_on(workplace):
+def test_a_study_with_a_raised_budget_continues(workplace):
     study = workplace.write_study(budget={"epochs": 2}, trials=2)
     assert len(workplace.start(study).trials()) == 1
     study = workplace.write_study(budget={"epochs": 20}, trials=2)

@@ -1,4 +1,4 @@
-"""Known limits: told to the sampler, and not trained beyond."""
+"""Known limits are constraints for the sampler, and configs beyond them are not trained."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_violation_is_the_share_beyond_the_limit():
     assert violations(limits, config) == {"kl_weight": 1.0, "net_parameters": -0.5}
 
 
-def test_at_its_limit_a_config_is_trained():
+def test_a_config_at_its_limit_is_trained():
     config = build_config("hybrid", kl_weight=0.015)
     assert violations(Limits(kl_weight=0.015), config) == {"kl_weight": 0.0}
 
@@ -44,16 +44,16 @@ def test_only_limits_that_the_config_is_beyond_are_exceeded(kl_weight, net_param
     assert [limit.name for limit in found] == exceeded
 
 
-def test_a_model_without_a_kl_weight_has_no_limit_of_it():
+def test_a_model_without_a_kl_weight_has_no_limit_on_it():
     assert violations(Limits(kl_weight=0.015), build_config("mf")) == {}
 
 
-def test_whole_numbers_are_told_in_full():
+def test_whole_numbers_are_printed_in_full():
     [limit] = Limits(net_parameters=2_777_473).of(build_config("mf"), 2_777_474)
     assert str(limit) == "net_parameters 2,777,474 is above 2,777,473"
 
 
-def test_a_trial_beyond_a_limit_is_not_trained_and_says_so(workplace):
+def test_a_trial_beyond_a_limit_is_not_trained_and_gives_the_reason(workplace):
     study = workplace.write_study(
         space=SPACE, known=FAR, limits={"kl_weight": 0.015, "net_parameters": 5}, trials=1
     )
@@ -70,7 +70,7 @@ def test_a_trial_beyond_a_limit_is_not_trained_and_says_so(workplace):
     }
 
 
-def test_explore_lifts_the_limits_of_a_study_that_goes_on(workplace):
+def test_explore_lifts_the_limits_of_a_continued_study(workplace):
     pruners = [{"gpu_memory": {"share": 0.9}}, {"divergence": {}}]
     study = workplace.write_study(
         space=SPACE, known=FAR, limits={"kl_weight": 1e-5}, pruners=pruners, trials=1

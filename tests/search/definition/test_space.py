@@ -23,14 +23,14 @@ def test_a_plain_name_applies_to_every_architecture_that_has_the_field():
     assert both.suggest(two_tower) == {"architecture": "two_tower", "free_bits": 1.0}
 
 
-def test_a_dotted_name_applies_to_its_architecture_alone():
+def test_a_dotted_name_applies_only_to_its_architecture():
     both = space(architecture=BOTH, two_tower__learning_rate={"float": [1e-3, 1e-2], "log": True})
     assert both.suggest(FixedTrial({"architecture": "hybrid"})) == {"architecture": "hybrid"}
     drawn = both.suggest(FixedTrial({"architecture": "two_tower", "two_tower.learning_rate": 2e-3}))
     assert drawn == {"architecture": "two_tower", "learning_rate": 2e-3}
 
 
-def test_the_architecture_is_drawn_first_wherever_it_stands():
+def test_the_architecture_is_drawn_first_at_any_position():
     both = space(hybrid__dropout={"float": [0.2, 0.5]}, architecture=BOTH)
     assert list(both.axes) == ["architecture", "hybrid.dropout"]
 
@@ -45,7 +45,7 @@ def test_an_axis_applies_only_if_its_conditions_are_met():
     assert conditional.suggest(FixedTrial({"hybrid.bias": False})) == {"bias": False}
 
 
-def test_a_condition_may_list_several_values_each_of_them_a_list():
+def test_a_condition_may_be_a_list_of_values_that_are_lists():
     sizes = [[64], [64, 32], [64, 32, 16]]
     conditional = space(
         hybrid__hidden_dims={"choice": sizes},
@@ -69,7 +69,7 @@ def test_an_axis_whose_condition_was_not_drawn_does_not_apply():
     }
 
 
-def test_optuna_stores_list_choices_as_text_and_gets_them_back():
+def test_optuna_stores_list_choices_as_text_and_reads_them_back():
     lists = space(hybrid__hidden_dims={"choice": [[512, 256, 128], [1024, 512]]})
     study = optuna.create_study()
     trial = study.ask()
@@ -99,7 +99,7 @@ def test_params_of_a_config_are_those_of_the_axes_that_apply():
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-def test_every_suggestion_builds_a_config_and_comes_back_from_its_params():
+def test_every_suggestion_builds_a_config_and_is_restored_from_its_params():
     both = space(
         architecture=BOTH,
         kl_weight={"float": [1e-4, 1e-2], "log": True},
@@ -145,7 +145,7 @@ def test_a_value_between_two_steps_is_refused():
         space(hybrid__latent_dim={"int": [32, 128], "step": 32}).params_of(values)
 
 
-def test_a_list_that_is_no_choice_is_refused():
+def test_a_list_that_is_not_a_choice_is_refused():
     values = config_to_mapping(build_config("hybrid", hidden_dims=[99]))
     with pytest.raises(ConfigError, match=r"hidden_dims 99 is .*: one of 64-32, 128$"):
         space(hybrid__hidden_dims={"choice": [[64, 32], [128]]}).params_of(values)
@@ -213,7 +213,7 @@ def test_stored_params_of_another_space_are_refused():
         ),
     ],
 )
-def test_a_space_that_does_not_hold_together_is_refused(axes, message):
+def test_an_inconsistent_space_is_refused(axes, message):
     with pytest.raises(ValueError, match=message):
         Space.model_validate(axes)
 
@@ -242,6 +242,6 @@ def test_a_space_that_does_not_hold_together_is_refused(axes, message):
         (0.3, "an axis must be one of float, int and choice, .* got 0.3"),
     ],
 )
-def test_an_axis_that_makes_no_sense_is_refused(form, message):
+def test_an_invalid_axis_is_refused(form, message):
     with pytest.raises(ValueError, match=message):
         read_axis(form)

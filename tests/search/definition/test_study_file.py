@@ -64,12 +64,12 @@ def refusal(load, tmp_path):
     return refusal
 
 
-def test_a_study_is_named_after_its_file_unless_it_says_otherwise(load):
+def test_a_study_is_named_after_its_file_unless_it_has_a_name(load):
     assert load(STUDY).name == "mine"
     assert load(STUDY + "name: other\n").name == "other"
 
 
-def test_what_a_study_leaves_out_has_defaults(load):
+def test_fields_of_a_study_have_defaults(load):
     spec = load("dataset: demo\nbase: {architecture: hybrid}\nspace: {}\ntrials: 1\n")
     assert (spec.split.train, spec.split.seed) == (0.8, 42)
     assert (spec.objective.metric, spec.objective.target) == ("val_rmse", None)
@@ -77,7 +77,7 @@ def test_what_a_study_leaves_out_has_defaults(load):
     assert (spec.pruners, spec.known, spec.timeout) == ((), (), None)
 
 
-def test_a_config_is_the_values_over_fixed_over_the_base_over_the_defaults(load):
+def test_values_override_fixed_fields_the_base_and_defaults_in_this_order(load):
     spec = load(STUDY)
     config = spec.config({"architecture": "hybrid", "free_bits": 1.0}, {"grad_clip": 2, "seed": 7})
     assert config == build_config("hybrid", patience=7, free_bits=1, grad_clip=2, seed=7)
@@ -85,12 +85,12 @@ def test_a_config_is_the_values_over_fixed_over_the_base_over_the_defaults(load)
     assert config == build_config("two_tower", patience=5, max_epochs=9)
 
 
-def test_the_base_names_the_architecture_where_no_axis_does(load):
+def test_the_base_names_the_architecture_if_no_axis_does(load):
     spec = load("dataset: demo\nbase: {architecture: hybrid}\nspace: {}\ntrials: 1\n")
     assert spec.config({}) == build_config("hybrid")
 
 
-def test_a_known_config_is_drawn_where_there_are_axes_and_fixed_elsewhere(load):
+def test_a_known_config_is_split_into_params_and_fixed_fields(load):
     spec = load(STUDY)
     defaults, by_hand = spec.known_trials()
     assert (defaults.name, by_hand.name) == ("defaults", "by_hand")
@@ -123,7 +123,7 @@ def test_a_known_config_is_trained_as_it_was_written(load):
     )
 
 
-def test_a_study_comes_back_from_json_unchanged(load):
+def test_a_study_survives_json(load):
     spec = load(STUDY)
     text = spec_to_json(spec)
     assert "\n" not in text
@@ -131,7 +131,7 @@ def test_a_study_comes_back_from_json_unchanged(load):
     assert list(spec_from_json(text).space.axes) == list(spec.space.axes)
 
 
-def test_json_of_no_study_is_refused():
+def test_json_that_is_not_a_study_is_refused():
     with pytest.raises(ConfigError, match=r"^the stored study: name is missing; add it$"):
         spec_from_json("{}")
 
@@ -177,13 +177,13 @@ def test_breakthrough_first_tries_the_known_configs():
     assert third == build_config("hybrid")  # whose defaults are the A6000 config
 
 
-def test_breakthrough_says_that_its_target_is_an_mse():
+def test_the_note_of_breakthrough_explains_that_its_target_is_an_mse():
     target = load_study("breakthrough").objective.target
     assert (target.metric, target.below) == ("val_mse", 0.55)
     assert "RMSE below 0.742" in target.note
 
 
-def test_a_study_that_is_nowhere_is_refused_with_the_built_in_ones(tmp_path):
+def test_an_unknown_study_is_refused_with_the_built_in_ones(tmp_path):
     message = "no built-in study and no file named 'brekthrough'; choose from breakthrough, demo, "
     with pytest.raises(StudyError, match=message):
         load_study("brekthrough")
@@ -307,17 +307,17 @@ def test_a_study_that_is_nowhere_is_refused_with_the_built_in_ones(tmp_path):
         ("log: true", "log: true, log: false", "line 9: log is already on line"),
     ],
 )
-def test_an_error_names_the_line_the_culprit_and_what_would_work(refusal, old, new, message):
+def test_an_error_names_the_line_the_key_and_the_remedy(refusal, old, new, message):
     if message.startswith("line"):
         message = f"mine.yaml {message}"
     assert refusal(old, new).startswith(message)
 
 
-def test_plain_scalars_are_read_as_yaml_1_2_does(load):
+def test_plain_scalars_follow_yaml_1_2(load):
     spec = load(STUDY.replace("dataset: demo", "dataset: no"))
-    assert spec.dataset == "no"  # YAML 1.1 says false
+    assert spec.dataset == "no"  # false in YAML 1.1
     assert spec.space.axes["hybrid.kl_weight"].bounds == (0.001, 0.015)
-    assert spec.known[1]["kl_weight"] == 0.005  # YAML 1.1 says that 5e-3 is text
+    assert spec.known[1]["kl_weight"] == 0.005  # 5e-3 is text in YAML 1.1
 
 
 @pytest.mark.parametrize(
@@ -330,6 +330,6 @@ def test_a_duration_is_read_in_hours_minutes_and_seconds(text, seconds):
 @pytest.mark.parametrize(
     "text", ["", "10", "0s", "-1h", "1.5h", "30m1h", "2 hours", "9" * 400 + "h"]
 )
-def test_what_is_no_duration_is_refused_with_examples(text):
+def test_text_that_is_not_a_duration_is_refused_with_examples(text):
     with pytest.raises(ConfigError, match="is not a duration; write 2h, 10m, 90s or 1h30m"):
         parse_duration(text)
