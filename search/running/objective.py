@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import datetime
 
 import optuna
-import torch
 from optuna.artifacts import FileSystemArtifactStore
 from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
@@ -17,6 +16,7 @@ from ...model.config import TrainingConfig, config_to_mapping
 from ...model.evaluation.metrics import METRICS
 from ...model.runs.environment import environment
 from ...model.training.device import is_out_of_memory
+from ...model.training.machine import n_threads
 from ...model.training.reports import EpochReport, best_report
 from ...model.training.training import Training
 from ..definition.study_file import StudySpec
@@ -142,7 +142,7 @@ class Objective:
         self._storage.set_trial_system_attr(
             trial._trial_id,
             ENVIRONMENT,
-            environment(device=str(run.device), amp=run.amp, threads=torch.get_num_threads()),
+            environment(device=str(run.device), amp=run.amp, threads=n_threads()),
         )
         if "bias_val_rmse" not in trial.study.user_attrs:
             trial.study.set_user_attr("bias_val_rmse", run.bias_val_rmse)

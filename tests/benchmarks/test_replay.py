@@ -6,8 +6,8 @@ from pathlib import Path
 import optuna
 import pytest
 from pytest import approx
-from recsys_search.model.architectures.configs import (build_config)
-from recsys_search.model.config import (config_to_mapping)
+from recsys_search.model.architectures.configs import build_config
+from recsys_search.model.config import config_to_mapping
 from recsys_search.search.definition.study_file import load_study
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -23,6 +23,11 @@ LATENTS = ("active_units", "eval_kl", "shuffle_cost")
 def replay(monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     return importlib.import_module("replay")
+
+
+@pytest.fixture
+def figures(replay):
+    return importlib.import_module("replay_figures")
 
 
 def line(index, values):
@@ -92,12 +97,12 @@ def test_optunas_median_pruner_stops_what_is_worse_than_five_before_it(replay):
     assert replay.replayed(curves, pruner, seed)[-1] == (5, 1, False)
 
 
-def test_none_lost_of_ten_still_leaves_room_for_more_than_a_quarter(replay):
+def test_none_lost_of_ten_still_leaves_room_for_more_than_a_quarter(figures):
     """Wilson's bound of 0 of 10: z² / (10 + z²) = 3.84 / 13.84."""
-    assert replay.wilson_upper(0.0, 10) == approx(0.2775, abs=1e-4)
+    assert figures.wilson_upper(0.0, 10) == approx(0.2775, abs=1e-4)
 
 
-def test_epochs_to_the_best_count_the_orders_that_never_found_it(replay):
+def test_epochs_to_the_best_count_the_orders_that_never_found_it(figures, replay):
     """10 and 30 epochs for one find."""
     rows = replay.np.array([[0.5, 0.0, 10, 1, 0], [0.5, 0.1, 30, 0, 1]])
-    assert replay.to_best(rows) == 40
+    assert figures.to_best(rows) == 40
