@@ -1,1 +1,1 @@
-"""Cuts into train, validation and a sealed test part, and the ledger of its openings."""
+"""Splits into train, validation and a sealed test part, and the ledger of its openings."""

@@ -1,11 +1,11 @@
-"""The seal of the test splits: counts who opened one, when and with which config.
+"""The ledger of test splits: which config opened one, when and by which command.
 
 number = Ledger().record_opening(
     split_fingerprint(ratings, spec),
     config=config_to_mapping(config), dataset="ml-1m", split=spec, command="evaluate",
 )
 
-DATA_DIR/ledger/FINGERPRINT.jsonl holds one opening a line, and nothing is ever taken out of it.
+DATA_DIR/ledger/FINGERPRINT.jsonl has one line per opening; lines are only ever appended.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError
-from ..folder import DATA_DIR_VARIABLE, data_folder
+from ..data_folder import DATA_DIR_VARIABLE, data_folder
 from .spec import SplitSpec
 
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """One look at a test split.
+    """One opening of a test split.
 
     Attributes:
-        number: 1 for the first of this split.
+        number: 1 for the first opening of this split.
         opened_at: ISO 8601, UTC.
-        config: 16 hex digits, as `config_hash` gives them.
-        split: the method and its values, as `SplitSpec.to_mapping` gives them.
+        config: `config_hash` of the config.
+        split: `SplitSpec.to_mapping` of the split.
     """
 
     number: int
@@ -47,10 +47,10 @@ class Opening:
 
 
 class Ledger:
-    """The openings of every test split that this data folder knows of.
+    """The openings of every test split recorded in a data folder.
 
     Args:
-        data_dir: holds the folder `ledger`. [default: `data_folder()`]
+        data_dir: contains the folder `ledger`. [default: `data_folder()`]
     """
 
     def __init__(self, data_dir: Path | None = None) -> None:
@@ -65,17 +65,17 @@ class Ledger:
         split: SplitSpec,
         command: str,
     ) -> int:
-        """Writes an opening down, on the disk, before the figure is given.
+        """Record an opening on disk. Call it before showing any test metric.
 
         Args:
-            fingerprint: as `split_fingerprint` gives it.
-            config: the model's, as a mapping; its architecture is named beside its hash.
+            fingerprint: of the split, from `split_fingerprint`.
+            config: of the model; its hash and its architecture are recorded.
 
         Returns:
-            Which opening this is: 1 for the first, however many processes open at once.
+            The opening's number, from 1, correct even if several processes open at once.
 
         Raises:
-            DataError: it cannot be written down; then the figure must not be given.
+            DataError: the opening cannot be recorded, so no test metric must be shown.
         """
         entry = {
             "opened_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -87,33 +87,34 @@ class Ledger:
         }
         try:
             with self._locked(fingerprint) as file:
-                written = _read_all(file)
-                # A line that a crash cut off gave no figure: it stays, uncounted, on its own.
-                torn = bool(written) and not written.endswith(b"\n")
-                _append(file, b"\n" * torn + json.dumps(entry).encode() + b"\n")
-                return len(list(_entries(written))) + 1
+                content = _read_all(file)
+                # A crash while writing leaves a truncated line. No metric was shown for it, so it
+                # is not counted; a line break separates it from the new entry.
+                is_truncated = bool(content) and not content.endswith(b"\n")
+                _append(file, b"\n" * is_truncated + json.dumps(entry).encode() + b"\n")
+                return len(list(_entries(content))) + 1
         except OSError as error:
             raise DataError(
-                f"the opening of the test split cannot be counted in {self.folder}: "
-                f"{error.strerror}; make that folder writable, or name another data folder with "
+                f"cannot record the opening of the test split in {self.folder}: "
+                f"{error.strerror}; make that folder writable, or choose another data folder with "
                 f"{DATA_DIR_VARIABLE}"
             ) from None
 
     def openings(self, fingerprint: str) -> list[Opening]:
-        """The openings of one split, the first one first; none where it is still sealed.
+        """The openings of one split, oldest first; empty if it is still sealed.
 
         Raises:
             DataError: the ledger cannot be read.
         """
         path = self._path(fingerprint)
         try:
-            written = path.read_bytes()
+            content = path.read_bytes()
         except FileNotFoundError:
             return []
         except OSError as error:
             raise DataError(
-                f"{path} cannot be read: {error.strerror}; make it readable, or name another data "
-                f"folder with {DATA_DIR_VARIABLE}"
+                f"{path} cannot be read: {error.strerror}; make it readable, or choose another "
+                f"data folder with {DATA_DIR_VARIABLE}"
             ) from None
         return [
             Opening(
@@ -125,7 +126,7 @@ class Ledger:
                 split=entry.get("split", {}),
                 command=entry.get("command", ""),
             )
-            for number, entry in enumerate(_entries(written), start=1)
+            for number, entry in enumerate(_entries(content), start=1)
         ]
 
     def _path(self, fingerprint: str) -> Path:
@@ -133,20 +134,20 @@ class Ledger:
 
     @contextmanager
     def _locked(self, fingerprint: str) -> Iterator[int]:
-        """The split's file, open for reading and appending by this process alone."""
+        """The split's file, open for reading and appending under an exclusive lock."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self._path(fingerprint)
         file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)  # closing it, or dying, unlocks
-            _sync_folder(path.parent)  # the file's name must survive a power cut, too
+            fcntl.flock(file, fcntl.LOCK_EX)  # released on close and on a crash
+            _sync_folder(path.parent)  # a new file's directory entry must survive a power cut
             yield file
         finally:
             os.close(file)
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
-    """16 hex digits that differ where any field does, whatever the fields' order."""
+    """16 hex digits that change with any field's value, but not with the order of fields."""
     return sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -168,9 +169,9 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _entries(written: bytes) -> Iterator[dict[str, Any]]:
-    """Every whole line, in order."""
-    for line in written.split(b"\n"):
+def _entries(content: bytes) -> Iterator[dict[str, Any]]:
+    """The entries of all complete lines, in order."""
+    for line in content.split(b"\n"):
         try:
             entry = json.loads(line)
         except ValueError:

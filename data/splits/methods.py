@@ -1,27 +1,20 @@
-"""Cuts ratings into train, validation and a sealed test part.
+"""The methods that split ratings into train, validation and test.
 
-method         field -> default                          what is held out
-random         train, validation, test 80/10/10; seed    ratings drawn by chance
-temporal       train, validation, test 80/10/10          the newest ratings of all
-leave-last-k   k 1                                       each user's newest ratings
-u1..u5 ua ub   validation 10 % of the base part; seed    MovieLens 100K's official test files
+A new method is a function that returns `Parts`, and a line in `METHODS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ...errors import DataError
 from ..formats.tables import ID_REMEDY, Table
 from ..ratings import Int, Ratings
-
-if TYPE_CHECKING:
-    from .spec import SplitSpec
-
 
 _FOLD_REMEDY = "take the official folds from the folder of MovieLens 100K (ml-100k)"
 
@@ -35,83 +28,103 @@ class Parts(NamedTuple):
     n_users_kept_in_train: int = 0
 
 
-def _random(ratings: Ratings, spec: SplitSpec) -> Parts:
-    shuffled = np.random.default_rng(spec.seed).permutation(len(ratings))
-    return _by_shares(shuffled, spec)
+def fold_files(ratings: Ratings, names: tuple[str, ...]) -> list[Path]:
+    """Paths of the dataset's official fold files.
+
+    Raises:
+        DataError: a file does not exist.
+    """
+    paths = [(ratings.folder or Path()) / name for name in names]
+    if names and (ratings.folder is None or not all(path.is_file() for path in paths)):
+        raise DataError(
+            f"{ratings.folder or ratings.name} has no {' and '.join(names)}; {_FOLD_REMEDY}, or "
+            "choose another split such as 80/10/10"
+        )
+    return paths
 
 
-def _temporal(ratings: Ratings, spec: SplitSpec) -> Parts:
-    # Stable: ratings of the same second stay in the order of user and film, run after run.
-    return _by_shares(np.argsort(_timestamps(ratings, spec), kind="stable"), spec)
+def _random(ratings: Ratings, *, train: float, validation: float, test: float, seed: int) -> Parts:
+    """Draws the held-out ratings at random."""
+    shuffled = np.random.default_rng(seed).permutation(len(ratings))
+    return _cut_by_shares(shuffled, train, validation, test)
 
 
-def _by_shares(order: Int, spec: SplitSpec) -> Parts:
-    assert spec.train is not None and spec.validation is not None and spec.test is not None
-    n = len(order)
-    n_train = round(n * spec.train)
-    # Without a test part the row that rounding may leave over belongs to validation.
-    n_validation = round(n * spec.validation) if spec.test else n - n_train
-    train, validation, test = np.split(order, [n_train, n_train + n_validation])
-    _check_filled(
-        n,
-        train=(spec.train, train),
-        validation=(spec.validation, validation),
-        test=(spec.test, test),
-    )
-    return Parts(train, validation, test)
+def _temporal(ratings: Ratings, *, train: float, validation: float, test: float) -> Parts:
+    """Holds out the newest ratings of the dataset."""
+    # A stable sort keeps ratings of the same second in the order of user and film on every run.
+    order = np.argsort(_timestamps(ratings, "temporal"), kind="stable")
+    return _cut_by_shares(order, train, validation, test)
 
 
-def _leave_last_k(ratings: Ratings, spec: SplitSpec) -> Parts:
-    assert spec.k is not None
-    # Stable as well: among ratings of the same second a user's last is the one of the last film.
-    order = np.lexsort((_timestamps(ratings, spec), ratings.user))
+def _leave_last_k(ratings: Ratings, *, k: int) -> Parts:
+    """Holds out each user's newest ratings: k for test, and the k before them for validation."""
+    name = f"leave-last-{k}"
+    # Stable too: of a user's ratings in the same second, the one with the last film is the newest.
+    order = np.lexsort((_timestamps(ratings, name), ratings.user))
     user = ratings.user[order]
     counts = np.bincount(user, minlength=ratings.n_users)
-    least = 2 * spec.k + 1
-    if not (counts >= least).any():
+    min_count = 2 * k + 1
+    if not (counts >= min_count).any():
         raise DataError(
-            f"a {spec} split needs users with at least {least} ratings, and nobody in "
+            f"a {name} split needs users with at least {min_count} ratings, but no user in "
             f"{ratings.name} has more than {counts.max(initial=0)}; "
             "choose a smaller k, or another split such as 80/10/10"
         )
-    from_last = counts.cumsum()[user] - 1 - np.arange(len(order))  # 0: the user's newest
-    cut = counts[user] >= least
-    test = cut & (from_last < spec.k)
-    validation = cut & ~test & (from_last < 2 * spec.k)
-    kept = int(((counts > 0) & (counts < least)).sum())
-    return Parts(order[~(test | validation)], order[validation], order[test], kept)
+    age_rank = counts.cumsum()[user] - 1 - np.arange(len(order))  # 0 for the user's newest
+    is_split = counts[user] >= min_count
+    test = is_split & (age_rank < k)
+    validation = is_split & ~test & (age_rank < 2 * k)
+    n_kept = int(((counts > 0) & (counts < min_count)).sum())
+    return Parts(order[~(test | validation)], order[validation], order[test], n_kept)
 
 
-def _official_fold(ratings: Ratings, spec: SplitSpec) -> Parts:
-    assert spec.validation is not None
-    paths = fold_files(ratings, METHODS[spec.method].files)
+def _official_fold(
+    ratings: Ratings, *, files: tuple[str, str], validation: float, seed: int
+) -> Parts:
+    """Takes MovieLens 100K's test file as test, and draws validation from its base file."""
+    paths = fold_files(ratings, files)
     user_ids, film_ids = ratings.user_ids[ratings.user], ratings.films.ids[ratings.film]
     pairs = zip(user_ids.tolist(), film_ids.tolist(), strict=True)
     row_of = {pair: row for row, pair in enumerate(pairs)}
-    base, test = (_rows_listed(path, row_of, ratings.name) for path in paths)
+    base, test = (_read_fold(path, row_of, ratings.name) for path in paths)
     if not np.array_equal(np.sort(np.concatenate([base, test])), np.arange(len(ratings))):
         raise DataError(
-            f"{paths[0]} and {paths[1].name} do not hold each of the {len(ratings)} ratings of "
-            f"{ratings.name} once; {_FOLD_REMEDY}"
+            f"{paths[0]} and {paths[1].name} do not contain each of the {len(ratings)} ratings of "
+            f"{ratings.name} exactly once; {_FOLD_REMEDY}"
         )
-    # Sorted first: the seed alone decides, not the order of lines.
-    shuffled = np.random.default_rng(spec.seed).permutation(np.sort(base))
-    share, n_validation = spec.validation, round(len(base) * spec.validation)
-    validation, train = np.split(shuffled, [n_validation])
-    _check_filled(len(base), train=(1 - share, train), validation=(share, validation))
-    return Parts(train, validation, test)
+    # Sorted first, so that the draw depends on the seed and not on the order of lines.
+    shuffled = np.random.default_rng(seed).permutation(np.sort(base))
+    drawn, train = np.split(shuffled, [round(len(base) * validation)])
+    _check_not_empty(len(base), train=(1 - validation, train), validation=(validation, drawn))
+    return Parts(train, drawn, test)
 
 
-def _rows_listed(path: Path, row_of: dict[tuple[int, int], int], dataset: str) -> Int:
-    """The rows of the ratings that a fold's file lists."""
+def _cut_by_shares(order: Int, train: float, validation: float, test: float) -> Parts:
+    """Consecutive pieces of the ordered rows."""
+    n = len(order)
+    n_train = round(n * train)
+    # Without a test part, a row left over by rounding goes to validation.
+    n_validation = round(n * validation) if test else n - n_train
+    parts = Parts(*np.split(order, [n_train, n_train + n_validation]))
+    _check_not_empty(
+        n,
+        train=(train, parts.train),
+        validation=(validation, parts.validation),
+        test=(test, parts.test),
+    )
+    return parts
+
+
+def _read_fold(path: Path, row_of: dict[tuple[int, int], int], dataset: str) -> Int:
+    """Row numbers of the ratings in a fold's file."""
     table = Table(path, ("userId", "movieId", "rating", "timestamp"), separator="\t")
     rows = []
     for line in table.rows():
         user, film = (table.whole_number(line, name, ID_REMEDY) for name in ("userId", "movieId"))
         if (row := row_of.get((user, film))) is None:
             raise DataError(
-                f"{table.at(line.line)}: user {user} rates film {film}, which {dataset} does not "
-                f"hold; {_FOLD_REMEDY}"
+                f"{table.location(line.line)}: {dataset} has no rating of film {film} by "
+                f"user {user}; {_FOLD_REMEDY}"
             )
         rows.append(row)
     if not rows:
@@ -119,62 +132,55 @@ def _rows_listed(path: Path, row_of: dict[tuple[int, int], int], dataset: str) -
     return np.array(rows, np.int64)
 
 
-def fold_files(ratings: Ratings, names: tuple[str, ...]) -> list[Path]:
-    paths = [(ratings.folder or Path()) / name for name in names]
-    if names and (ratings.folder is None or not all(path.is_file() for path in paths)):
-        where = f"{ratings.name} has" if ratings.folder is None else f"{ratings.folder} holds"
-        raise DataError(
-            f"{where} no {' and '.join(names)}; {_FOLD_REMEDY}, or choose another split such as "
-            "80/10/10"
-        )
-    return paths
-
-
-def _timestamps(ratings: Ratings, spec: SplitSpec) -> Int:
+def _timestamps(ratings: Ratings, split: str) -> Int:
     if ratings.timestamp is None:
         raise DataError(
-            f"{ratings.name} has no timestamps, which a {spec} split needs; bring them in a column "
-            "timestamp, or choose a split without time such as 80/10/10"
+            f"{ratings.name} has no timestamps, which a {split} split needs; add a timestamp "
+            "column, or choose a split that does not use time, such as 80/10/10"
         )
     return ratings.timestamp
 
 
-def _check_filled(n: int, **parts: tuple[float, Int]) -> None:
+def _check_not_empty(n: int, **parts: tuple[float, Int]) -> None:
     for name, (share, rows) in parts.items():
         if share and not len(rows):
             raise DataError(
-                f"{n} ratings are too few for the split: {name}'s {100 * share:g} % comes out "
-                "empty; bring more ratings or enlarge its share"
+                f"{n} ratings are too few for the split: its {name} part of {100 * share:g} % is "
+                "empty; use more ratings or a larger share"
             )
 
 
 class Method(NamedTuple):
-    cut: Callable[[Ratings, SplitSpec], Parts]
-    takes: dict[str, float]  # field -> default
-    text: str  # as `SplitSpec.parse` takes it, shares in percent
-    files: tuple[str, ...] = ()  # of the dataset's folder: the base part, the test part
+    """A way to split.
+
+    Attributes:
+        cut: called with the ratings and a keyword for each name in `defaults`.
+        defaults: the fields of `SplitSpec` that the method takes, with their defaults. A method
+            that takes a seed is a random one.
+        forms: format strings of these fields, shares in percent. `SplitSpec.parse` reads all of
+            them; the first is how a spec is printed.
+        files: of the dataset's folder; the split's fingerprint covers their content.
+    """
+
+    cut: Callable[..., Parts]
+    defaults: dict[str, float]
+    forms: tuple[str, ...]
+    files: tuple[str, ...] = ()
+
+
+def _fold_method(fold: str) -> Method:
+    files = (f"{fold}.base", f"{fold}.test")
+    cut = partial(_official_fold, files=files)
+    return Method(cut, {"validation": 0.1, "seed": 42}, (fold,), files)
 
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
-
 _PERCENT = "{train:g}/{validation:g}/{test:g}"
 
-
-FOLDS = ("u1", "u2", "u3", "u4", "u5", "ua", "ub")
-
-
 METHODS = {
-    "random": Method(_random, {**SHARES, "seed": 42}, _PERCENT),
-    "temporal": Method(_temporal, SHARES, f"temporal:{_PERCENT}"),
-    "leave-last-k": Method(_leave_last_k, {"k": 1}, "leave-last-{k}"),
-    **{
-        fold: Method(
-            _official_fold,
-            {"validation": 0.1, "seed": 42},
-            fold,
-            files=(f"{fold}.base", f"{fold}.test"),
-        )
-        for fold in FOLDS
-    },
+    "random": Method(_random, {**SHARES, "seed": 42}, (_PERCENT, f"random:{_PERCENT}")),
+    "temporal": Method(_temporal, SHARES, (f"temporal:{_PERCENT}",)),
+    "leave-last-k": Method(_leave_last_k, {"k": 1}, ("leave-last-{k}",)),
+    **{fold: _fold_method(fold) for fold in ("u1", "u2", "u3", "u4", "u5", "ua", "ub")},
 }

@@ -1,24 +1,25 @@
-"""How to cut ratings: a method and its values, as a study file or the command line states them."""
+"""The split of a study or a run: a method and its values."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import isclose
+from string import Formatter
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 from pydantic_core import ArgsKwargs
 
-from ...base.messages import one_line, quoted
+from ...base.messages import format_validation_error, quoted
 from ...base.strict import Count, Number, Seed, refuse_unknown
 from ...errors import OptionError
-from .methods import FOLDS, METHODS, SHARES
+from .methods import METHODS, SHARES
 
 
-def _known(method: str) -> str:
+def _check_method(method: str) -> str:
     if method not in METHODS:
         raise ValueError(f"no split named {quoted(method)}; choose from {', '.join(METHODS)}")
     return method
@@ -26,9 +27,9 @@ def _known(method: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitSpec:
-    """How to cut. A field is None where the method does not take it, and its default otherwise."""
+    """How to split. A field is None if the method does not take it, and else has a default."""
 
-    method: Annotated[str, AfterValidator(_known)] = "random"
+    method: Annotated[str, AfterValidator(_check_method)] = "random"
     train: Annotated[Number, Field(gt=0, le=1)] | None = None  # share of the ratings
     validation: Annotated[Number, Field(gt=0, lt=1)] | None = None
     test: Annotated[Number, Field(ge=0, le=1)] | None = None
@@ -37,24 +38,26 @@ class SplitSpec:
 
     @model_validator(mode="before")
     @classmethod
-    def _no_unknown_field(cls, given: Any) -> Any:
-        named = given.kwargs if isinstance(given, ArgsKwargs) else given
-        if isinstance(named, Mapping):
-            refuse_unknown(named, [field.name for field in dataclasses.fields(cls)])
-        return given
+    def _refuse_unknown_fields(cls, data: Any) -> Any:
+        fields = data.kwargs if isinstance(data, ArgsKwargs) else data
+        if isinstance(fields, Mapping):
+            refuse_unknown(fields, [field.name for field in dataclasses.fields(cls)])
+        return data
 
     def __post_init__(self) -> None:
-        takes = METHODS[self.method].takes
-        for name in ("train", "validation", "test", "k", "seed"):
-            value = getattr(self, name)
+        defaults = METHODS[self.method].defaults
+        for field in dataclasses.fields(self):
+            name, value = field.name, getattr(self, field.name)
+            if name == "method":
+                continue
             if value is None:
-                object.__setattr__(self, name, takes.get(name))
-            elif name not in takes:
+                object.__setattr__(self, name, defaults.get(name))
+            elif name not in defaults:
                 raise ValueError(
                     f"a {self.method} split takes no {name}, got {value}; "
-                    f"leave it out (it takes {', '.join(takes)})"
+                    f"leave it out (it takes {', '.join(defaults)})"
                 )
-        shares = [getattr(self, name) for name in SHARES if name in takes]
+        shares = [getattr(self, name) for name in SHARES if name in defaults]
         if len(shares) == len(SHARES) and not isclose(sum(shares), 1, rel_tol=0, abs_tol=1e-9):
             raise ValueError(
                 "train, validation and test must sum to 1, got "
@@ -66,70 +69,75 @@ class SplitSpec:
         """The spec of `80/10/10` or `0.8/0.1/0.1`, `temporal:80/10/10`, `leave-last-2` or `u1`.
 
         Args:
-            seed: of the shuffle, where the method has one.
+            seed: for the shuffle; ignored if the method has none.
 
         Raises:
-            OptionError: none of these forms, or a value that does not hold.
+            OptionError: the text has none of these forms, or a value is invalid.
         """
-        values = _read(text)
-        if "seed" in METHODS[values["method"]].takes:
+        values = _parse(text)
+        if "seed" in METHODS[values["method"]].defaults:
             values["seed"] = seed
         try:
             return cls(**values)
         except ValidationError as error:
-            raise OptionError(f"split {text!r}: {one_line(error)}") from None
+            raise OptionError(f"split {text!r}: {format_validation_error(error)}") from None
 
     def __str__(self) -> str:
-        """As `parse` takes it; a seed, and a fold's validation share, are left out."""
+        """The text that `parse` reads, without a seed or a fold's validation share."""
         percent = {name: 100 * (getattr(self, name) or 0) for name in SHARES}
-        return METHODS[self.method].text.format(k=self.k, **percent)
+        return METHODS[self.method].forms[0].format(k=self.k, **percent)
 
     @property
     def is_random(self) -> bool:
-        """Whether chance cuts train from validation, and not time."""
-        return "seed" in METHODS[self.method].takes
+        """Whether train and validation are drawn at random, rather than by time."""
+        return "seed" in METHODS[self.method].defaults
+
+    def values(self) -> dict[str, Any]:
+        """The fields that the method takes."""
+        return {name: getattr(self, name) for name in METHODS[self.method].defaults}
 
     def to_mapping(self) -> dict[str, Any]:
         """The method and the fields that it takes."""
-        takes = METHODS[self.method].takes
-        return {"method": self.method} | {name: getattr(self, name) for name in takes}
-
-
-def _read_shares(match: re.Match[str]) -> dict[str, Any]:
-    shares = [float(match[name]) for name in SHARES]
-    total = sum(shares)
-    if isclose(total, 100, rel_tol=1e-9):
-        shares = [share / 100 for share in shares]
-    elif not isclose(total, 1, rel_tol=1e-9):
-        raise OptionError(
-            f"split must sum to 100 or to 1, got {match.string!r}, which sums to {total:g}"
-        )
-    return {"method": match["method"] or "random", **dict(zip(SHARES, shares, strict=True))}
+        return {"method": self.method, **self.values()}
 
 
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+_FIELD_PATTERNS = {
+    **{name: rf"\s*(?P<{name}>{_NUMBER})\s*" for name in SHARES},
+    "k": r"(?P<k>[0-9]{1,9})",
+}
 
 
-_FORMS: tuple[tuple[str, Callable[[re.Match[str]], dict[str, Any]]], ...] = (
-    (
-        r"(?:(?P<method>random|temporal):)?"
-        + "/".join(rf"\s*(?P<{name}>{_NUMBER})\s*" for name in SHARES),
-        _read_shares,
-    ),
-    (
-        r"leave-last-(?P<k>[0-9]{1,9})",
-        lambda match: {"method": "leave-last-k", "k": int(match["k"])},
-    ),
-    ("|".join(FOLDS), lambda match: {"method": match[0]}),
-)
+def _parse(text: str) -> dict[str, Any]:
+    """The method, and the values that the text states."""
+    for name, method in METHODS.items():
+        for form in method.forms:
+            if match := re.fullmatch(_pattern(form), text.strip()):
+                return {"method": name, **_values(match)}
+    *examples, last = (str(SplitSpec(method=name)) for name in METHODS)
+    raise OptionError(f"split must look like {', '.join(examples)} or {last}, got {text!r}")
 
 
-def _read(text: str) -> dict[str, Any]:
-    """The method, and the values that the text gives it."""
-    for pattern, values_of in _FORMS:
-        if match := re.fullmatch(pattern, text.strip()):
-            return values_of(match)
+def _pattern(form: str) -> str:
+    """The regular expression of a format string."""
+    return "".join(
+        re.escape(literal) + (_FIELD_PATTERNS[name] if name else "")
+        for literal, name, _, _ in Formatter().parse(form)
+    )
+
+
+def _values(match: re.Match[str]) -> dict[str, float]:
+    """The matched fields, with percentages turned into shares."""
+    values = {
+        name: float(text) if name in SHARES else int(text)
+        for name, text in match.groupdict().items()
+    }
+    shares = {name: value for name, value in values.items() if name in SHARES}
+    total = sum(shares.values())
+    if not shares or isclose(total, 1, rel_tol=1e-9):
+        return values
+    if isclose(total, 100, rel_tol=1e-9):
+        return values | {name: share / 100 for name, share in shares.items()}
     raise OptionError(
-        "split must be train/validation/test such as 80/10/10, temporal:80/10/10, leave-last-2, "
-        f"or an official fold such as u1, got {text!r}"
+        f"split must sum to 100 or to 1, got {match.string!r}, which sums to {total:g}"
     )

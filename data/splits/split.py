@@ -1,4 +1,4 @@
-"""Cuts ratings into train, validation and a sealed test part."""
+"""Splits ratings into train, validation and a sealed test part."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .spec import SplitSpec
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Split:
-    """What a search may see: never a row of the test part.
+    """What a search may use: train and validation, never a row of the test part.
 
     Attributes:
         train, validation: with the indices, films and scale of the whole dataset.
-        fingerprint: 16 hex digits that differ where the ratings, the spec, a fold's files or the
-            seed of a recut differ.
-        n_users_kept_in_train: users of whom a leave-last-k split holds nothing out, because they
+        fingerprint: 16 hex digits that change with the ratings, the spec, a fold's files and the
+            seed of a recut.
+        n_users_kept_in_train: users without held-out ratings in a leave-last-k split, because they
             have fewer than 2k + 1 ratings.
     """
 
@@ -33,31 +33,31 @@ class Split:
 
     @property
     def note(self) -> str | None:
-        """What is not as one might expect of the split, in a sentence."""
+        """A sentence on users that are not evaluated, or None if all are."""
         if not self.n_users_kept_in_train:
             return None
         return (
             f"{self.n_users_kept_in_train} of {self.train.n_users} users have too few ratings for "
-            f"a {self.spec} split: all of theirs are in train, none is evaluated"
+            f"a {self.spec} split: all their ratings are in train, and none is evaluated"
         )
 
     def recut(self, seed: int) -> Split:
-        """Another cut of the same rows into train and validation parts of the same sizes.
+        """Another random cut of the same rows into train and validation parts of the same sizes.
 
-        The test part stays what it is: its rows are not here to be drawn.
+        The test part does not change, because its rows are not in this split.
 
         Raises:
-            ValueError: time cuts this split, and chance would ask another question.
+            ValueError: the split is by time.
         """
         if not self.spec.is_random:
-            raise ValueError(f"a {self.spec} split is cut by time; it has no other cut")
-        both = self.train.joined(self.validation)
-        shuffled = np.random.default_rng(seed).permutation(len(both))
+            raise ValueError(f"a {self.spec} split is cut by time, so it cannot be recut")
+        rows = self.train.union(self.validation)
+        shuffled = np.random.default_rng(seed).permutation(len(rows))
         train, validation = np.split(shuffled, [len(self.train)])
         return dataclasses.replace(
             self,
-            train=both.take(np.sort(train)),
-            validation=both.take(np.sort(validation)),
+            train=rows.take(np.sort(train)),
+            validation=rows.take(np.sort(validation)),
             fingerprint=sha256(f"{self.fingerprint} recut {seed}".encode()).hexdigest()[:16],
         )
 
@@ -66,8 +66,8 @@ def split_ratings(ratings: Ratings, spec: SplitSpec) -> Split:
     """The train and validation parts of `ratings`.
 
     Raises:
-        DataError: too few ratings for a part that should have some, or the ratings lack what the
-            method needs: timestamps, or a fold's files.
+        DataError: there are too few ratings for a non-empty part, or the ratings lack timestamps
+            or fold files that the method needs.
     """
     parts = _cut(ratings, spec)
     return Split(
@@ -80,34 +80,34 @@ def split_ratings(ratings: Ratings, spec: SplitSpec) -> Split:
 
 
 def open_test(ratings: Ratings, spec: SplitSpec) -> Ratings:
-    """The test part, which is sealed: no search, training or choice of a model may look at it.
+    """The test part, which is sealed: no search, training or model selection may use it.
 
     Only `evaluate --split test` opens it, after all choices are made, and counts each opening in
     the ledger under `split_fingerprint`.
 
     Raises:
-        DataError: the spec has no test part, or `split_ratings` would raise one.
+        DataError: the spec has no test part, or as for `split_ratings`.
     """
     if spec.test == 0:
-        raise DataError(f"the split {spec} has no test part; give it one, such as 80/10/10")
+        raise DataError(f"the split {spec} has no test part; choose one that has, such as 80/10/10")
     return ratings.take(_cut(ratings, spec).test)
 
 
 def split_fingerprint(ratings: Ratings, spec: SplitSpec) -> str:
-    """16 hex digits that differ where the ratings, the spec or a fold's files differ.
+    """16 hex digits that change with the ratings, the spec and a fold's files.
 
     Raises:
-        DataError: a fold's files are not there.
+        DataError: a fold's file does not exist.
     """
-    described = f"{ratings.fingerprint} {sorted(spec.to_mapping().items())}"
-    digest = sha256(described.encode())
+    description = f"{ratings.fingerprint} {sorted(spec.to_mapping().items())}"
+    digest = sha256(description.encode())
     for path in fold_files(ratings, METHODS[spec.method].files):
         digest.update(sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 
 def _cut(ratings: Ratings, spec: SplitSpec) -> Parts:
-    """Rows ascending, so that the parts stay sorted by user and film."""
-    parts = METHODS[spec.method].cut(ratings, spec)
+    """Rows of each part, ascending, so that parts stay sorted by user and film."""
+    parts = METHODS[spec.method].cut(ratings, **spec.values())
     train, validation, test = map(np.sort, parts[:3])
     return parts._replace(train=train, validation=validation, test=test)

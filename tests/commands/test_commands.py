@@ -48,7 +48,7 @@ def test_these_are_all_commands():
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command) or "all")
-def test_help_ends_with_a_line_to_paste(cli, command):
+def test_help_ends_with_an_example_command(cli, command):
     outcome = cli(*command, "--help")
     assert (outcome.code, outcome.err) == (0, "")
     last = outcome.out.rstrip().splitlines()[-1].strip()
@@ -181,7 +181,7 @@ def test_an_error_is_1_and_one_line_with_the_remedy(cli, args, message):
         ),
         (
             ("train", "--architecture", "hybrid", "--dataset", "demo", "--split", "80/20"),
-            "error: split must be train/validation/test such as 80/10/10, ",
+            "error: split must look like 80/10/10, temporal:80/10/10, leave-last-1, u1, ",
         ),
         (
             ("start", "--study", "small.yaml", "--timeout", "10"),
@@ -193,12 +193,12 @@ def test_an_error_is_1_and_one_line_with_the_remedy(cli, args, message):
         ),
     ],
 )
-def test_an_option_that_cannot_be_meant_is_2(cli, args, message):
+def test_an_invalid_option_value_is_2(cli, args, message):
     assert one_line(cli(*args), code=2).startswith(message)
 
 
 @pytest.mark.parametrize("command", ["status", "trials", "best", "studies", "dashboard"])
-def test_a_missing_storage_is_1_and_is_not_made(cli, folder, command):
+def test_a_missing_storage_is_1_and_is_not_created(cli, folder, command):
     assert one_line(cli(command)).startswith("error: no studies at sqlite:///studies.db; run ")
     assert not (folder / "studies.db").exists()
 
@@ -223,13 +223,13 @@ def test_a_study_is_chosen_by_its_name(done):
     assert one_line(done("status", "--study", "big")).startswith("error: no study named 'big'; ")
 
 
-def test_a_trial_that_is_not_there_is_1(done):
+def test_an_unknown_trial_is_1(done):
     assert (
         one_line(done("show", "--trial", "7")) == "error: no trial 7 in small; it has trials 0 to 2"
     )
 
 
-def test_an_existing_run_is_not_written_over(job, done):
+def test_an_existing_run_is_not_overwritten(job, done):
     before = (job[0] / "runs" / "a" / "config.yaml").read_bytes()
     assert one_line(done("train", "--config", "config.yaml", "--out", "runs/a")) == (
         "error: runs/a already exists; choose another --out, or remove it"
@@ -317,7 +317,7 @@ def test_a_damaged_study_is_1_and_leaves_nothing_behind(cli, folder, old, new, m
     assert everything_in(folder) == before
 
 
-def test_a_name_too_long_for_a_file_is_told_like_any_other(cli):
+def test_a_name_too_long_for_a_file_is_reported_like_any_other(cli):
     name = 300 * "x"
     begin = f"error: no built-in study and no file named '{76 * 'x'}...; choose from breakthrough"
     assert one_line(cli("start", "--study", name)).startswith(begin)
@@ -331,7 +331,7 @@ def everything_in(folder):
     }
 
 
-def test_an_error_of_ours_is_1_and_names_the_way_to_its_traceback(cli, monkeypatch):
+def test_an_internal_error_is_1_and_names_the_command_for_a_traceback(cli, monkeypatch):
     def broken(*args, **kwargs):
         raise ZeroDivisionError("by\nzero")
 
@@ -340,7 +340,7 @@ def test_an_error_of_ours_is_1_and_names_the_way_to_its_traceback(cli, monkeypat
     assert line.startswith("error: ZeroDivisionError: by zero (traceback: recsys-search --debug ")
 
 
-def test_a_password_is_shown_nowhere(cli, monkeypatch):
+def test_a_password_is_never_printed(cli, monkeypatch):
     def broken(*args, **kwargs):
         raise ZeroDivisionError("by zero")
 
@@ -388,7 +388,7 @@ def test_the_storage_may_be_named_in_the_environment(done, monkeypatch):
     assert "no studies at sqlite:///elsewhere.db" in one_line(done("status"))
 
 
-def test_the_lines_to_type_next_name_a_storage_of_ones_own(cli):
+def test_example_commands_name_a_storage_that_is_not_the_default(cli):
     storage = ["--storage", "sqlite:///mine.db"]
     outcome = cli("start", "--study", "small.yaml", "--trials", "1", "--device", "cpu", *storage)
     lines = outcome.out.splitlines()

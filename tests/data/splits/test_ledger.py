@@ -1,4 +1,4 @@
-"""Counting the openings of a test split."""
+"""Recording and counting the openings of a test split."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def test_openings_are_counted_per_split(ledger):
     assert [opening.number for opening in ledger.openings(SPLIT)] == [1, 2, 3]
 
 
-def test_a_split_that_nobody_opened_has_no_openings_and_asking_leaves_nothing(ledger, tmp_path):
+def test_reading_a_sealed_splits_openings_creates_no_file(ledger, tmp_path):
     assert ledger.openings(SPLIT) == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_opening_says_when_by_what_and_of_which_config(ledger):
+def test_an_opening_has_time_command_dataset_split_and_config(ledger):
     ledger.record_opening(SPLIT, **OPENING)
     (opening,) = ledger.openings(SPLIT)
     assert datetime.fromisoformat(opening.opened_at).utcoffset() == timedelta(0)
@@ -56,12 +56,12 @@ def test_an_opening_says_when_by_what_and_of_which_config(ledger):
     assert opening.config == config_hash(OPENING["config"])
 
 
-def test_a_configs_hash_differs_with_its_values_and_not_with_their_order():
+def test_a_configs_hash_depends_on_its_values_but_not_on_their_order():
     assert config_hash({"a": 1, "b": [2]}) == config_hash({"b": (2,), "a": 1})
     assert config_hash({"a": 1}) != config_hash({"a": 2})
 
 
-def test_what_was_written_stays_as_it_is(ledger, file):
+def test_earlier_lines_are_never_changed(ledger, file):
     ledger.record_opening(SPLIT, **OPENING)
     first = file.read_bytes()
     ledger.record_opening(SPLIT, **OPENING)
@@ -69,17 +69,17 @@ def test_what_was_written_stays_as_it_is(ledger, file):
     assert len([json.loads(line) for line in file.read_text().splitlines()]) == 2
 
 
-@pytest.mark.parametrize("torn", [b'{"opened_at": "2026-', b"\0\0\0", b"\xc3", b"7", b"\n"])
-def test_a_line_that_a_crash_cut_off_is_passed_over(ledger, file, torn):
+@pytest.mark.parametrize("truncated", [b'{"opened_at": "2026-', b"\0\0\0", b"\xc3", b"7", b"\n"])
+def test_a_line_truncated_by_a_crash_is_skipped(ledger, file, truncated):
     ledger.record_opening(SPLIT, **OPENING)
     with file.open("ab") as lines:
-        lines.write(torn)
+        lines.write(truncated)
     assert len(ledger.openings(SPLIT)) == 1
     assert ledger.record_opening(SPLIT, **OPENING) == 2
     assert [opening.dataset for opening in ledger.openings(SPLIT)] == ["demo", "demo"]
 
 
-def test_a_line_that_lacks_its_end_alone_counts(ledger, file):
+def test_a_complete_line_without_a_line_break_counts(ledger, file):
     ledger.record_opening(SPLIT, **OPENING)
     file.write_bytes(file.read_bytes().removesuffix(b"\n"))
     assert ledger.record_opening(SPLIT, **OPENING) == 2
@@ -103,7 +103,7 @@ for _ in range(10):
 """
 
 
-def test_processes_that_open_at_once_count_without_gaps(ledger, tmp_path):
+def test_concurrent_openings_are_numbered_without_gaps(ledger, tmp_path):
     openers = [
         subprocess.Popen(
             [sys.executable, "-c", OPENER, str(tmp_path), SPLIT],
@@ -123,34 +123,34 @@ def test_processes_that_open_at_once_count_without_gaps(ledger, tmp_path):
     assert len(ledger.openings(SPLIT)) == 40
 
 
-def test_the_folder_is_the_environments_unless_one_is_given(tmp_path, monkeypatch):
-    monkeypatch.setenv("RECSYS_SEARCH_DATA_DIR", str(tmp_path / "there"))
-    assert Ledger().folder == tmp_path / "there" / "ledger"
+def test_the_folder_is_the_given_one_or_else_that_of_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECSYS_SEARCH_DATA_DIR", str(tmp_path / "configured"))
+    assert Ledger().folder == tmp_path / "configured" / "ledger"
     assert Ledger(tmp_path).folder == tmp_path / "ledger"
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+def test_an_unwritable_folder_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError) as caught:
         Ledger(tmp_path / "file").record_opening(SPLIT, **OPENING)
     assert str(caught.value) == (
-        f"the opening of the test split cannot be counted in {tmp_path}/file/ledger: Not a "
-        "directory; make that folder writable, or name another data folder with "
+        f"cannot record the opening of the test split in {tmp_path}/file/ledger: Not a "
+        "directory; make that folder writable, or choose another data folder with "
         "RECSYS_SEARCH_DATA_DIR"
     )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write and read everything")
-def test_a_ledger_without_permission_is_told(ledger, file):
+def test_missing_permission_is_reported(ledger, file):
     ledger.record_opening(SPLIT, **OPENING)
     file.chmod(0)
-    with pytest.raises(DataError, match=r"^the opening .* cannot be counted .* denied; make"):
+    with pytest.raises(DataError, match=r"^cannot record the opening .* denied; make"):
         ledger.record_opening(SPLIT, **OPENING)
     with pytest.raises(DataError, match=r"jsonl cannot be read: Permission denied; make"):
         ledger.openings(SPLIT)
 
 
-def test_an_opening_that_the_disk_does_not_take_is_not_counted(ledger, monkeypatch):
+def test_a_full_disk_is_reported_and_no_number_is_returned(ledger, monkeypatch):
     def refuse(file):
         raise OSError(28, "No space left on device")
 

@@ -1,4 +1,4 @@
-"""Cutting ratings into train, validation and test."""
+"""Splitting ratings into train, validation and test."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
-from recsys_search.base.messages import one_line
+from recsys_search.base.messages import format_validation_error
 from recsys_search.data.demo.generator import demo_ratings
 from recsys_search.data.ratings import Films, Ratings, Scale
-from recsys_search.data.splits.methods import METHODS
+from recsys_search.data.splits.methods import METHODS, SHARES
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import Split, open_test, split_fingerprint, split_ratings
 from recsys_search.errors import ConfigError, DataError
@@ -28,7 +28,7 @@ def pairs(part):
 
 
 def rated(*rows, folder=None):
-    """Ratings of (user id, film id, timestamp), of which each gives 3 stars."""
+    """Ratings of 3 stars each, from (user id, film id, timestamp)."""
     user_id, film_id, timestamp = np.array(sorted(rows), np.int64).T
     user_ids, user = np.unique(user_id, return_inverse=True)
     film_ids, film = np.unique(film_id, return_inverse=True)
@@ -70,7 +70,7 @@ def test_every_rating_is_in_exactly_one_part(ratings):
     assert pairs(split.train) | pairs(split.validation) | pairs(test) == pairs(ratings)
 
 
-def test_the_cut_is_that_of_the_seeds_permutation(ratings):
+def test_a_random_split_follows_the_seeds_permutation(ratings):
     shuffled = np.random.default_rng(7).permutation(1_000)
     split = split_ratings(ratings, SplitSpec(seed=7))
     expected = ratings.take(np.sort(shuffled[800:900]))
@@ -84,12 +84,12 @@ def test_parts_stay_sorted_and_keep_the_whole_datasets_indices_and_scale(ratings
         assert part.scale == ratings.scale
 
 
-def test_a_split_has_no_word_of_the_test_part():
+def test_a_split_holds_nothing_of_the_test_part():
     names = {field.name for field in fields(Split)}
     assert names == {"train", "validation", "spec", "fingerprint", "n_users_kept_in_train"}
 
 
-def test_a_fingerprint_is_repeatable_and_differs_with_ratings_and_spec(ratings):
+def test_a_fingerprint_is_reproducible_and_changes_with_ratings_and_spec(ratings):
     spec = SplitSpec()
     fingerprints = {
         split_ratings(ratings, spec).fingerprint,
@@ -102,7 +102,7 @@ def test_a_fingerprint_is_repeatable_and_differs_with_ratings_and_spec(ratings):
     assert split_ratings(ratings, SplitSpec.parse("80/10/10")).fingerprint in fingerprints
 
 
-def test_fingerprints_of_random_splits_are_those_of_earlier_versions():
+def test_fingerprints_of_random_splits_match_earlier_versions():
     ratings = rated((1, 10, 0), (1, 20, 60), (2, 10, 86_400))
     assert split_fingerprint(ratings, SplitSpec()) == "e267a3ec86d21125"
     halves = SplitSpec(train=0.5, validation=0.5, test=0, seed=7)
@@ -113,16 +113,18 @@ def test_without_a_test_share_no_row_is_left_over(ratings):
     spec = SplitSpec(train=0.5, validation=0.5, test=0)
     split = split_ratings(ratings.take(np.arange(5)), spec)
     assert [len(split.train), len(split.validation)] == [2, 3]
-    with pytest.raises(DataError, match=r"^the split 50/50/0 has no test part; give it one"):
+    with pytest.raises(DataError, match=r"^the split 50/50/0 has no test part; choose one"):
         open_test(ratings, spec)
 
 
-def test_a_part_that_comes_out_empty_is_refused(ratings):
+def test_an_empty_part_is_refused(ratings):
     few = ratings.take(np.arange(3))
-    with pytest.raises(
-        DataError, match=r"^3 ratings are too few for the split: validation's 10 % comes out empty"
-    ):
+    with pytest.raises(DataError) as caught:
         split_ratings(few, SplitSpec())
+    assert str(caught.value) == (
+        "3 ratings are too few for the split: its validation part of 10 % is empty; "
+        "use more ratings or a larger share"
+    )
     with pytest.raises(DataError, match=r"^1 ratings are too few .* validation"):
         open_test(ratings.take(np.arange(1)), SplitSpec())
 
@@ -130,7 +132,7 @@ def test_a_part_that_comes_out_empty_is_refused(ratings):
 NOON = 1_000_000
 
 
-def test_a_temporal_split_holds_out_the_newest_ratings_of_all():
+def test_a_temporal_split_holds_out_the_newest_ratings():
     ratings = rated(
         (1, 10, NOON + 4), (1, 20, NOON + 1), (2, 10, NOON + 3), (2, 20, NOON), (2, 30, NOON + 2)
     )
@@ -140,7 +142,7 @@ def test_a_temporal_split_holds_out_the_newest_ratings_of_all():
     assert ids(test) == [(1, 10)]
 
 
-def test_of_the_same_second_the_last_user_and_film_count_as_the_newest():
+def test_among_ratings_of_the_same_second_the_last_user_and_film_are_the_newest():
     ratings = rated(*((user, film, NOON) for user in (1, 2) for film in (10, 20)))
     train, validation, test = parts(ratings, SplitSpec.parse("temporal:50/25/25"))
     assert [ids(train), ids(validation), ids(test)] == [[(1, 10), (1, 20)], [(2, 10)], [(2, 20)]]
@@ -156,17 +158,17 @@ def test_leave_last_k_holds_out_each_users_newest_ratings():
     train, validation, test = parts(ratings, SplitSpec.parse("leave-last-2"))
     assert ids(test) == [(1, 10), (1, 20), (2, 50), (2, 60)]
     assert ids(validation) == [(1, 30), (1, 40), (2, 30), (2, 40)]
-    whole = [(3, 10), (3, 20), (3, 30), (3, 40), (4, 10)]
-    assert ids(train) == [(1, 50), (2, 10), (2, 20), *whole]
+    too_few = [(3, 10), (3, 20), (3, 30), (3, 40), (4, 10)]
+    assert ids(train) == [(1, 50), (2, 10), (2, 20), *too_few]
 
 
-def test_leave_last_k_says_how_many_users_stay_in_train_wholly():
+def test_leave_last_k_reports_how_many_users_have_no_held_out_ratings():
     ratings = rated((1, 10, 0), (1, 20, 1), (1, 30, 2), (2, 10, 0), (2, 20, 1), (3, 10, 0))
     split = split_ratings(ratings, SplitSpec.parse("leave-last-1"))
     assert split.n_users_kept_in_train == 2
     assert split.note == (
-        f"2 of {ratings.n_users} users have too few ratings for a leave-last-1 split: all of "
-        "theirs are in train, none is evaluated"
+        f"2 of {ratings.n_users} users have too few ratings for a leave-last-1 split: all their "
+        "ratings are in train, and none is evaluated"
     )
     assert split_ratings(ratings, SplitSpec(train=0.6, validation=0.2, test=0.2)).note is None
     without_user_3 = ratings.take(np.arange(5))
@@ -174,25 +176,27 @@ def test_leave_last_k_says_how_many_users_stay_in_train_wholly():
     assert split_ratings(without_user_3, spec).n_users_kept_in_train == 1
 
 
-def test_leave_last_k_refuses_where_nobody_has_enough_ratings():
+def test_leave_last_k_is_refused_if_no_user_has_enough_ratings():
     with pytest.raises(DataError) as caught:
         split_ratings(rated((1, 10, 0), (1, 20, 1)), SplitSpec.parse("leave-last-3"))
     assert str(caught.value) == (
-        "a leave-last-3 split needs users with at least 7 ratings, and nobody in tiny has more "
+        "a leave-last-3 split needs users with at least 7 ratings, but no user in tiny has more "
         "than 2; choose a smaller k, or another split such as 80/10/10"
     )
     with pytest.raises(DataError, match=r"^a leave-last-9\S+ split needs users"):
         split_ratings(rated((1, 10, 0)), SplitSpec(method="leave-last-k", k=2**63 - 1))
 
 
-@pytest.mark.parametrize("text", ["temporal:80/10/10", "leave-last-2"])
-def test_a_split_by_time_refuses_ratings_without_timestamps(ratings, text):
+@pytest.mark.parametrize(
+    ("text", "split"), [("temporal:80/10/10", "temporal"), ("leave-last-2", "leave-last-2")]
+)
+def test_a_split_by_time_refuses_ratings_without_timestamps(ratings, text, split):
     for cut in (split_ratings, open_test):
         with pytest.raises(DataError) as caught:
             cut(replace(ratings, timestamp=None), SplitSpec.parse(text))
         assert str(caught.value) == (
-            f"demo has no timestamps, which a {text} split needs; bring them in a column "
-            "timestamp, or choose a split without time such as 80/10/10"
+            f"demo has no timestamps, which a {split} split needs; add a timestamp column, or "
+            "choose a split that does not use time, such as 80/10/10"
         )
 
 
@@ -201,7 +205,7 @@ MANY = [(user, film, NOON + film) for user in range(1, 5) for film in range(10, 
 
 @pytest.fixture
 def folds(tmp_path):
-    """A folder whose u1 has user 4's ratings in its test part."""
+    """A folder with the files of fold u1, whose test part is user 4's ratings."""
     lines = [f"{user}\t{film}\t3\t{timestamp}\n" for user, film, timestamp in MANY]
     (tmp_path / "u1.base").write_text("".join(reversed(lines[:15])))
     (tmp_path / "u1.test").write_text("".join(lines[15:]))
@@ -217,7 +221,7 @@ def test_an_official_fold_is_read_from_its_files(folds):
     assert sorted(ids(train) + ids(validation)) == [row[:2] for row in MANY[:15]]
 
 
-def test_a_folds_validation_part_depends_on_the_seed_and_on_no_order_of_lines(folds):
+def test_a_folds_validation_part_depends_on_the_seed_but_not_on_the_order_of_lines(folds):
     ratings = rated(*MANY, folder=folds)
     cuts = [ids(parts(ratings, SplitSpec.parse("u1", seed=seed))[1]) for seed in (1, 2, 3, 1)]
     assert cuts[0] == cuts[3]
@@ -227,7 +231,7 @@ def test_a_folds_validation_part_depends_on_the_seed_and_on_no_order_of_lines(fo
     assert ids(parts(ratings, SplitSpec.parse("u1", seed=1))[1]) == cuts[0]
 
 
-def test_a_folds_fingerprint_differs_where_its_files_do(folds):
+def test_a_folds_fingerprint_changes_with_its_files(folds):
     ratings = rated(*MANY, folder=folds)
     before = split_fingerprint(ratings, SplitSpec.parse("u1"))
     assert split_fingerprint(ratings, SplitSpec.parse("u1")) == before
@@ -241,36 +245,38 @@ def test_a_folds_fingerprint_differs_where_its_files_do(folds):
 FOLD_REMEDY = "take the official folds from the folder of MovieLens 100K (ml-100k)"
 
 
-def test_a_dataset_without_the_folds_files_is_told(tmp_path):
-    nothing = f"no ua.base and ua.test; {FOLD_REMEDY}, or choose another split such as 80/10/10"
-    for ratings, who in (
-        (rated(*MANY), "tiny has"),
-        (rated(*MANY, folder=tmp_path), f"{tmp_path} holds"),
+def test_a_dataset_without_the_folds_files_is_refused(tmp_path):
+    for ratings, place in (
+        (rated(*MANY), "tiny"),
+        (rated(*MANY, folder=tmp_path), f"{tmp_path}"),
     ):
-        for ask in (split_ratings, open_test, split_fingerprint):
+        for function in (split_ratings, open_test, split_fingerprint):
             with pytest.raises(DataError) as caught:
-                ask(ratings, SplitSpec.parse("ua"))
-            assert str(caught.value) == f"{who} {nothing}"
+                function(ratings, SplitSpec.parse("ua"))
+            assert str(caught.value) == (
+                f"{place} has no ua.base and ua.test; {FOLD_REMEDY}, or choose another split such "
+                "as 80/10/10"
+            )
 
 
 FOLD_COMPLAINTS = {
-    "1\t10\t3\t0\n": f"{{base}} and u1.test do not hold each of the 20 ratings of tiny once; "
-    f"{FOLD_REMEDY}",  # in both files
-    "4\t10\t3\t0\n": f"{{base}} and u1.test do not hold each of the 20 ratings of tiny once; "
-    f"{FOLD_REMEDY}",  # some in neither
-    "4\t10\t3\t0\n4\t99\t3\t0\n": f"{{test}} line 2: user 4 rates film 99, which tiny does not "
-    f"hold; {FOLD_REMEDY}",
+    "1\t10\t3\t0\n": f"{{base}} and u1.test do not contain each of the 20 ratings of tiny exactly "
+    f"once; {FOLD_REMEDY}",  # a rating in both files
+    "4\t10\t3\t0\n": f"{{base}} and u1.test do not contain each of the 20 ratings of tiny exactly "
+    f"once; {FOLD_REMEDY}",  # ratings in neither file
+    "4\t10\t3\t0\n4\t99\t3\t0\n": f"{{test}} line 2: tiny has no rating of film 99 by user 4; "
+    f"{FOLD_REMEDY}",
     "4\tten\t3\t0\n": "{test} line 1: movieId 'ten' is not a whole number; write an id such as 17",
     "": f"{{test}} is empty; {FOLD_REMEDY}",
 }
 
 
-@pytest.mark.parametrize(("text", "told"), FOLD_COMPLAINTS.items())
-def test_a_fold_that_does_not_fit_the_ratings_is_told(folds, text, told):
+@pytest.mark.parametrize(("text", "message"), FOLD_COMPLAINTS.items())
+def test_a_fold_that_does_not_match_the_ratings_is_refused(folds, text, message):
     (folds / "u1.test").write_text(text)
     with pytest.raises(DataError) as caught:
         split_ratings(rated(*MANY, folder=folds), SplitSpec.parse("u1"))
-    assert str(caught.value) == told.format(base=folds / "u1.base", test=folds / "u1.test")
+    assert str(caught.value) == message.format(base=folds / "u1.base", test=folds / "u1.test")
 
 
 rows = st.lists(
@@ -287,12 +293,12 @@ specs = st.one_of(
 
 
 @given(rows, specs)
-def test_whatever_the_method_every_rating_is_in_exactly_one_part(rows, spec):
+def test_every_method_puts_every_rating_in_exactly_one_part(rows, spec):
     ratings = rated(*rows)
     try:
         cut = parts(ratings, spec)
     except DataError as error:
-        assert "nobody in tiny has more than" in str(error)
+        assert "no user in tiny has more than" in str(error)
         return
     assert sorted(row for part in cut for row in ids(part)) == ids(ratings)
     assert all(len(part) and ids(part) == sorted(ids(part)) for part in cut)
@@ -301,7 +307,7 @@ def test_whatever_the_method_every_rating_is_in_exactly_one_part(rows, spec):
 
 
 @given(rows)
-def test_no_rating_in_train_is_newer_than_one_held_out_from_it(rows):
+def test_a_temporal_split_trains_on_no_rating_newer_than_a_held_out_one(rows):
     train, validation, test = parts(rated(*rows), SplitSpec.parse("temporal:60/20/20"))
     assert train.timestamp.max() <= validation.timestamp.min()
     assert validation.timestamp.max() <= test.timestamp.min()
@@ -328,19 +334,19 @@ PARSED = {
 
 
 @pytest.mark.parametrize(("text", "spec"), PARSED.items())
-def test_each_method_is_parsed_and_shown_as_it_is_parsed(text, spec):
+def test_each_method_is_parsed_and_printed(text, spec):
     assert SplitSpec.parse(text) == spec
     assert str(spec) == text.removeprefix("random:")
 
 
-def test_only_a_method_that_shuffles_takes_parses_seed():
+def test_parse_passes_the_seed_only_to_methods_that_shuffle():
     assert SplitSpec.parse("u5", seed=3).seed == 3
     assert SplitSpec.parse("temporal:80/10/10", seed=3).seed is None
     assert SplitSpec.parse("leave-last-1", seed=3).seed is None
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_spec_is_read_back_from_what_is_written_of_it(method):
+def test_a_spec_survives_a_round_trip(method):
     spec = SplitSpec(method=method)
     assert SplitSpec(**asdict(spec)) == spec
     assert SplitSpec(**spec.to_mapping()) == spec
@@ -348,9 +354,17 @@ def test_a_spec_is_read_back_from_what_is_written_of_it(method):
     assert adapter.validate_json(adapter.dump_json(spec)) == spec
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_every_form_of_a_method_is_parsed(method):
+    spec = SplitSpec(method=method)
+    percent = {name: 100 * (getattr(spec, name) or 0) for name in SHARES}
+    for form in METHODS[method].forms:
+        assert SplitSpec.parse(form.format(k=spec.k, **percent)) == spec
+
+
 SHAPE = (
-    "split must be train/validation/test such as 80/10/10, temporal:80/10/10, leave-last-2, "
-    "or an official fold such as u1, got "
+    "split must look like 80/10/10, temporal:80/10/10, leave-last-1, u1, u2, u3, u4, u5, ua or "
+    "ub, got "
 )
 PARSE_COMPLAINTS = {
     "80/20": SHAPE + "'80/20'",
@@ -367,11 +381,11 @@ PARSE_COMPLAINTS = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), PARSE_COMPLAINTS.items())
-def test_a_split_that_does_not_hold_together_is_told(text, told):
+@pytest.mark.parametrize(("text", "message"), PARSE_COMPLAINTS.items())
+def test_an_invalid_split_text_is_refused(text, message):
     with pytest.raises(ConfigError) as caught:
         SplitSpec.parse(text)
-    assert str(caught.value) == told
+    assert str(caught.value) == message
 
 
 SPEC_COMPLAINTS = [
@@ -404,11 +418,11 @@ SPEC_COMPLAINTS = [
 ]
 
 
-@pytest.mark.parametrize(("values", "told"), SPEC_COMPLAINTS)
-def test_a_bad_spec_is_told_when_it_is_built(values, told):
+@pytest.mark.parametrize(("values", "message"), SPEC_COMPLAINTS)
+def test_an_invalid_spec_is_refused_on_construction(values, message):
     with pytest.raises(ValidationError) as caught:
         SplitSpec(**values)
-    assert one_line(caught.value) == told
+    assert format_validation_error(caught.value) == message
 
 
 def test_a_spec_is_frozen():
@@ -416,7 +430,7 @@ def test_a_spec_is_frozen():
         SplitSpec().train = 0.5
 
 
-# Another cut of train and validation.
+# Recuts.
 
 
 @given(
@@ -425,7 +439,7 @@ def test_a_spec_is_frozen():
     test=st.sampled_from([0, 0.1, 0.3]),
     timed=st.booleans(),
 )
-def test_a_recut_shuffles_the_rows_of_train_and_validation_and_no_test_row(seed, n, test, timed):
+def test_a_recut_shuffles_train_and_validation_without_test_rows(seed, n, test, timed):
     ratings = demo_ratings(1_000).take(np.arange(0, 1_000, 1_000 // n)[:n])
     ratings = ratings if timed else replace(ratings, timestamp=None)
     spec = SplitSpec(train=0.9 - test, validation=0.1, test=test)
@@ -433,20 +447,20 @@ def test_a_recut_shuffles_the_rows_of_train_and_validation_and_no_test_row(seed,
     recut = split.recut(seed)
     assert [len(recut.train), len(recut.validation)] == [len(split.train), len(split.validation)]
     assert pairs(recut.train).isdisjoint(pairs(recut.validation))
-    kept = split.train.joined(split.validation)
-    assert recut.train.joined(recut.validation).fingerprint == kept.fingerprint
+    kept = split.train.union(split.validation)
+    assert recut.train.union(recut.validation).fingerprint == kept.fingerprint
     if test:
         assert pairs(open_test(ratings, spec)).isdisjoint(pairs(recut.train) | pairs(kept))
 
 
-def test_parts_joined_are_the_whole_again(ratings):
+def test_the_union_of_two_parts_is_the_whole_dataset(ratings):
     even, odd = ratings.take(np.arange(0, 1_000, 2)), ratings.take(np.arange(1, 1_000, 2))
-    whole = odd.joined(even)
+    whole = odd.union(even)
     assert whole.fingerprint == ratings.fingerprint
     assert (whole.expected == ratings.expected).all()
 
 
-def test_a_recut_stays_sorted_and_its_seed_decides(ratings):
+def test_a_recut_stays_sorted_and_depends_on_its_seed(ratings):
     split = split_ratings(ratings, SplitSpec())
     cuts = [split, split.recut(42), split.recut(1000), split.recut(1001)]
     for part in (part for cut in cuts for part in (cut.train, cut.validation)):
@@ -458,7 +472,7 @@ def test_a_recut_stays_sorted_and_its_seed_decides(ratings):
     assert again.validation.fingerprint == cuts[2].validation.fingerprint
 
 
-def test_a_recut_of_an_official_fold_leaves_its_test_file_alone(folds):
+def test_a_recut_of_an_official_fold_excludes_its_test_file(folds):
     ratings = rated(*MANY, folder=folds)
     split = split_ratings(ratings, SplitSpec(method="u1", validation=0.4))
     recut, test = split.recut(1000), open_test(ratings, split.spec)
@@ -470,8 +484,8 @@ def test_a_recut_of_an_official_fold_leaves_its_test_file_alone(folds):
 
 
 @pytest.mark.parametrize("text", ["temporal:80/10/10", "leave-last-1"])
-def test_a_split_by_time_has_no_other_cut(ratings, text):
+def test_a_split_by_time_cannot_be_recut(ratings, text):
     split = split_ratings(ratings, SplitSpec.parse(text))
     assert not split.spec.is_random
-    with pytest.raises(ValueError, match="is cut by time; it has no other cut"):
+    with pytest.raises(ValueError, match="is cut by time, so it cannot be recut"):
         split.recut(1000)

@@ -1,4 +1,4 @@
-"""From what is asked of `train` to the experiment it runs."""
+"""From the options of `train` to the experiment that it runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recsys_search.model.runs.plan import new_run_folder, plan_experiment
 
 @pytest.fixture
 def found():
-    """What a study exported."""
+    """An experiment as a study exports it."""
     return Experiment(
         config=build_config("hybrid", learning_rate=1e-4, seed=7, max_epochs=9),
         dataset="demo",
@@ -28,7 +28,7 @@ def path(tmp_path, found):
     return tmp_path / "config.yaml"
 
 
-def test_a_config_file_is_taken_as_it_is(path, found):
+def test_a_config_file_alone_is_used_unchanged(path, found):
     assert plan_experiment(path, None) == found
 
 
@@ -39,7 +39,7 @@ def test_an_architecture_is_trained_with_its_defaults():
     )
 
 
-def test_what_is_said_besides_goes_before_the_file(path, found):
+def test_options_take_precedence_over_the_file(path, found):
     planned = plan_experiment(path, None, seed=1, epochs=2, split="80/10/10", split_seed=5)
     assert (planned.config.seed, planned.config.max_epochs) == (1, 2)
     assert planned.config.learning_rate == found.config.learning_rate
@@ -55,13 +55,13 @@ def test_another_split_keeps_the_seed_of_the_shuffle(path):
     assert plan_experiment(path, None, split="90/5/5").split.seed == 3
 
 
-def test_on_another_dataset_the_fingerprint_is_open(path, tmp_path):
+def test_another_dataset_clears_the_fingerprint(path, tmp_path):
     (tmp_path / "ratings.csv").write_text("userId,movieId,rating\n1,1,4\n")
     planned = plan_experiment(path, None, dataset=str(tmp_path))
     assert (planned.dataset, planned.fingerprint) == (str(tmp_path), None)
 
 
-def test_a_folder_is_kept_with_its_whole_path(tmp_path, monkeypatch):
+def test_a_folder_is_saved_with_its_absolute_path(tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "ratings.csv").write_text("userId,movieId,rating\n1,1,4\n")
     monkeypatch.chdir(tmp_path)
@@ -69,7 +69,7 @@ def test_a_folder_is_kept_with_its_whole_path(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("architecture", [None, "hybrid"])
-def test_a_config_or_an_architecture_is_named_and_not_both(path, architecture):
+def test_exactly_one_of_config_and_architecture_is_required(path, architecture):
     with pytest.raises(ConfigError, match="name one of --config FILE and --architecture NAME"):
         plan_experiment(path if architecture else None, architecture)
 
@@ -79,10 +79,10 @@ def test_a_config_or_an_architecture_is_named_and_not_both(path, architecture):
     [
         ({"dataset": None}, ConfigError, "--architecture hybrid needs --dataset, such as demo"),
         ({"dataset": "ml-2m"}, DataError, "no dataset named 'ml-2m'; choose from ml-"),
-        ({"split": "80/20"}, ConfigError, "split must be train/validation/test such as 80/10/10"),
+        ({"split": "80/20"}, ConfigError, "split must look like 80/10/10, temporal:80/10/10, leave-"),
     ],
 )
-def test_what_does_not_hold_is_refused(changes, error, message):
+def test_invalid_options_are_refused(changes, error, message):
     with pytest.raises(error, match=message):
         plan_experiment(None, "hybrid", **{"dataset": "demo", **changes})
 
@@ -101,10 +101,10 @@ def test_a_value_out_of_its_range_is_refused(changes, message):
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize(("asked", "field"), [("seed", "seed"), ("epochs", "max_epochs")])
-def test_what_an_architecture_has_no_field_for_is_refused(asked, field):
+@pytest.mark.parametrize(("option", "field"), [("seed", "seed"), ("epochs", "max_epochs")])
+def test_an_option_that_the_architecture_has_no_field_for_is_refused(option, field):
     with pytest.raises(OptionError, match=f"^biases has no field named '{field}'; choose from"):
-        plan_experiment(None, "biases", dataset="demo", **{asked: 3})
+        plan_experiment(None, "biases", dataset="demo", **{option: 3})
 
 
 def test_a_new_run_has_the_first_free_number(tmp_path, monkeypatch, found):
@@ -115,8 +115,8 @@ def test_a_new_run_has_the_first_free_number(tmp_path, monkeypatch, found):
     assert str(new_run_folder(found)) == "runs/hybrid-2"
 
 
-def split_of(text, **asked):
-    return plan_experiment(None, "two_tower", dataset="demo", split=text, **asked).split
+def split_of(text, **option):
+    return plan_experiment(None, "two_tower", dataset="demo", split=text, **option).split
 
 
 SPLITS = {
@@ -129,22 +129,22 @@ SPLITS = {
 
 
 @pytest.mark.parametrize(("text", "spec"), SPLITS.items())
-def test_each_split_can_be_asked_for(text, spec):
+def test_every_split_method_can_be_chosen(text, spec):
     assert split_of(text) == spec
 
 
-def test_a_split_seed_goes_to_a_split_by_chance():
+def test_a_split_seed_applies_to_a_random_split():
     assert split_of("90/5/5", split_seed=7).seed == 7
     assert split_of("u1", split_seed=7).seed == 7
 
 
-def test_a_split_seed_that_would_do_nothing_is_refused():
+def test_a_split_seed_without_effect_is_refused():
     with pytest.raises(ConfigError, match=r"^a leave-last-k split takes no seed, got 7; leave it"):
         split_of("leave-last-2", split_seed=7)
 
 
 @pytest.mark.parametrize("text", SPLITS)
-def test_a_config_files_split_stays_or_gives_way_to_the_one_asked_for(tmp_path, text):
+def test_the_split_option_replaces_the_split_of_the_config_file(tmp_path, text):
     for before in ("temporal:70/20/10", "ua", "80/10/10"):
         path = tmp_path / "config.yaml"
         first = plan_experiment(None, "two_tower", dataset="demo", split=before, seed=3)
@@ -153,7 +153,7 @@ def test_a_config_files_split_stays_or_gives_way_to_the_one_asked_for(tmp_path, 
         assert planned.split == (first.split if text is None else SPLITS[text])
 
 
-def test_a_config_files_split_seed_stays_where_shares_alone_are_asked_for(tmp_path):
+def test_new_shares_keep_the_split_seed_of_the_config_file(tmp_path):
     path = tmp_path / "config.yaml"
     first = plan_experiment(None, "two_tower", dataset="demo", split_seed=7)
     write_experiment(path, first)
