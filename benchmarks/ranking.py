@@ -1,8 +1,8 @@
-"""How long both ranking protocols take, by the number of ratings.
+"""Run time of both ranking protocols, by the number of ratings.
 
     python benchmarks/ranking.py 1000000 20000000 --out benchmarks/results
 
-The model is an untrained `two_tower`: what it scores costs the same.
+The model is an untrained `two_tower`: scoring costs the same as after training.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What a training step of `two_tower` costs in time and memory, by the number of ratings.
+"""Time and memory of a training step of `two_tower`, by the number of ratings.
 
     python benchmarks/scale.py 1000000 32000000 --batch-size 65536 --out benchmarks/results
 
-Needs no Optuna. Memory is the peak of the steps over what stood before them: on a CPU that of the
-process, on a GPU that of torch's allocator. An epoch is worked out from its steps.
+Needs no Optuna. Memory is the peak during the steps minus the memory before them: of the process
+on a CPU, of torch's allocator on a GPU. The time of an epoch is extrapolated from its steps.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from recsys_search.model.training.training import Training
 
 
 def measure(split: Split, *, batch_size: int, latent_dim: int, steps: int, device: str) -> dict:
-    """Figures of the first steps of an epoch, the very first one apart: it warms up."""
+    """Figures of the first steps of an epoch; the very first is a warm-up."""
     config = build_config("two_tower", batch_size=batch_size, latent_dim=latent_dim)
     started_at = perf_counter()
     with Training(config, split, device) as run:
@@ -38,7 +38,7 @@ def measure(split: Split, *, batch_size: int, latent_dim: int, steps: int, devic
         descent = run._fit
         assert isinstance(descent, Descent)
         before_mb = now_mb(run.device)
-        # Inside of an epoch, for a whole one at this size takes an hour on a CPU.
+        # Only a few steps: a whole epoch of this size takes an hour on a CPU.
         run._model.train()
         started_at = perf_counter()
         run._model.refresh()
@@ -74,11 +74,11 @@ def wait(device: torch.device) -> None:
 
 
 def now_mb(device: torch.device) -> float:
-    """Memory in use, from which on peaks are counted."""
+    """Memory in use; resets the peak."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device) / 1e6
-    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     return process_mb("VmRSS")
 
 
@@ -104,7 +104,7 @@ def main() -> None:
     add_out(parser)
     args = parser.parse_args()
     if platform.system() != "Linux":
-        sys.exit("reads memory from /proc, which Linux alone has")
+        sys.exit("memory is read from /proc, which only Linux has; run this benchmark on Linux")
     sizes: dict[str, Any] = {"batch_size": args.batch_size, "latent_dim": args.latent_dim}
     rows = []
     for n in args.ratings:

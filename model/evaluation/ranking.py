@@ -21,7 +21,7 @@ from torch import Tensor
 from ...data.ratings import Ratings, Scale
 from ..components.rating_model import RatingModel
 from ..store.train_store import TrainStore
-from .top_k import at_k, neutral_order, places, random_hits, top
+from .top_k import metrics_at_k, neutral_order, places, random_hits, top_films
 
 K = 10
 RELEVANT_SHARE = 0.8  # of the scale's maximum: minimum rating of a relevant film
@@ -76,10 +76,11 @@ def full_catalogue(model: RatingModel, part: Ratings, k: int = K) -> dict[str, A
     store = model.store
     in_train = store.by_film.counts > 0
     user, film, relevant = _columns(store, part)
-    found = relevant & in_train[film]
-    user, film, rated = user[found], film[found], user
-    everyone = user.unique()
-    users = _sample(model, everyone)
+    n_part_users = len(user.unique())
+    findable = relevant & in_train[film]
+    user, film = user[findable], film[findable]
+    all_users = user.unique()
+    users = _sample(model, all_users)
     member = torch.isin(user, users)
     position, film = torch.searchsorted(users, user[member]), film[member]
 
@@ -90,23 +91,23 @@ def full_catalogue(model: RatingModel, part: Ratings, k: int = K) -> dict[str, A
     start = 0
     for scores in model.score_catalogue(users):
         end = start + len(scores)
-        seen = _train_films(store, users[start:end])
-        mine = (position >= start) & (position < end)
-        wanted = torch.zeros_like(scores, dtype=torch.bool)
-        wanted[position[mine] - start, film[mine]] = True
+        masked = _train_films(store, users[start:end])
+        in_batch = (position >= start) & (position < end)
+        is_relevant = torch.zeros_like(scores, dtype=torch.bool)
+        is_relevant[position[in_batch] - start, film[in_batch]] = True
         for name, values in (("model", scores), ("popularity", popularity.expand_as(scores))):
-            at, best, place = top(values, k, tie, masked=seen, films=in_train)
-            hit = wanted[at, best]
-            hits[name][start + at[hit], place[hit]] = 1.0
+            row, best, place = top_films(values, k, tie, masked=masked, films=in_train)
+            hit = is_relevant[row, best]
+            hits[name][start + row[hit], place[hit]] = 1.0
         start = end
     n_candidates = int(in_train.sum()) - store.by_user.counts[users]
     n_relevant = position.bincount(minlength=len(users))
     stars = f"{min_relevant_rating(store.scale):g} stars"
     return {
         **_figures(hits, n_relevant, n_candidates),
-        "users_left_out": len(rated.unique()) - len(everyone),
-        "users_sampled": len(users) if len(users) < len(everyone) else None,
-        "relevant_without_train_ratings": int((relevant & ~found).sum()),
+        "users_left_out": n_part_users - len(all_users),
+        "users_sampled": len(users) if len(users) < len(all_users) else None,
+        "relevant_without_train_ratings": int((relevant & ~findable).sum()),
         "protocol": "ranks all films that have train ratings, except those the user has in train; "
         f"relevant: rated in this split with {stars} and more",
     }
@@ -116,9 +117,9 @@ def _figures(hits: dict[str, Tensor], n_relevant: Tensor, n_candidates: Tensor) 
     k = hits["model"].shape[1]
     return {
         "k": k,
-        **at_k(hits["model"], n_relevant, n_candidates),
-        "random": at_k(random_hits(n_relevant, n_candidates, k), n_relevant, n_candidates),
-        "popularity": at_k(hits["popularity"], n_relevant, n_candidates),
+        **metrics_at_k(hits["model"], n_relevant, n_candidates),
+        "random": metrics_at_k(random_hits(n_relevant, n_candidates, k), n_relevant, n_candidates),
+        "popularity": metrics_at_k(hits["popularity"], n_relevant, n_candidates),
         "users": len(n_relevant),
         "users_with_fewer_than_k": int((n_candidates < k).sum()),
     }
@@ -133,12 +134,12 @@ def _columns(store: TrainStore, part: Ratings) -> tuple[Tensor, Tensor, Tensor]:
 
 def _sample(model: RatingModel, users: Tensor) -> Tensor:
     """The users, ascending; a sample of them if scoring all would take more than minutes."""
-    most = MAX_USERS
+    max_users = MAX_USERS
     if users.device.type == "cpu":
-        most = min(most, max(1, MAX_PAIRS_ON_CPU // model.store.n_films))
-    if model.scores_by_product or len(users) <= most:
+        max_users = min(max_users, max(1, MAX_PAIRS_ON_CPU // model.store.n_films))
+    if model.scores_by_product or len(users) <= max_users:
         return users
-    drawn = np.random.default_rng(0).choice(len(users), most, replace=False)
+    drawn = np.random.default_rng(0).choice(len(users), max_users, replace=False)
     return users[torch.from_numpy(np.sort(drawn)).to(users.device)]
 
 

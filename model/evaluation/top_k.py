@@ -12,7 +12,7 @@ from torch import Tensor
 from ..store.train_store import TrainStore
 
 
-def top(
+def top_films(
     scores: Tensor, k: int, tie: Tensor, *, masked: tuple[Tensor, Tensor], films: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The best k films of each user, or fewer: (user's row, film, place from 0), (n,) each.
@@ -54,7 +54,7 @@ def neutral_order(store: TrainStore) -> Tensor:
     return torch.from_numpy(shuffled).to(store.device)
 
 
-def at_k(hits: Tensor, n_relevant: Tensor, n_candidates: Tensor) -> dict[str, float | None]:
+def metrics_at_k(hits: Tensor, n_relevant: Tensor, n_candidates: Tensor) -> dict[str, float | None]:
     """Precision, recall and NDCG at k, averaged over users; None without users.
 
     With fewer than k candidates, precision divides by their number. NDCG has binary relevance and
@@ -79,5 +79,5 @@ def at_k(hits: Tensor, n_relevant: Tensor, n_candidates: Tensor) -> dict[str, fl
 
 def random_hits(n_relevant: Tensor, n_candidates: Tensor, k: int) -> Tensor:
     """(U, k) probability that a random order of the candidates has a relevant one there."""
-    there = torch.arange(k, device=n_candidates.device) < n_candidates.unsqueeze(1)
-    return there * (n_relevant.double() / n_candidates).unsqueeze(1)
+    occupied = torch.arange(k, device=n_candidates.device) < n_candidates.unsqueeze(1)
+    return occupied * (n_relevant.double() / n_candidates).unsqueeze(1)

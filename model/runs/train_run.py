@@ -45,7 +45,7 @@ def train_run(
         The figures that `train --json` prints.
 
     Raises:
-        RunError: `out` exists, or no epoch had a finite validation RMSE.
+        RunError: `out` exists, or no epoch had a finite value of the metric.
         KeyboardInterrupt: on Ctrl-C, once the run is saved.
         SystemExit: 143 on SIGTERM, likewise.
     """
@@ -65,7 +65,7 @@ def train_run(
     if training.best is None:
         interrupts.leave()
         raise RunError(
-            "training diverged: no epoch had a finite validation RMSE; "
+            f"training diverged: no epoch had a finite {METRICS[experiment.metric].label}; "
             f"lower learning_rate ({experiment.config.learning_rate:g})"
         )
     best = training.best.report

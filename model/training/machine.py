@@ -30,7 +30,7 @@ class Gpu:
     free_bytes: int
 
 
-def look_at_cuda() -> Cuda:
+def inspect_cuda() -> Cuda:
     # torch warns here if the driver does not fit.
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -39,7 +39,7 @@ def look_at_cuda() -> Cuda:
     return Cuda(build=torch.version.cuda, n_gpus=n_gpus, warning=warning)
 
 
-def look_at_gpu(device: torch.device) -> Gpu:
+def inspect_gpu(device: torch.device) -> Gpu:
     free_bytes, total_bytes = torch.cuda.mem_get_info(device)
     return Gpu(
         name=torch.cuda.get_device_name(device),

@@ -37,8 +37,8 @@ class SelfTest:
     @property
     def passed(self) -> bool:
         """Whether everything is finite and the precision hardly changes the loss."""
-        apart = abs(self.loss - self.float32_loss) / self.float32_loss
-        return math.isfinite(self.grad_norm) and apart <= TOLERANCE  # False for NaN
+        difference = abs(self.loss - self.float32_loss) / self.float32_loss
+        return math.isfinite(self.grad_norm) and difference <= TOLERANCE  # False for NaN
 
 
 def self_test(device: str) -> SelfTest:

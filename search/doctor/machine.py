@@ -12,7 +12,7 @@ import psutil
 
 from ...errors import RecsysSearchError
 from ...model.training.device import resolve_device
-from ...model.training.machine import Cuda, look_at_cuda, look_at_gpu, n_threads, torch_version
+from ...model.training.machine import Cuda, inspect_cuda, inspect_gpu, n_threads, torch_version
 from ...model.training.self_test import TOLERANCE, self_test
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _WHY_AMP = {
 
 def check_cuda(plan: Plan) -> str:
     """The GPUs that torch sees; having none is fine unless the machine has one."""
-    cuda = look_at_cuda()
+    cuda = inspect_cuda()
     if cuda.n_gpus:
         return f"{_count(cuda.n_gpus, 'GPU')}, torch for CUDA {cuda.build}"
     if not NVIDIA_DRIVER.exists() and not shutil.which("nvidia-smi"):
@@ -60,7 +60,7 @@ def check_device(plan: Plan) -> str:
     device = resolve_device(plan.device)
     if device.type == "cpu":
         return f"cpu, {_count(n_threads(), 'thread')}"
-    gpu = look_at_gpu(device)
+    gpu = inspect_gpu(device)
     return f"{device}, {gpu.name}, compute capability {'.'.join(map(str, gpu.capability))}"
 
 
@@ -68,7 +68,7 @@ def check_gpu_memory(plan: Plan) -> str:
     device = resolve_device(plan.device)
     if device.type == "cpu":
         return "not needed: trains on the CPU"
-    gpu = look_at_gpu(device)
+    gpu = inspect_gpu(device)
     detail = f"{gpu.free_bytes / 2**30:.1f} of {gpu.total_bytes / 2**30:.1f} GiB are free"
     if gpu.free_bytes < MIN_GPU_BYTES:
         raise RecsysSearchError(
