@@ -9,8 +9,8 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from ...errors import DataError
 
-MOST_BYTES = 20 * 10**9  # unpacked; ML-32M has about 1
-MOST_GROWTH = 100  # unpacked bytes per byte of the zip; MovieLens has about 5
+MAX_UNPACKED_BYTES = 20 * 10**9  # unpacked; ML-32M has about 1
+MAX_EXPANSION = 100  # unpacked bytes per byte of the zip; MovieLens has about 5
 
 
 def unpack(archive: Path, into: Path) -> None:
@@ -27,10 +27,10 @@ def unpack(archive: Path, into: Path) -> None:
                 if fault := _fault(entry):
                     raise DataError(f"{archive.name} is refused: its entry {_shown(entry)} {fault}")
             size, most = sum(entry.file_size for entry in entries), archive.stat().st_size
-            if size > min(MOST_BYTES, MOST_GROWTH * most):
+            if size > min(MAX_UNPACKED_BYTES, MAX_EXPANSION * most):
                 raise DataError(
                     f"{archive.name} is refused: {most} bytes would unpack to {size}, over "
-                    f"{MOST_GROWTH} times as many or over {MOST_BYTES}"
+                    f"{MAX_EXPANSION} times as many or over {MAX_UNPACKED_BYTES}"
                 )
             packed.extractall(into)
     # RuntimeError: an entry is encrypted, or (NotImplementedError) packed in an unknown way.

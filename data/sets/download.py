@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Protocol
 
 from ...errors import DataError
-from ..folder import DATA_DIR_VARIABLE
+from ..data_folder import DATA_DIR_VARIABLE
 from .archive import unpack
-from .folders import rename_complete, work_folder
+from .atomic_folders import move_into_place, work_folder
 from .registry import DATASETS, Source, find_dataset
 
 TIMEOUT_S = 30  # without a byte from the server
@@ -32,12 +32,12 @@ def find_downloaded(name: str, data_dir: Path) -> Path | None:
     """The folder of a named dataset, None while it is not there."""
     folder = data_dir / name
     try:
-        return folder if (folder / published(name).file).is_file() else None
+        return folder if (folder / published_source(name).file).is_file() else None
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror}") from None
 
 
-def published(name: str) -> Source:
+def published_source(name: str) -> Source:
     """The source of a named dataset.
 
     Raises:
@@ -61,7 +61,7 @@ def download(name: str, data_dir: Path, *, progress: Progress | None = None) -> 
     Raises:
         DataError: no such dataset, no network, another file than expected, or no room.
     """
-    source = published(name)
+    source = published_source(name)
     if folder := find_downloaded(name, data_dir):
         return folder
     target = data_dir / name
@@ -74,7 +74,7 @@ def download(name: str, data_dir: Path, *, progress: Progress | None = None) -> 
             except DataError as error:
                 reason = f"cannot download {name}: {error}"
                 raise DataError(f"{reason}; {_ways_out(name, data_dir)}") from None
-            rename_complete(unpacked, target, whole=lambda: (target / source.file).is_file())
+            move_into_place(unpacked, target, whole=lambda: (target / source.file).is_file())
     except OSError as error:
         raise DataError(
             f"cannot download {name}: {error.filename or data_dir}: {error.strerror or error}; "
@@ -83,9 +83,9 @@ def download(name: str, data_dir: Path, *, progress: Progress | None = None) -> 
     return target
 
 
-def download_bytes(name: str) -> int:
+def required_disk_bytes(name: str) -> int:
     """About how much room a named dataset takes, from its download to its kept columns."""
-    return _BYTES_PER_DATASET + _BYTES_PER_RATING * published(name).ratings
+    return _BYTES_PER_DATASET + _BYTES_PER_RATING * published_source(name).ratings
 
 
 def check_server(name: str, data_dir: Path) -> None:
@@ -96,7 +96,7 @@ def check_server(name: str, data_dir: Path) -> None:
     """
     import requests
 
-    url = published(name).url
+    url = published_source(name).url
     try:
         requests.head(url, timeout=TIMEOUT_S, allow_redirects=True).raise_for_status()
     except requests.RequestException as error:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from ..demo.generator import SIZED, demo_ratings, sized_demo, sized_name
+from ..demo.generator import demo_ratings
+from ..demo.sizes import SIZE_PREFIX, canonical_demo_name, demo_of_size
 from ..ratings import Ratings
 
 LICENCE = "for research, with credit; no commercial use without GroupLens' permission"
@@ -117,15 +118,15 @@ DATASETS: dict[str, Source | Callable[[], Ratings]] = {
 
 def find_dataset(name: str) -> Source | Callable[[], Ratings] | None:
     """Where the ratings of a name come from, `demo:1M` and its like included; None for no name."""
-    return partial(sized_demo, name) if name.startswith(SIZED) else DATASETS.get(name)
+    return partial(demo_of_size, name) if name.startswith(SIZE_PREFIX) else DATASETS.get(name)
 
 
-def usual_name(name: str) -> str | None:
+def canonical_name(name: str) -> str | None:
     """The name as it is kept, `demo:1M` for `demo:1000k`; None where it is none.
 
     Raises:
         DataError: a demo's size is none.
     """
-    if name.startswith(SIZED):
-        return sized_name(name)
+    if name.startswith(SIZE_PREFIX):
+        return canonical_demo_name(name)
     return name if name in DATASETS else None

@@ -14,12 +14,17 @@ from threading import Thread
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import pytest
-from recsys_search.data.folder import data_folder
-from recsys_search.data.sets import archive, progress
+from recsys_search.data.data_folder import data_folder
+from recsys_search.data.sets import archive, progress_bar
 from recsys_search.data.sets import download as downloading
-from recsys_search.data.sets.datasets import PREPARED, load_ratings
-from recsys_search.data.sets.download import check_server, download, download_bytes, find_downloaded
-from recsys_search.data.sets.progress import download_visibly
+from recsys_search.data.sets.download import (
+    check_server,
+    download,
+    find_downloaded,
+    required_disk_bytes,
+)
+from recsys_search.data.sets.loading import PREPARED, load_ratings
+from recsys_search.data.sets.progress_bar import download_with_progress
 from recsys_search.data.sets.registry import DATASETS
 from recsys_search.errors import DataError
 
@@ -177,14 +182,14 @@ def test_progress_is_told_in_bytes(server, data_dir):
 def test_a_visible_download_names_address_and_licence(
     server, data_dir, terminal, monkeypatch, capsys
 ):
-    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: terminal, raising=False)
-    download_visibly("ml-1m", data_dir)
+    monkeypatch.setattr(progress_bar.sys.stderr, "isatty", lambda: terminal, raising=False)
+    download_with_progress("ml-1m", data_dir)
     out, err = capsys.readouterr()
     assert out == ""
     assert server.url in err
     assert "for research" in err
     assert "ml-1m-README.txt" in err
-    download_visibly("ml-1m", data_dir)
+    download_with_progress("ml-1m", data_dir)
     assert capsys.readouterr() == ("", "")
 
 
@@ -332,7 +337,7 @@ def test_a_zip_that_grows_a_hundredfold_is_refused(server, data_dir, monkeypatch
 
 
 def test_a_zip_of_a_sane_growth_but_an_insane_size_is_refused(server, data_dir, monkeypatch):
-    monkeypatch.setattr(archive, "MOST_BYTES", 50)
+    monkeypatch.setattr(archive, "MAX_UNPACKED_BYTES", 50)
     assert complaint(data_dir).startswith(f"ml-1m.zip is refused: {len(GOOD)} bytes")
     assert left_behind(data_dir) == []
 
@@ -380,8 +385,8 @@ def test_a_server_that_lacks_the_dataset_is_told_with_the_ways_out(server, data_
 def test_the_room_for_a_download_holds_its_files_and_its_columns():
     unpacked_bytes, n_ratings = 1e9, 32_000_204  # of ML-32M, see archive.py
     column_bytes = (8 + 8 + 4 + 8) * n_ratings  # user, film, rating, timestamp
-    assert unpacked_bytes + column_bytes < download_bytes("ml-32m") < 3e9
-    assert download_bytes("ml-100k") < download_bytes("ml-1m") < 0.11e9
+    assert unpacked_bytes + column_bytes < required_disk_bytes("ml-32m") < 3e9
+    assert required_disk_bytes("ml-100k") < required_disk_bytes("ml-1m") < 0.11e9
 
 
 # What is wrong on this machine

@@ -7,12 +7,8 @@ import json
 import pytest
 from pytest import approx
 from recsys_search.data.demo.generator import demo_ratings
-from recsys_search.data.sets.datasets import (
-    dataset_reference,
-    list_datasets,
-    load_ratings,
-    summarise,
-)
+from recsys_search.data.sets.loading import dataset_reference, load_ratings
+from recsys_search.data.sets.summaries import list_datasets, summarise
 from recsys_search.errors import DataError
 
 RATINGS = "userId,movieId,rating,timestamp\n1,10,3,0\n1,20,4,60\n2,10,5,86400\n"
@@ -68,7 +64,7 @@ def test_no_size_is_told_with_some_that_work(size, find):
     with pytest.raises(DataError) as caught:
         find(f"demo:{size}")
     assert str(caught.value) == (
-        f"'demo:{size}' names no size; write a whole number of ratings up to 1000M, such as "
+        f"'demo:{size}' is not a valid size; write a whole number of ratings up to 1000M, such as "
         "demo:250k, demo:1.5M or demo:32000000"
     )
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from recsys_search.data.demo.generator import demo_ratings
 from recsys_search.data.ratings import Films, Ratings
-from recsys_search.data.sets import prepared as module
-from recsys_search.data.sets.datasets import PREPARED, load_ratings
-from recsys_search.data.sets.prepared import META, open_columns, prepared, save_columns
+from recsys_search.data.sets import prepared_store as module
+from recsys_search.data.sets.loading import PREPARED, load_ratings
+from recsys_search.data.sets.prepared_store import META, open_columns, prepared, save_columns
 from recsys_search.errors import DataError
 
 RATINGS = "userId,movieId,rating,timestamp\n1,10,3,0\n1,20,4,60\n2,10,5,86400\n"
@@ -81,7 +81,7 @@ def test_columns_that_a_dataset_lacks_are_none_again(tmp_path, without):
 
 def test_the_second_time_no_file_is_parsed(folder, cache, monkeypatch):
     load(folder, cache)
-    monkeypatch.setattr("recsys_search.data.sets.datasets.read_folder", None)
+    monkeypatch.setattr("recsys_search.data.sets.loading.read_folder", None)
     assert len(load(folder, cache)) == 3
 
 
@@ -197,7 +197,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(folder, cache):
         return demo_ratings(50, n_users=5, n_films=20)
 
     def state():
-        return module.state_of_files([folder / "ratings.csv"])
+        return module.files_version([folder / "ratings.csv"])
 
     prepared("mine", source="here", version=state, read=read, cache=cache)
     assert kept(cache) == []
@@ -213,7 +213,7 @@ def test_a_name_of_any_characters_makes_a_folder(cache):
 
 def test_generated_ratings_of_a_size_are_kept_with_what_is_expected_of_them(cache, monkeypatch):
     generated = load_ratings("demo:2k", cache.parent)
-    monkeypatch.setattr("recsys_search.data.demo.generator.demo_ratings", None)
+    monkeypatch.setattr("recsys_search.data.demo.sizes.demo_ratings", None)
     opened = load_ratings("demo:2000", cache.parent)
     assert same(generated, opened)
     assert opened.name == "demo:2k" and opened.expected is not None
@@ -223,6 +223,6 @@ def test_generated_ratings_of_a_size_are_kept_with_what_is_expected_of_them(cach
 def test_a_changed_generator_generates_anew(cache, monkeypatch):
     load_ratings("demo:2k", cache.parent)
     before = kept(cache)
-    monkeypatch.setattr("recsys_search.data.sets.datasets.generator_state", lambda: "of tomorrow")
+    monkeypatch.setattr("recsys_search.data.sets.loading.generator_version", lambda: "of tomorrow")
     load_ratings("demo:2k", cache.parent)
     assert len(kept(cache)) == 1 and kept(cache) != before

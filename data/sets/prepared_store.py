@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..ratings import Films, Ratings, Scale
-from .folders import rename_complete, work_folder
+from .atomic_folders import move_into_place, work_folder
 
 FORMAT = 1  # to be raised whenever a kept column means something else
 META = "meta.json"
@@ -64,7 +64,7 @@ def prepared(
             save_columns(ratings, work / "columns")
             for earlier in cache.glob(f"{of_source}-*"):
                 rmtree(earlier, ignore_errors=True)
-            rename_complete(work / "columns", target, whole=lambda: _opened(target) is not None)
+            move_into_place(work / "columns", target, whole=lambda: _opened(target) is not None)
     except OSError:
         return ratings
     return _opened(target) or ratings
@@ -132,7 +132,7 @@ def open_columns(folder: Path) -> Ratings:
     return ratings
 
 
-def state_of_files(paths: Iterable[Path]) -> str:
+def files_version(paths: Iterable[Path]) -> str:
     """Text that differs when a file was written to, replaced or touched, or came or went."""
     return "\n".join(f"{path.name} {_state(path)}" for path in paths)
 

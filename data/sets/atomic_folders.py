@@ -27,7 +27,7 @@ def work_folder(parent: Path, name: str) -> Iterator[Path]:
         rmtree(work, ignore_errors=True)
 
 
-def rename_complete(complete: Path, target: Path, *, whole: Callable[[], bool]) -> None:
+def move_into_place(complete: Path, target: Path, *, whole: Callable[[], bool]) -> None:
     """Renames a complete folder; one that came from another process meanwhile may stay.
 
     Args:

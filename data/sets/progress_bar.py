@@ -11,16 +11,16 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
 
-from .download import Progress, download, find_downloaded, published
+from .download import Progress, download, find_downloaded, published_source
 
 
-def download_visibly(name: str, data_dir: Path) -> Path:
+def download_with_progress(name: str, data_dir: Path) -> Path:
     """`download`, told on stderr: the licence, and a progress bar where that is a terminal.
 
     Raises:
         DataError: as `download` does.
     """
-    source = published(name)
+    source = published_source(name)
     if folder := find_downloaded(name, data_dir):
         return folder
     sys.stderr.write(f"downloading {source.url}\nlicence: {source.licence} ({source.readme})\n")
