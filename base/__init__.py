@@ -1,1 +1,1 @@
-"""What every room stands on: files, YAML with line numbers, strict values, messages, interrupts."""
+"""Shared basics: files, YAML with line numbers, strict values, messages, interrupts."""

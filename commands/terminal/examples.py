@@ -34,7 +34,7 @@ def storage_option(storage: str) -> list[str]:
 
 
 def print_next(*commands: str) -> None:
-    """Example commands for the next step, each on a line of its own, unbroken."""
+    """Print example commands for the next step, one per line, without line breaks."""
     from rich.text import Text
 
     from .consoles import out

@@ -1,4 +1,4 @@
-"""config.yaml and study files damaged at random: read as they say, or told in one line.
+"""config.yaml and study files damaged at random: read correctly or refused in one line.
 
 The same damage in every run.
 """
@@ -121,7 +121,7 @@ def swap(draw, data):
 
 
 def misspell(draw, data):
-    """Two letters of a name change places."""
+    """A name with two letters swapped."""
     words = list(re.finditer(rb"[a-z_]{3,}", data))
     if not words:
         return data
@@ -175,7 +175,7 @@ OFTEN = [put, put, put, swap, swap, swap, swap, *ACCIDENTS]
 
 @st.composite
 def damage(draw, data):
-    """`data` after one or two accidents."""
+    """`data` with one or two random damages."""
     for _ in range(draw(st.integers(1, 2))):
         data = draw(st.sampled_from(OFTEN))(draw, data)
     return data
@@ -195,7 +195,7 @@ def damaged(data, n):
 
 
 @pytest.mark.parametrize("architecture", ["two_tower", "hybrid"])
-def test_a_damaged_config_is_read_as_it_says_or_told_in_one_line(tmp_path, architecture):
+def test_a_damaged_config_is_read_correctly_or_refused_in_one_line(tmp_path, architecture):
     path = tmp_path / "config.yaml"
     outcomes = []
     write_experiment(path, exported(architecture))
@@ -206,8 +206,8 @@ def test_a_damaged_config_is_read_as_it_says_or_told_in_one_line(tmp_path, archi
         try:
             experiment = read_experiment(path)
         except ConfigError as error:
-            outcomes.append("told")
-            assert_well_told(str(error), path)
+            outcomes.append("refused")
+            assert_is_good_message(str(error), path)
         else:
             outcomes.append("read")
             assert_as_written(experiment, path)
@@ -220,7 +220,7 @@ def test_a_damaged_config_is_read_as_it_says_or_told_in_one_line(tmp_path, archi
     assert 20 <= outcomes.count("read") <= len(outcomes) - 150
 
 
-def test_a_damaged_study_can_be_run_or_is_told_in_one_line(tmp_path):
+def test_a_damaged_study_can_be_run_or_is_refused_in_one_line(tmp_path):
     path = tmp_path / "study.yaml"
     outcomes = []
 
@@ -230,8 +230,8 @@ def test_a_damaged_study_can_be_run_or_is_told_in_one_line(tmp_path):
         try:
             spec = load_study(str(path))
         except ConfigError as error:
-            outcomes.append("told")
-            assert_well_told(str(error), path)
+            outcomes.append("refused")
+            assert_is_good_message(str(error), path)
         else:
             outcomes.append("read")
             assert spec_from_json(spec_to_json(spec)) == spec
@@ -256,7 +256,7 @@ def exported(architecture):
     )
 
 
-def assert_well_told(message, path):
+def assert_is_good_message(message, path):
     assert message.isprintable()
     assert len(message) < 700 + len(str(path))
     found = re.fullmatch(rf"{re.escape(str(path))}( line [1-9][0-9]*)?: (.*)", message)
@@ -268,7 +268,7 @@ def assert_well_told(message, path):
 
 
 def assert_as_written(experiment, path):
-    """The values are those that a reader without types finds in the file."""
+    """The values equal those that an untyped YAML reader finds in the file."""
     document = yaml.load(path.read_bytes(), yaml.BaseLoader)
     data = document["data"]
     for config, written in (

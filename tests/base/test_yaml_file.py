@@ -22,7 +22,7 @@ def read(tmp_path):
 
 @pytest.fixture
 def refusal(read, tmp_path):
-    """What is told of a text, without the folder in front of the file's name."""
+    """The error for a text, without the folder in front of the file's name."""
 
     def refusal(text):
         with pytest.raises(ConfigError) as caught:
@@ -82,7 +82,7 @@ def refusal(read, tmp_path):
         ),
     ],
 )
-def test_what_cannot_be_meant_is_refused_with_its_line(refusal, text, message):
+def test_invalid_yaml_is_refused_with_its_line(refusal, text, message):
     assert refusal(text).startswith(message)
     assert "; " in refusal(text) or " must " in refusal(text)  # what would work
 
@@ -104,7 +104,7 @@ def test_aliases_of_aliases_are_counted_before_they_are_followed(refusal, text):
     )
 
 
-def test_aliases_do_not_get_around_the_limit_of_depth(refusal, read):
+def test_aliases_count_towards_the_depth_limit(refusal, read):
     deep, deeper = (30 * "[" + inner + 30 * "]" for inner in ("x", "*a"))
     read(f"a: &a {deep}")
     assert refusal(f"a: &a {deep}\nb: {deeper}").startswith("mine.yaml line 2: over 100000 values")
@@ -124,7 +124,7 @@ def test_plain_scalars_are_read_as_yaml_1_2_does(read):
     assert data["nothing"] is None
 
 
-def test_a_byte_order_mark_and_windows_line_ends_are_no_fault(read, refusal):
+def test_a_byte_order_mark_and_windows_line_ends_are_accepted(read, refusal):
     assert read(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n").data == {"a": 1, "b": 2}
     assert refusal(b"\xef\xbb\xbfa: 1\r\na: 2\r\n").startswith("mine.yaml line 2: a is already on")
 
@@ -142,7 +142,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_fault(read, refusal):
         (("missing",), None),
     ],
 )
-def test_an_error_stands_at_the_deepest_key_that_the_file_has(read, at, line):
+def test_an_error_names_the_line_of_the_deepest_key_in_the_file(read, at, line):
     text = """\
 # a comment
 a: 1
@@ -160,19 +160,19 @@ own:
     assert str(file.refusal_at(at, "no good")) == f"{where}: no good"
 
 
-def test_a_file_that_is_not_there_is_for_the_caller_to_tell(tmp_path):
+def test_a_missing_file_is_left_to_the_caller(tmp_path):
     with pytest.raises(FileNotFoundError):
         YamlFile(tmp_path / "none.yaml")
 
 
-def test_what_is_no_file_is_told(tmp_path):
+def test_a_folder_is_refused(tmp_path):
     with pytest.raises(
         ConfigError, match=r": cannot be read: Is a directory; name a readable file"
     ):
         YamlFile(tmp_path)
 
 
-def test_what_is_written_is_read_the_same_by_yaml_1_1_and_1_2(read):
+def test_written_yaml_is_read_the_same_by_yaml_1_1_and_1_2(read):
     document = {
         # Text to both, but in quotes: without them one of the two would read something else.
         "text": ["no", "2026-01-31", "1:30", "0x10", "017", "=", "1e5", "1234e5", "0999", "<<", ""],
@@ -184,11 +184,11 @@ def test_what_is_written_is_read_the_same_by_yaml_1_1_and_1_2(read):
     assert yaml.safe_load(text) == document
 
 
-def test_a_list_that_stands_twice_is_written_twice():
+def test_a_shared_list_is_written_twice():
     shared = [1, 2]
     assert "&" not in dump_yaml({"a": shared, "b": shared})
 
 
-def test_other_readers_and_writers_of_yaml_are_left_as_they_were():
+def test_other_users_of_pyyaml_are_not_affected():
     assert yaml.safe_load("a: 1e5\nb: no") == {"a": "1e5", "b": False}
     assert yaml.safe_dump({"a": "1e5"}) == "a: 1e5\n"

@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
 
 
 def call(folder, *args):
-    """What a command comes to when it is called in a folder."""
+    """The outcome of a command that is called in a folder."""
     out, err = io.StringIO(), io.StringIO()
     with (
         chdir(folder),
@@ -55,7 +55,7 @@ def call(folder, *args):
 
 
 def make_folder(folder):
-    """Puts ratings and a study file into a folder."""
+    """Write ratings and a study file into a folder."""
     ratings = demo_ratings(2000, n_users=60, n_films=80)
     columns = (
         ratings.user_ids[ratings.user],
@@ -72,13 +72,13 @@ def make_folder(folder):
 
 
 @pytest.fixture(autouse=True)
-def no_storage_of_its_own(monkeypatch):
+def no_storage_variable(monkeypatch):
     monkeypatch.delenv("RECSYS_SEARCH_STORAGE", raising=False)
 
 
 @pytest.fixture
 def press_ctrl_c(monkeypatch):
-    """`press_ctrl_c(module, name)`: a function that Ctrl-C cuts off as it begins."""
+    """`press_ctrl_c(module, name)`: replace a function by one that raises KeyboardInterrupt."""
 
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
@@ -100,7 +100,7 @@ def cli(folder):
 
 @pytest.fixture(scope="session")
 def job(tmp_path_factory):
-    """A folder in which the main job was done, and what each of its commands came to.
+    """A folder in which the main job was run, and the outcome of each of its commands.
 
     The study has trials 0 (two_tower, completed), 1 (hybrid, completed) and 2 (diverged).
     """

@@ -1,4 +1,4 @@
-"""The baselines as runs of their own, from training to predictions."""
+"""The baselines as runs, from training to predictions."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ def loads(outcome):
 
 
 @pytest.mark.parametrize(("architecture", "epochs"), [("mf", 3), ("biases", 1)])
-def test_a_baseline_is_trained_evaluated_and_asked(cli, folder, architecture, epochs):
+def test_a_baseline_is_trained_evaluated_and_predicts(cli, folder, architecture, epochs):
     asked = ["--epochs", epochs] if epochs > 1 else []
     train = ["train", "--architecture", architecture, "--dataset", "ratings", "--device", "cpu"]
     trained = loads(cli(*train, *asked, "--out", "runs/b", "--json"))
     assert (trained["epochs"], trained["stop_reason"]) == (epochs, None)
 
-    told = loads(cli("evaluate", "runs/b", "--device", "cpu", "--json"))
-    assert told["rmse"] == approx(trained["val_rmse"], rel=1e-6)
-    assert told["bias_rmse"] == approx(trained["bias_val_rmse"], rel=1e-6)
-    assert (told["rmse"] == approx(told["bias_rmse"], rel=1e-6)) == (architecture == "biases")
-    assert told["ranking"]["full_catalogue"]["users_sampled"] is None
+    values = loads(cli("evaluate", "runs/b", "--device", "cpu", "--json"))
+    assert values["rmse"] == approx(trained["val_rmse"], rel=1e-6)
+    assert values["bias_rmse"] == approx(trained["bias_val_rmse"], rel=1e-6)
+    assert (values["rmse"] == approx(values["bias_rmse"], rel=1e-6)) == (architecture == "biases")
+    assert values["ranking"]["full_catalogue"]["users_sampled"] is None
 
     (folder / "pairs.csv").write_text("userId,movieId\n1,1\n1,99999\n")
     assert cli("predict", "runs/b", "pairs.csv", "--out", "out.csv", "--device", "cpu").code == 0

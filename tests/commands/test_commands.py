@@ -126,7 +126,7 @@ def test_wrong_usage_is_2(cli, args):
         (
             ("start", "--study", "small.yaml", "--dataset", "ml-2m"),
             "error: no dataset named 'ml-2m'; choose from ml-latest-small, ml-100k, ml-1m, ml-10m, "
-            "ml-20m, ml-25m, ml-32m, demo, or name a folder that holds ratings.csv, ratings.dat "
+            "ml-20m, ml-25m, ml-32m, demo, or name a folder with ratings.csv, ratings.dat "
             "or u.data",
         ),
         (
@@ -159,7 +159,7 @@ def test_wrong_usage_is_2(cli, args):
         (
             ("data", "info", "ml-2m"),
             "error: no dataset named 'ml-2m'; choose from ml-latest-small, ml-100k, ml-1m, ml-10m, "
-            "ml-20m, ml-25m, ml-32m, demo, or name a folder that holds ratings.csv, ratings.dat "
+            "ml-20m, ml-25m, ml-32m, demo, or name a folder with ratings.csv, ratings.dat "
             "or u.data",
         ),
     ],

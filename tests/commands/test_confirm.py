@@ -20,7 +20,7 @@ def searched(cli):
     return cli
 
 
-def test_the_winner_is_told_as_confirmed_once_it_is(searched):
+def test_the_winner_is_shown_as_confirmed_after_confirm(searched):
     assert searched("best").out.splitlines()[-1] == (
         "not confirmed: recsys-search confirm --study small"
     )
@@ -31,15 +31,15 @@ def test_the_winner_is_told_as_confirmed_once_it_is(searched):
     assert sorted(line.split()[0] for line in lines[1:3]) == ["0", "1"]
     leads = next(line for line in lines if " leads, confirmed over 2 seeds and cuts: " in line)
     assert re.search(INTERVAL, leads)
-    assert any("was picked for being low" in line for line in lines)
+    assert any(" for being low, so this value is optimistic" in line for line in lines)
     assert lines[-1] == "  recsys-search best --export config.yaml"
-    told = searched("best").out.splitlines()[-1]
-    assert re.fullmatch(rf"confirmed over 2 seeds and cuts: [0-9.]+ {INTERVAL}", told)
+    last = searched("best").out.splitlines()[-1]
+    assert re.fullmatch(rf"confirmed over 2 seeds and cuts: [0-9.]+ {INTERVAL}", last)
     again = searched("start", "--study", "small.yaml", "--device", "cpu", "--quiet")
     assert leads in again.out.splitlines()
 
 
-def test_progress_is_told_on_stderr_and_the_ranking_as_json(searched):
+def test_progress_is_on_stderr_and_the_ranking_is_json(searched):
     outcome = searched("confirm", "--top", "1", "--seeds", "2", "--device", "cpu", "--json")
     assert outcome.code == 0, outcome.err
     (row,) = json.loads(outcome.out)
@@ -51,7 +51,7 @@ def test_progress_is_told_on_stderr_and_the_ranking_as_json(searched):
     assert (quiet.code, quiet.err) == (0, "")
 
 
-def test_ctrl_c_is_130_and_says_how_to_go_on(searched, press_ctrl_c):
+def test_ctrl_c_is_130_and_prints_how_to_continue(searched, press_ctrl_c):
     press_ctrl_c(confirm, "confirm")
     outcome = searched("confirm", "--study", "small", "--quiet")
     assert outcome.code == 130
@@ -61,7 +61,7 @@ def test_ctrl_c_is_130_and_says_how_to_go_on(searched, press_ctrl_c):
     ]
 
 
-def test_a_storage_without_studies_is_told(cli):
+def test_a_storage_without_studies_is_reported(cli):
     outcome = cli("confirm")
     assert outcome.code == 1
     assert outcome.err.startswith("error: no studies at sqlite:///studies.db; run one with: ")
@@ -95,17 +95,17 @@ def test_a_best_trial_that_diverged_is_reported():
 
 
 @pytest.mark.parametrize(
-    ("val_rmse", "told"),
+    ("val_rmse", "message"),
     [
         (0.805, "optimistic: the mean is 0.0050 above it"),
         (0.813, "optimistic; yet here the mean is 0.0030 below it: cuts and seeds differ by more"),
     ],
 )
-def test_the_searchs_own_value_is_called_optimistic(capsys, val_rmse, told):
+def test_the_searchs_own_value_is_called_optimistic(capsys, val_rmse, message):
     row = {"number": 3, "architecture": "mf", "val_rmse": val_rmse, **CONFIRMED}
     rest = {"behind": None, "tie": False, "diverged_with_seed": None}
     behind = {"mean": 0.001, "low": -0.002, "high": 0.004}
     print_confirmation([{**row, **rest}, {**row, **rest, "behind": behind, "tie": True}])
     out = capsys.readouterr().out
-    assert told in out
+    assert message in out
     assert "0.0010 [-0.0020, 0.0040]  tie" in out

@@ -1,4 +1,4 @@
-"""The dashboard, as a process of its own."""
+"""The dashboard in a separate process."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def test_the_dashboard_shows_the_study_until_ctrl_c(dashboard):
         (study,) = json.load(answer)["study_summaries"]
     assert study["study_name"] == "small"
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode in (0, 130)
-    assert "Traceback" not in told
+    assert "Traceback" not in stderr
 
 
-def test_ctrl_c_ends_the_dashboard_in_the_middle_of_an_answer(job):
+def test_ctrl_c_ends_the_dashboard_in_the_middle_of_a_response(job):
     process = subprocess.Popen(
         [sys.executable, "-c", SLOW_DASHBOARD],
         cwd=job[0],
@@ -81,16 +81,16 @@ def test_ctrl_c_ends_the_dashboard_in_the_middle_of_an_answer(job):
             process.wait(timeout=60)
         finally:
             process.kill()
-            _, told = process.communicate()
+            _, stderr = process.communicate()
     assert process.returncode in (0, 130)
-    assert "Traceback" not in told
+    assert "Traceback" not in stderr
 
 
-def test_a_taken_port_is_told_in_one_line(done):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+def test_a_port_in_use_is_reported_in_one_line(done):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
         outcome = done("dashboard", "--port", port)
     assert outcome == (
         1,

@@ -34,7 +34,7 @@ def train_pair(job):
 
 @pytest.fixture
 def predict(job, done, tmp_path):
-    """Predicts what a CSV asks for, and returns the rows that were written."""
+    """Predicts the pairs of a CSV and returns the rows written."""
 
     def predict(text):
         (tmp_path / "pairs.csv").write_text(text)
@@ -46,7 +46,7 @@ def predict(job, done, tmp_path):
     return predict
 
 
-def test_each_command_of_the_job_is_done(job):
+def test_each_command_of_the_job_succeeds(job):
     assert {name: outcome.code for name, outcome in job[1].items()} == {
         "start": 0,
         "best": 0,
@@ -54,7 +54,7 @@ def test_each_command_of_the_job_is_done(job):
     }
 
 
-def test_start_ends_with_the_trials_the_best_and_the_lines_to_type_next(job):
+def test_start_ends_with_the_trials_the_best_and_example_commands(job):
     lines = job[1]["start"].out.splitlines()
     assert [line.split()[0].rstrip("*") for line in lines[1:4]] == ["0", "1", "2"]
     assert "diverged: loss " in lines[3]
@@ -67,14 +67,14 @@ def test_start_ends_with_the_trials_the_best_and_the_lines_to_type_next(job):
     ]
 
 
-def test_start_tells_its_progress_on_stderr(job):
+def test_start_shows_progress_on_stderr(job):
     lines = job[1]["start"].err.splitlines()
     assert lines[0] == f"study small on {job[0]}/ratings: 0 of 3 trials are done"
     assert lines[1] == "trial 0 (tower): two_tower"
     assert lines[2].startswith("trial 0 complete ")
 
 
-def test_start_with_quiet_tells_nothing_on_stderr(done):
+def test_start_with_quiet_prints_nothing_on_stderr(done):
     outcome = done("start", "--study", "small.yaml", "--device", "cpu", "--quiet")
     assert (outcome.code, outcome.err) == (0, "")
 
@@ -116,9 +116,9 @@ def test_trials_as_csv(done, tmp_path):
     assert outcome == (0, "", f"wrote 3 trials to {tmp_path}/trials.csv\n")
     with (tmp_path / "trials.csv").open() as file:
         rows = list(csv.DictReader(file))
-    told = loads(done("trials", "--json"))
-    assert rows[0].keys() == told[0].keys()
-    assert [float(row["val_rmse"]) for row in rows[:2]] == [t["val_rmse"] for t in told[:2]]
+    records = loads(done("trials", "--json"))
+    assert rows[0].keys() == records[0].keys()
+    assert [float(row["val_rmse"]) for row in rows[:2]] == [t["val_rmse"] for t in records[:2]]
 
 
 def test_no_trials_as_csv_still_have_a_header(done, tmp_path):
@@ -156,7 +156,7 @@ def test_best(done):
     assert "the bias baseline's" in done("best").out
 
 
-def test_the_export_says_what_comes_next(job):
+def test_the_export_prints_the_next_command(job):
     assert job[1]["best"].err == (
         "wrote config.yaml; train it with: recsys-search train --config config.yaml\n"
     )
@@ -183,7 +183,7 @@ def test_training_the_export_reaches_what_its_trial_reached(job, done):
     assert len(outcome.err.splitlines()) == result["epochs"]
 
 
-def test_train_says_what_comes_next(job):
+def test_train_prints_the_next_command(job):
     assert job[1]["train"].out.splitlines()[-1] == ("  recsys-search evaluate runs/a --split test")
 
 
@@ -198,7 +198,7 @@ def test_evaluate(done, split):
     assert f"{values['rmse']:.4f}" in done("evaluate", "runs/a", "--split", split).out
 
 
-def test_the_validation_figure_is_the_one_that_training_told(done):
+def test_evaluate_gives_the_validation_figure_of_the_training(done):
     values = loads(done("evaluate", "runs/a", "--json"))
     assert values["split"] == "validation"
     assert values["rmse"] == approx(loads(done("best", "--json"))["val_rmse"], abs=1e-6)
@@ -228,7 +228,7 @@ def test_an_unknown_user_or_film_gets_the_bias_prediction(predict, train_pair, j
     assert float(rows[2]["rating"]) == approx(float(biases.mean + biases.film[place]), abs=1e-4)
 
 
-def test_columns_may_stand_in_any_order_and_have_timestamps(predict, train_pair):
+def test_columns_may_be_in_any_order_and_include_timestamps(predict, train_pair):
     user, film, _ = train_pair
     (plain,) = predict(f"userId,movieId\n{user},{film}\n")
     (timed,) = predict(f"timestamp,movieId,userId\n1500000000,{film},{user}\n")
@@ -257,7 +257,7 @@ def test_train_an_architectures_defaults(cli, folder):
 
 
 def test_the_job_on_generated_ratings_of_any_size(cli, folder):
-    """A size is kept in one spelling, from the study to the evaluation."""
+    """A size keeps its spelling from the study to the evaluation."""
     cli("start", "--study", "small.yaml", "--dataset", "demo:1k", "--trials", "1", "--quiet")
     cli("best", "--export", "config.yaml")
     assert "dataset: demo:1k\n" in (folder / "config.yaml").read_text()

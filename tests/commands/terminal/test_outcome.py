@@ -1,111 +1,145 @@
-"""What `start` prints when a study ends."""
+"""What `start` prints at the end, for any number of trials and any metric."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
-
 import pytest
+from recsys_search.commands.terminal.confirmation import print_confirmation
 from recsys_search.commands.terminal.outcome import print_outcome
-from recsys_search.model.evaluation.metrics import METRICS
+from recsys_search.model.evaluation.metrics import METRICS, Metric
 
 STORAGE = "sqlite:///studies.db"
 
 
-def trial(number, value=None, state="complete", metric="val_rmse"):
+def record(number, value, metric="val_rmse", state="complete"):
     return {
         "number": number,
         "state": state,
         "architecture": "mf",
-        "metric": metric,
-        "value": value,
         "val_rmse": value if metric == "val_rmse" else 0.9,
-        "val_mse": None,
-        "epochs": 5,
+        "val_mse": 0.81,
+        "epochs": 3,
         "train_s": 1.0,
         "stop_reason": None,
-        "reason": f"why {number}",
+        "reason": f"reason of {number}",
+        "metric": metric,
+        "value": value,
     }
 
 
+def status(best, metric="val_rmse"):
+    return {
+        "study": "small",
+        "metric": metric,
+        "total": 100,
+        "done": 100,
+        "best": {"number": best["number"], "val_rmse": 0.9, "val_mse": 0.81, metric: best["value"]},
+        "bias_val_rmse": 0.95,
+        "confirmed": None,
+        "target": None,
+        "cost_usd": None,
+        "budget_spent": None,
+    }
+
+
+def numbers_listed(text):
+    rows = [line.split() for line in text.splitlines()]
+    return [row[0] for row in rows if row[1:2] in (["complete"], ["pruned"])]
+
+
 @pytest.fixture
-def printed(capsys):
-    """Prints the outcome of a finished study with these trials, and returns the text."""
-
-    def printed(trials, *, best, storage=STORAGE, **changes):
-        status = {
-            "study": "small",
-            "metric": trials[0]["metric"],
-            "best": {"number": best, "val_rmse": 0.8, trials[0]["metric"]: 0.8},
-            "bias_val_rmse": 0.9,
-            "confirmed": None,
-            "target": None,
-            "cost_usd": None,
-            "budget_spent": None,
-            "done": len(trials),
-            "total": len(trials),
-            **changes,
-        }
-        print_outcome(status, trials, storage)
-        return capsys.readouterr().out
-
-    return printed
-
-
-def tables(text):
-    """The trial numbers of each table, top to bottom; a star marks the best trial."""
-    parts = re.split(r"^trial +state.*\n", text, flags=re.MULTILINE)[1:]
-    return [re.findall(r"^(\d+\*?) ", part, flags=re.MULTILINE) for part in parts]
-
-
-def test_up_to_twenty_trials_are_all_printed(printed):
-    text = printed([trial(n, 1 - n / 100) for n in range(20)], best=19)
-    assert tables(text) == [[*map(str, range(19)), "19*"]]
-    assert "all trials:" not in text
-
-
-def test_of_more_trials_the_best_ten_and_the_latest_ten_are_printed(printed):
-    """Trial 3 is the best, then 0, 1, 2, 4, ...: equal values are ranked by number."""
-    trials = [trial(n, 0.7 if n == 3 else 0.8) for n in range(25)]
-    trials[1] = trial(1, state="failed")
-    text = printed(trials, best=3)
-    assert tables(text) == [
-        ["3*", "0", "2", *map(str, range(4, 11))],
-        [str(n) for n in range(15, 25)],
-    ]
-    assert "best 10 of 25 trials\n" in text
-    assert "latest 10 of 25 trials\n" in text
-    assert "\nall trials: recsys-search trials --study small\n" in text
-    assert text.index("best 10 of") < text.index("latest 10 of") < text.index("all trials:")
-
-
-def test_the_best_trials_are_ranked_by_the_studys_metric(printed, monkeypatch):
-    ndcg = replace(METRICS["val_rmse"], name="val_ndcg", label="NDCG", direction="maximize")
-    monkeypatch.setitem(METRICS, "val_ndcg", ndcg)
-    trials = [trial(n, n / 100, metric="val_ndcg") for n in range(21)]
-    assert tables(printed(trials, best=20))[0] == ["20*", *map(str, range(19, 10, -1))]
-
-
-def test_with_few_completed_trials_the_first_table_has_those_alone(printed):
-    trials = [trial(n, state="pruned") for n in range(25)]
-    trials[7] = trial(7, 0.8)
-    text = printed(trials, best=7)
-    assert tables(text) == [["7*"], [str(n) for n in range(15, 25)]]
-    assert "best 1 of 25 trials\n" in text
-
-
-def test_no_password_is_in_any_example_command(printed):
-    text = printed(
-        [trial(n, 0.8) for n in range(25)],
-        best=0,
-        storage="postgresql+psycopg://me:sesame@host/db",
-        done=24,
+def val_close(monkeypatch):
+    metric = Metric(
+        name="val_close",
+        label="share within half a star",
+        direction="maximize",
+        compute=lambda predictions: 0.0,
+        digits=3,
     )
-    assert "sesame" not in text
-    assert "***" not in text
-    lines = [line.split(": ")[-1].strip() for line in text.splitlines() if "recsys-search " in line]
-    assert lines[:2] == [
-        'recsys-search trials --study small --storage "$RECSYS_SEARCH_STORAGE"',
-        'recsys-search start --study small --storage "$RECSYS_SEARCH_STORAGE"',
+    monkeypatch.setitem(METRICS, "val_close", metric)
+
+
+def test_few_trials_are_all_listed(capsys):
+    trials = [record(number, 0.8 + number / 100) for number in range(20)]
+    print_outcome(status(trials[0]), trials, STORAGE)
+    assert numbers_listed(capsys.readouterr().out) == ["0*", *map(str, range(1, 20))]
+
+
+def test_of_many_trials_the_best_ten_and_the_latest_ten_are_listed(capsys):
+    trials = [record(number, 0.9 - number / 1000) for number in range(30)]
+    trials += [record(number, 0.1, state="pruned") for number in range(30, 42)]
+    print_outcome(status(trials[29]), trials, STORAGE)
+    out = capsys.readouterr().out
+    best = [f"{number}{'*' * (number == 29)}" for number in range(29, 19, -1)]
+    assert numbers_listed(out) == [*best, *map(str, range(32, 42))]
+    assert "best 10 of 42 trials" in out
+    assert "latest 10 of 42 trials" in out
+    assert "recsys-search trials --study small" in out
+
+
+def test_a_maximised_metric_has_its_own_column_and_is_ranked_from_the_top(capsys, val_close):
+    trials = [record(number, number / 100, metric="val_close") for number in range(30)]
+    print_outcome(status(trials[29], metric="val_close"), trials, STORAGE)
+    out = capsys.readouterr().out
+    assert numbers_listed(out)[:3] == ["29*", "28", "27"]
+    assert "architecture  val_close  val_rmse" in out
+    assert "  0.290    0.9000" in out
+    assert "best: trial 29, share within half a star 0.290, validation RMSE 0.9000" in out
+
+
+def test_a_confirmation_of_a_maximised_metric_shows_and_explains_its_values(capsys, val_close):
+    row = {
+        "number": 3,
+        "architecture": "mf",
+        "val_rmse": 0.9,
+        "metric": "val_close",
+        "value": 0.42,
+        "mean": 0.40,
+        "low": 0.39,
+        "high": 0.41,
+        "seeds": 5,
+        "cuts": 5,
+        "behind": None,
+        "tie": False,
+        "diverged_with_seed": None,
+    }
+    print_confirmation([row])
+    out = capsys.readouterr().out
+    assert "val_close" in out
+    assert "picked its 0.420 for being high" in out
+    assert "the mean is 0.0200 below it" in out
+
+
+def test_equal_values_are_ranked_by_number_and_failed_trials_are_left_out(capsys):
+    trials = [record(number, 0.8) for number in range(25)]
+    trials[1] = record(1, None, state="failed")
+    print_outcome(status(trials[0]), trials, STORAGE)
+    ranked = ["0*", "2", *map(str, range(3, 11))]
+    assert numbers_listed(capsys.readouterr().out) == [*ranked, *map(str, range(15, 25))]
+
+
+def test_with_one_completed_trial_the_first_table_has_it_alone(capsys):
+    trials = [record(number, 0.8, state="pruned") for number in range(25)]
+    trials[7] = record(7, 0.8)
+    print_outcome(status(trials[7]), trials, STORAGE)
+    out = capsys.readouterr().out
+    assert numbers_listed(out) == ["7*", *map(str, range(15, 25))]
+    assert "best 1 of 25 trials\n" in out
+
+
+def test_no_password_is_in_any_example_command(capsys):
+    trials = [record(number, 0.8) for number in range(25)]
+    url = "postgresql+psycopg://me:sesame@host/db"
+    print_outcome({**status(trials[0]), "done": 25}, trials, url)
+    out = capsys.readouterr().out
+    assert "sesame" not in out
+    assert "***" not in out
+    lines = [line.split(": ")[-1].strip() for line in out.splitlines() if "recsys-search" in line]
+    option = '--storage "$RECSYS_SEARCH_STORAGE"'
+    assert lines == [
+        f"recsys-search trials --study small {option}",
+        f"recsys-search start --study small {option}",
+        f"recsys-search confirm --top 3 --seeds 5 --study small {option}",
+        f"recsys-search best --export config.yaml --study small {option}",
+        "recsys-search train --config config.yaml --out runs/best",
+        f"recsys-search dashboard {option}",
     ]
-    assert lines[-1] == 'recsys-search dashboard --storage "$RECSYS_SEARCH_STORAGE"'

@@ -1,4 +1,4 @@
-"""What `doctor` finds on good machines and on bad ones. GPUs are faked: torch's answers are."""
+"""The checks of `doctor` on good and bad machines. GPUs are faked by faking torch's answers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def url(tmp_path):
 
 @pytest.fixture
 def checks(url, tmp_path, monkeypatch):
-    """Makes the checks, by default on the CPU, and gives them by name. The self-test is let off."""
+    """Runs the checks, by default on the CPU, and returns them by name. The self-test is faked."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(machine_checks, "self_test", lambda device: TRAINED)
 
@@ -57,8 +57,8 @@ def checks(url, tmp_path, monkeypatch):
     return checks
 
 
-def told(check):
-    """(whether it keeps a study from running, what is wrong, the remedy) of one that is not ok."""
+def failure(check):
+    """A failed check as (whether it blocks a study, detail, remedy)."""
     assert not check.ok, check
     return check.blocking, check.detail, check.remedy
 
@@ -80,7 +80,7 @@ def test_a_good_machine_can_run_a_study(url):
 # One check and the others.
 
 
-def test_a_check_that_breaks_is_that_checks_failure_alone(checks, monkeypatch):
+def test_an_error_in_one_check_fails_only_that_check(checks, monkeypatch):
     def broken(plan):
         raise ZeroDivisionError("by\nzero")
 
@@ -88,46 +88,46 @@ def test_a_check_that_breaks_is_that_checks_failure_alone(checks, monkeypatch):
     monkeypatch.setitem(doctor.CHECKS, "storage_room", row._replace(look=broken))
     found = checks()
     assert not_ok(found) - ITS_OWN == {"storage_room"}
-    assert told(found["storage_room"]) == (True, "ZeroDivisionError: by zero", row.remedy)
+    assert failure(found["storage_room"]) == (True, "ZeroDivisionError: by zero", row.remedy)
     assert list(found) == list(doctor.CHECKS)
 
 
 @pytest.mark.parametrize(
     "error", [ImportError("libcudart.so.12: cannot open"), OSError("libtorch_cpu.so: bad ELF")]
 )
-def test_a_torch_that_cannot_be_loaded_is_told_once_with_the_remedy(checks, monkeypatch, error):
+def test_a_torch_that_cannot_be_loaded_is_reported_once_with_the_remedy(checks, monkeypatch, error):
     def load(module):
         if module == "torch":
             raise error
 
     monkeypatch.setattr(doctor, "import_module", load)
     found = checks()
-    blocking, detail, remedy = told(found["torch"])
+    blocking, detail, remedy = failure(found["torch"])
     assert (blocking, detail) == (True, f"{type(error).__name__}: {error}")
     assert remedy.startswith("install again: pip install ")
-    assert told(found["device"]) == (False, "not checked without torch", "see torch")
-    assert told(found["amp"]) == (False, "not checked without device", "see device")
+    assert failure(found["device"]) == (False, "not checked without torch", "see torch")
+    assert failure(found["amp"]) == (False, "not checked without device", "see device")
     assert found["storage"].ok
 
 
-def test_a_missing_dashboard_keeps_no_study_from_running(checks, monkeypatch):
+def test_a_missing_dashboard_does_not_block_a_study(checks, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna_dashboard", None)
-    blocking, detail, remedy = told(checks()["dashboard"])
+    blocking, detail, remedy = failure(checks()["dashboard"])
     assert (blocking, "optuna_dashboard" in detail) == (False, True)
     assert remedy.startswith("install again: pip install ")
 
 
-def test_a_missing_library_of_a_check_is_told_as_such(checks, monkeypatch):
+def test_a_missing_library_of_a_check_is_reported(checks, monkeypatch):
     monkeypatch.delitem(sys.modules, "recsys_search.search.doctor.storage")
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
-    blocking, detail, remedy = told(checks()["storage"])
+    blocking, detail, remedy = failure(checks()["storage"])
     assert (blocking, "sqlalchemy" in detail) == (True, True)
     assert remedy.startswith("install again: pip install ")
 
 
-def test_an_old_python_is_told(checks, monkeypatch):
+def test_an_old_python_is_refused(checks, monkeypatch):
     monkeypatch.setattr(doctor.platform, "python_version", lambda: "3.10.14")
-    assert told(checks()["python"]) == (
+    assert failure(checks()["python"]) == (
         True,
         "3.10.14 is too old",
         "install Python 3.11 or newer",
@@ -141,12 +141,12 @@ def listing(folder):
     return sorted((path, path.stat().st_size) for path in folder.rglob("*"))
 
 
-def test_nothing_is_left_behind(checks, tmp_path):
+def test_the_checks_leave_nothing_behind(checks, tmp_path):
     assert "can be created" in checks(data_dir=tmp_path / "none")["storage"].detail
     assert listing(tmp_path) == []
 
 
-def test_a_storage_is_left_as_it_is(checks, workplace, monkeypatch):
+def test_the_checks_do_not_change_a_storage(checks, workplace, monkeypatch):
     run_study(workplace.write_study(trials=1), workplace.storage, device="cpu")
     for side_file in ("studies.db-wal", "studies.db-shm"):
         (workplace.folder / side_file).unlink(missing_ok=True)
@@ -167,30 +167,30 @@ def test_a_storage_in_use_is_good(checks, url, tmp_path):
         assert checks()["storage"].ok
 
 
-def test_a_folder_that_cannot_be_written_is_told(checks, tmp_path, monkeypatch):
+def test_an_unwritable_folder_is_reported(checks, tmp_path, monkeypatch):
     def refuse(dir):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(files, "TemporaryFile", refuse)
-    assert told(checks()["storage"]) == (
+    assert failure(checks()["storage"]) == (
         True,
         f"folder {tmp_path} cannot be written: Permission denied",
         "choose another folder, or ask its owner for write access",
     )
 
 
-def test_epoch_reports_that_cannot_be_written_are_told(checks, tmp_path):
+def test_an_unwritable_folder_of_epoch_reports_is_reported(checks, tmp_path):
     (tmp_path / "studies.artifacts").write_text("a file")
-    blocking, detail, _ = told(checks()["storage"])
+    blocking, detail, _ = failure(checks()["storage"])
     assert blocking
     assert detail == f"folder {tmp_path}/studies.artifacts cannot be written: Not a directory"
 
 
-def test_a_file_that_may_not_be_written_is_told(checks, url, tmp_path, monkeypatch):
+def test_a_read_only_file_is_reported(checks, url, tmp_path, monkeypatch):
     with writable_storage(url):
         pass
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    assert told(checks()["storage"]) == (
+    assert failure(checks()["storage"]) == (
         True,
         f"{tmp_path}/studies.db is not writable",
         "ask its owner, or name another with --storage",
@@ -198,36 +198,36 @@ def test_a_file_that_may_not_be_written_is_told(checks, url, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("content", [b"no database at all" * 100, b"ab"])
-def test_a_file_that_is_no_database_is_told_and_left_alone(checks, tmp_path, content):
+def test_a_file_that_is_not_a_database_is_reported_and_not_changed(checks, tmp_path, content):
     (tmp_path / "studies.db").write_bytes(content)
-    blocking, detail, remedy = told(checks()["storage"])
+    blocking, detail, remedy = failure(checks()["storage"])
     assert blocking
     assert detail.endswith("cannot be opened: file is not a database")
     assert remedy == "name another storage with --storage, such as sqlite:///studies.db"
     assert (tmp_path / "studies.db").read_bytes() == content
 
 
-def test_another_programs_database_is_told(checks, tmp_path):
+def test_another_programs_database_is_reported(checks, tmp_path):
     with closing(sqlite3.connect(tmp_path / "studies.db")) as connection:
         connection.execute("CREATE TABLE bookmarks (url TEXT)")
-    assert told(checks()["storage"]) == (
+    assert failure(checks()["storage"]) == (
         True,
         f"{tmp_path}/studies.db is the database of another program",
         "name another file with --storage",
     )
 
 
-def test_the_tables_of_another_optuna_are_told(checks, url, tmp_path):
+def test_the_tables_of_another_optuna_version_are_reported(checks, url, tmp_path):
     with writable_storage(url):
         pass
     with closing(sqlite3.connect(tmp_path / "studies.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'v0.9.0.a'")
-    blocking, detail, _ = told(checks()["storage"])
+    blocking, detail, _ = failure(checks()["storage"])
     assert blocking
     assert detail.startswith(f"storage {url} cannot be opened: The runtime optuna version ")
 
 
-def test_an_empty_file_is_a_storage_to_be(checks, tmp_path):
+def test_an_empty_file_can_become_a_storage(checks, tmp_path):
     (tmp_path / "studies.db").touch()
     assert checks()["storage"].ok
 
@@ -255,14 +255,14 @@ def test_an_empty_file_is_a_storage_to_be(checks, tmp_path):
         ),
     ],
 )
-def test_what_is_no_storage_is_told(checks, tmp_path, url, detail, remedy):
+def test_an_invalid_storage_is_reported(checks, tmp_path, url, detail, remedy):
     detail = detail.format(folder=tmp_path)
-    assert told(checks(url)["storage"]) == (True, detail, remedy)
+    assert failure(checks(url)["storage"]) == (True, detail, remedy)
 
 
-def test_a_missing_driver_is_told_with_the_one_to_install(checks, monkeypatch):
+def test_a_missing_driver_is_reported_with_the_one_to_install(checks, monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg2", None)
-    blocking, detail, remedy = told(checks("postgresql+psycopg2://localhost/db")["storage"])
+    blocking, detail, remedy = failure(checks("postgresql+psycopg2://localhost/db")["storage"])
     assert blocking
     assert "psycopg2" in detail
     assert remedy == (
@@ -287,7 +287,7 @@ def test_a_password_is_never_shown(checks, url):
 
 @pytest.fixture
 def empty_database(postgres):
-    """The URL of a PostgreSQL database of its own, without a table."""
+    """The URL of a separate PostgreSQL database without tables."""
     server = sqlalchemy.create_engine(postgres, isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
         connection.exec_driver_sql("DROP DATABASE IF EXISTS for_doctor WITH (FORCE)")
@@ -322,13 +322,13 @@ def test_a_postgresql_that_holds_studies_is_good(checks, empty_database):
     assert found["storage"].detail.endswith(" has tables for studies that can be written")
 
 
-@pytest.mark.parametrize("begun", [False, True])
-def test_a_user_of_postgresql_who_may_not_write_is_told(checks, empty_database, begun):
-    if begun:
+@pytest.mark.parametrize("has_studies", [False, True])
+def test_a_postgresql_user_without_write_access_is_reported(checks, empty_database, has_studies):
+    if has_studies:
         with writable_storage(empty_database):
             pass
     before = tables(empty_database)
-    blocking, detail, remedy = told(checks(as_guest(empty_database))["storage"])
+    blocking, detail, remedy = failure(checks(as_guest(empty_database))["storage"])
     assert blocking
     assert "permission denied for " in detail
     assert remedy == "allow its user to create tables and write to them, or correct the URL"
@@ -336,12 +336,12 @@ def test_a_user_of_postgresql_who_may_not_write_is_told(checks, empty_database, 
 
 
 @pytest.mark.parametrize("listens", [False, True])
-def test_a_server_that_does_not_answer_is_told(checks, monkeypatch, listens):
+def test_a_server_that_does_not_answer_is_reported(checks, monkeypatch, listens):
     pytest.importorskip("psycopg", reason="psycopg, the driver of PostgreSQL, is not installed")
     monkeypatch.setattr(storage_checks, "TIMEOUT_S", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1] if listens else 1
-        blocking, detail, remedy = told(
+        blocking, detail, remedy = failure(
             checks(f"postgresql+psycopg://127.0.0.1:{port}/db")["storage"]
         )
     assert blocking
@@ -398,7 +398,7 @@ def test_without_mount_points_the_file_system_is_unknown(checks, mounted):
 
 def test_sqlite_on_a_network_file_system_is_a_warning(checks, tmp_path, mounted):
     mounted((tmp_path, "nfs4"))
-    assert told(checks()["file_system"]) == (
+    assert failure(checks()["file_system"]) == (
         False,
         f"{tmp_path}/studies.db is on nfs4, where SQLite can lose writes by several processes",
         "name a file on a local disk with --storage, or "
@@ -406,9 +406,9 @@ def test_sqlite_on_a_network_file_system_is_a_warning(checks, tmp_path, mounted)
     )
 
 
-def test_a_full_disk_is_told(checks, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported(checks, tmp_path, monkeypatch):
     monkeypatch.setattr(storage_checks, "free_bytes", lambda path: 150 * 10**6)
-    assert told(checks()["storage_room"]) == (
+    assert failure(checks()["storage_room"]) == (
         True,
         f"150 MB left in {tmp_path}, and a study needs 200 MB",
         "free some space, or name another folder with --storage",
@@ -420,7 +420,7 @@ def test_a_full_disk_is_told(checks, tmp_path, monkeypatch):
 
 @pytest.fixture
 def server(monkeypatch):
-    """Stands in for GroupLens: has a zip of ml-1m, and none of ml-10m."""
+    """A fake GroupLens server: it has a zip of ml-1m but none of ml-10m."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self):
@@ -452,7 +452,7 @@ def datasets(tmp_path):
     return folder.parent
 
 
-def test_without_a_dataset_in_mind_those_that_are_there_are_named(checks, datasets):
+def test_without_a_dataset_the_available_ones_are_named(checks, datasets):
     found = checks(data_dir=datasets)["dataset"]
     assert found.ok
     assert not found.required
@@ -470,7 +470,7 @@ def test_without_a_dataset_in_mind_those_that_are_there_are_named(checks, datase
     ],
 )
 @pytest.mark.usefixtures("server")
-def test_a_dataset_that_is_there_or_comes_is_good(checks, datasets, dataset, detail):
+def test_a_dataset_that_exists_or_can_be_downloaded_is_good(checks, datasets, dataset, detail):
     found = checks(data_dir=datasets, dataset=dataset)
     assert found["dataset"].ok
     assert found["dataset"].required
@@ -483,22 +483,22 @@ def test_a_dataset_that_is_there_or_comes_is_good(checks, datasets, dataset, det
     ("dataset", "detail", "remedy"),
     [
         ("ml-2m", "no dataset named 'ml-2m'", "choose from "),
-        ("data", "{datasets} has no ratings.csv, ratings.dat or u.data", "put a ratings.csv "),
+        ("data", "{datasets} has no ratings.csv, ratings.dat or u.data", "add a ratings.csv "),
         ("ml-10m", "cannot download ml-10m: http://127.0.0.1:", "run 'recsys-search data downl"),
     ],
 )
 @pytest.mark.usefixtures("server")
-def test_a_dataset_that_cannot_be_had_is_told(checks, datasets, dataset, detail, remedy):
-    blocking, found, way_out = told(checks(data_dir=datasets, dataset=dataset)["dataset"])
+def test_an_unavailable_dataset_is_reported(checks, datasets, dataset, detail, remedy):
+    blocking, found, remedy_shown = failure(checks(data_dir=datasets, dataset=dataset)["dataset"])
     assert blocking
     assert found.startswith(detail.format(datasets=datasets))
-    assert way_out.startswith(remedy)
+    assert remedy_shown.startswith(remedy)
 
 
 @pytest.mark.usefixtures("server")
-def test_a_disk_too_small_for_the_dataset_is_told(checks, datasets, monkeypatch):
+def test_a_disk_too_small_for_the_dataset_is_reported(checks, datasets, monkeypatch):
     monkeypatch.setattr(data_checks, "free_bytes", lambda path: 5 * 10**8)
-    assert told(checks(data_dir=datasets, dataset="ml-10m")["data_room"]) == (
+    assert failure(checks(data_dir=datasets, dataset="ml-10m")["data_room"]) == (
         True,
         f"0.5 GB left in {datasets}, and ml-10m takes 0.8 GB",
         "free some space, or choose another folder with --data-dir",
@@ -550,9 +550,9 @@ def test_a_machine_without_a_gpu_is_good(checks, monkeypatch):
 
 
 @pytest.mark.usefixtures("no_gpu")
-def test_a_gpu_that_was_asked_for_and_is_not_there_is_told(checks):
+def test_a_requested_gpu_that_does_not_exist_is_reported(checks):
     found = checks(device="cuda")
-    assert told(found["device"]) == (
+    assert failure(found["device"]) == (
         True,
         "no device cuda: torch sees 0 GPUs",
         "use cpu",
@@ -561,8 +561,8 @@ def test_a_gpu_that_was_asked_for_and_is_not_there_is_told(checks):
     assert not_ok(found) - ITS_OWN == {"device", "amp"}
 
 
-def test_an_unknown_device_is_told(checks):
-    assert told(checks(device="gpu")["device"]) == (
+def test_an_unknown_device_is_reported(checks):
+    assert failure(checks(device="gpu")["device"]) == (
         True,
         "no device named 'gpu'",
         "choose auto, cpu, cuda or cuda:0",
@@ -573,7 +573,7 @@ def test_an_unknown_device_is_told(checks):
 def test_a_driver_without_a_torch_for_it_is_a_warning(checks, monkeypatch):
     monkeypatch.setattr(torch.version, "cuda", None)
     monkeypatch.setattr(machine_checks, "torch_version", lambda: "2.13.0+cpu")
-    assert told(checks(device="auto")["cuda"]) == (
+    assert failure(checks(device="auto")["cuda"]) == (
         False,
         "there is an NVIDIA driver, but torch 2.13.0+cpu is built for the CPU only",
         "install a build with CUDA: pip install --force-reinstall torch==2.13.0",
@@ -582,14 +582,14 @@ def test_a_driver_without_a_torch_for_it_is_a_warning(checks, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:The NVIDIA driver")
 @pytest.mark.usefixtures("driver")
-def test_a_driver_that_is_too_old_is_told_in_torchs_words(checks, monkeypatch):
+def test_a_driver_that_is_too_old_is_reported_in_torchs_words(checks, monkeypatch):
     def warn():
         warnings.warn("The NVIDIA driver is too old (found 11040).\nUpdate", stacklevel=1)
         return False
 
     monkeypatch.setattr(torch.version, "cuda", "12.8")
     monkeypatch.setattr(torch.cuda, "is_available", warn)
-    blocking, detail, remedy = told(checks(device="auto")["cuda"])
+    blocking, detail, remedy = failure(checks(device="auto")["cuda"])
     assert not blocking
     assert detail == (
         "there is an NVIDIA driver, but torch for CUDA 12.8 finds no GPU: "
@@ -599,17 +599,17 @@ def test_a_driver_that_is_too_old_is_told_in_torchs_words(checks, monkeypatch):
 
 
 @pytest.mark.usefixtures("driver")
-def test_hidden_gpus_are_told(checks, monkeypatch):
+def test_hidden_gpus_are_reported(checks, monkeypatch):
     monkeypatch.setattr(torch.version, "cuda", "12.8")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert told(checks(device="auto")["cuda"]) == (
+    assert failure(checks(device="auto")["cuda"]) == (
         False,
         "there is an NVIDIA driver, but CUDA_VISIBLE_DEVICES='' hides all GPUs",
         "unset it",
     )
 
 
-def test_a_gpu_is_named_with_what_it_can_do(checks, gpu):
+def test_a_gpu_is_shown_with_its_compute_capability(checks, gpu):
     found = checks(device="auto")
     assert found["cuda"].detail == "1 GPU, torch for CUDA 12.8"
     assert found["device"].detail == "cuda:0, Tesla T4, compute capability 7.5"
@@ -618,7 +618,7 @@ def test_a_gpu_is_named_with_what_it_can_do(checks, gpu):
 
 def test_little_free_memory_is_a_warning(checks, gpu):
     gpu.free = 1.5 * 2**30
-    assert told(checks(device="auto")["gpu_memory"]) == (
+    assert failure(checks(device="auto")["gpu_memory"]) == (
         False,
         "1.5 of 15.0 GiB are free",
         "end other programs on the GPU (nvidia-smi lists them), or use another "
@@ -646,16 +646,16 @@ def test_little_free_memory_is_a_warning(checks, gpu):
         ),
     ],
 )
-def test_the_precision_is_told_with_what_training_in_it_came_to(checks, monkeypatch, amp, detail):
+def test_the_precision_is_shown_with_its_training_loss(checks, monkeypatch, amp, detail):
     trained = replace(TRAINED, amp=amp, loss=1.02)
     monkeypatch.setattr(machine_checks, "self_test", lambda device: trained)
     assert checks()["amp"].detail == detail
 
 
-def test_a_precision_that_fails_its_test_is_told(checks, monkeypatch):
+def test_a_precision_that_fails_its_self_test_is_reported(checks, monkeypatch):
     trained = replace(TRAINED, amp="bf16", loss=float("nan"))
     monkeypatch.setattr(machine_checks, "self_test", lambda device: trained)
-    blocking, detail, remedy = told(checks()["amp"])
+    blocking, detail, remedy = failure(checks()["amp"])
     assert blocking
     assert detail.startswith("bf16, which this device supports: loss nan after 16 training ")
     assert remedy == "write amp: off in the study's base, or use --device cpu"
@@ -697,7 +697,7 @@ def test_without_a_control_group_the_affinity_counts(cores, monkeypatch):
 def test_more_threads_than_cores_are_a_warning(checks, cores, monkeypatch):
     cores(8, "200000 100000")
     monkeypatch.setattr(machine_checks, "n_threads", lambda: 8)
-    assert told(checks()["threads"]) == (
+    assert failure(checks()["threads"]) == (
         False,
         "8 threads on 2 cores, so they wait for each other",
         "set OMP_NUM_THREADS=2",
