@@ -32,11 +32,11 @@ def has_ended(worker: dict[str, Any]) -> bool:
 
 
 def _began(process: psutil.Process) -> float:
-    """Seconds from boot to the start of the process.
+    """When the process started, in seconds; the same after the clock is set.
 
-    Not the time of day, which moves when the clock is set: a live worker would look like another.
+    On Linux it counts from boot: psutil adds a boot time that moves with the clock.
     """
-    return float(process.create_time() - psutil.boot_time())
+    return float(process.create_time() - (psutil.boot_time() if psutil.LINUX else 0.0))
 
 
 def _is_same(process: psutil.Process, began: float | str | None) -> bool:
