@@ -1,1 +1,1 @@
-"""Datasets by name: the registry, downloads, and ratings prepared for fast opening."""
+"""Datasets by name: the registry, downloads, and the store of prepared ratings."""

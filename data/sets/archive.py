@@ -1,4 +1,4 @@
-"""Unpacks a zip that a stranger may have made."""
+"""Unpacks zip files from untrusted sources."""
 
 from __future__ import annotations
 
@@ -9,44 +9,46 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from ...errors import DataError
 
-MAX_UNPACKED_BYTES = 20 * 10**9  # unpacked; ML-32M has about 1
+MAX_UNPACKED_BYTES = 20 * 10**9  # ML-32M has about 1 GB
 MAX_EXPANSION = 100  # unpacked bytes per byte of the zip; MovieLens has about 5
 
 
 def unpack(archive: Path, into: Path) -> None:
-    """Unpacks all of `archive` into the folder `into`, or nothing of it.
+    """Unpack all of `archive` into the folder `into`.
 
     Raises:
-        DataError: it is no zip or a damaged one, an entry leads out of the folder or is no plain
-            file, or there is too much of it. The last two are refused before anything is written.
+        DataError: the zip is damaged, an entry is unsafe (it points outside the folder or is not a
+            regular file), or the content is too large. Nothing is written for the last two.
     """
     try:
-        with ZipFile(archive) as packed:
-            entries = packed.infolist()
+        with ZipFile(archive) as zip_file:
+            entries = zip_file.infolist()
             for entry in entries:
-                if fault := _fault(entry):
-                    raise DataError(f"{archive.name} is refused: its entry {_shown(entry)} {fault}")
-            size, most = sum(entry.file_size for entry in entries), archive.stat().st_size
-            if size > min(MAX_UNPACKED_BYTES, MAX_EXPANSION * most):
+                if problem := _problem(entry):
+                    raise DataError(
+                        f"{archive.name} is refused: its entry {_shorten(entry)} {problem}"
+                    )
+            size, zip_size = sum(entry.file_size for entry in entries), archive.stat().st_size
+            if size > min(MAX_UNPACKED_BYTES, MAX_EXPANSION * zip_size):
                 raise DataError(
-                    f"{archive.name} is refused: {most} bytes would unpack to {size}, over "
-                    f"{MAX_EXPANSION} times as many or over {MAX_UNPACKED_BYTES}"
+                    f"{archive.name} is refused: its {zip_size} bytes would unpack to {size}, more "
+                    f"than {MAX_EXPANSION} times as many or more than {MAX_UNPACKED_BYTES}"
                 )
-            packed.extractall(into)
-    # RuntimeError: an entry is encrypted, or (NotImplementedError) packed in an unknown way.
+            zip_file.extractall(into)
+    # RuntimeError: an entry is encrypted, or (NotImplementedError) its compression is unknown.
     except (BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
         raise DataError(f"{archive.name} is a damaged zip: {error}") from None
 
 
-def _fault(entry: ZipInfo) -> str | None:
-    """Why an entry is not to be unpacked, None where it may be."""
-    # `filename` ends at a NUL byte; what follows one, `orig_filename` alone shows.
+def _problem(entry: ZipInfo) -> str | None:
+    """Why an entry is unsafe to unpack, or None."""
+    # `filename` is cut at a NUL byte, `orig_filename` is not.
     name = entry.orig_filename
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or PureWindowsPath(name).drive:
         return "has an absolute path"
     if ".." in path.parts or "\0" in name:
-        return "leaves its folder"
+        return "points outside its folder"
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind == stat.S_IFLNK:
         return "is a link"
@@ -55,6 +57,6 @@ def _fault(entry: ZipInfo) -> str | None:
     return None
 
 
-def _shown(entry: ZipInfo) -> str:
+def _shorten(entry: ZipInfo) -> str:
     name = entry.orig_filename
     return repr(name if len(name) <= 60 else f"{name[:57]}...")

@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all."""
+"""Folders that appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -9,39 +9,40 @@ from shutil import rmtree
 from tempfile import mkdtemp
 from time import time
 
-# Whoever works in such a folder writes something far more often: one this still was left by a kill.
-_ABANDONED_S = 600
+# A live process writes to its temporary folder far more often than this, so one without changes
+# for that long was left behind by a killed process.
+_ABANDONED_AFTER_S = 600
 
 
 @contextmanager
-def work_folder(parent: Path, name: str) -> Iterator[Path]:
-    """A new folder in `parent` that is gone afterwards, as are those that were abandoned."""
+def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A new folder in `parent`, removed on exit; abandoned ones are removed too."""
     parent.mkdir(parents=True, exist_ok=True)
     for earlier in parent.glob(".*.partial-*"):
-        if time() - _last_written(earlier) > _ABANDONED_S:
+        if time() - _last_written(earlier) > _ABANDONED_AFTER_S:
             rmtree(earlier, ignore_errors=True)
-    work = Path(mkdtemp(prefix=f".{name}.partial-", dir=parent))
+    folder = Path(mkdtemp(prefix=f".{name}.partial-", dir=parent))
     try:
-        yield work
+        yield folder
     finally:
-        rmtree(work, ignore_errors=True)
+        rmtree(folder, ignore_errors=True)
 
 
-def move_into_place(complete: Path, target: Path, *, whole: Callable[[], bool]) -> None:
-    """Renames a complete folder; one that came from another process meanwhile may stay.
+def move_into_place(complete: Path, target: Path, *, is_complete: Callable[[], bool]) -> None:
+    """Rename a complete folder to `target`, unless another process has put a complete one there.
 
     Args:
-        whole: whether what stands at `target` is complete.
+        is_complete: whether an existing `target` is complete.
     """
     try:
         complete.replace(target)
     except OSError:
-        if not whole():
+        if not is_complete():
             raise
 
 
 def _last_written(folder: Path) -> float:
-    """The newest time in a folder that another process may be removing; now where it did."""
+    """Newest modification time in a folder; the current time if the folder vanishes meanwhile."""
     try:
         return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
     except OSError:

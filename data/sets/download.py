@@ -1,4 +1,4 @@
-"""Fetches a named dataset into the data folder: checked, whole or not at all."""
+"""Downloads a named dataset into the data folder, verified and atomically."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Protocol
 from ...errors import DataError
 from ..data_folder import DATA_DIR_VARIABLE
 from .archive import unpack
-from .atomic_folders import move_into_place, work_folder
+from .atomic_folders import move_into_place, temporary_folder
 from .registry import DATASETS, Source, find_dataset
 
 TIMEOUT_S = 30  # without a byte from the server
 _CHUNK_BYTES = 1 << 18
-# Rounded up: a line of ratings.csv has 28 bytes, the tag genome of some sets adds 20 a rating, and
-# the columns kept of it (prepared.py) another 28; and ml-100k holds its ratings several times over.
+# Rounded up: a line of ratings.csv has 28 bytes, the tag genome of some datasets adds 20 per
+# rating, and the prepared columns another 28; ml-100k contains its ratings several times.
 _BYTES_PER_RATING, _BYTES_PER_DATASET = 80, 20 * 10**6
 
 
 class Progress(Protocol):
-    """Is told how a download goes, in bytes; `reset` begins at 0 again."""
+    """Receives a download's progress in bytes; `reset` returns to 0."""
 
     total: float
 
@@ -29,7 +29,7 @@ class Progress(Protocol):
 
 
 def find_downloaded(name: str, data_dir: Path) -> Path | None:
-    """The folder of a named dataset, None while it is not there."""
+    """The folder of a named dataset, or None if it is not downloaded."""
     folder = data_dir / name
     try:
         return folder if (folder / published_source(name).file).is_file() else None
@@ -41,25 +41,26 @@ def published_source(name: str) -> Source:
     """The source of a named dataset.
 
     Raises:
-        DataError: none has that name, or it is generated.
+        DataError: no dataset has that name, or it is generated.
     """
     source = find_dataset(name)
     if isinstance(source, Source):
         return source
     if source:
-        raise DataError(f"{name} needs no download: it is generated; use it as it is")
+        raise DataError(f"{name} needs no download: it is generated on use")
     names = ", ".join(name for name, known in DATASETS.items() if isinstance(known, Source))
     raise DataError(f"no dataset named {name!r}; choose from {names}")
 
 
 def download(name: str, data_dir: Path, *, progress: Progress | None = None) -> Path:
-    """The folder `data_dir`/`name`, fetched and unpacked unless it is there.
+    """The folder `data_dir`/`name`, downloaded and unpacked unless it already exists.
 
-    Everything is made in a folder beside it that is renamed when it is complete, and removed
-    when anything goes wrong.
+    The work is done in a temporary folder next to it, which is renamed when complete and removed
+    on any error.
 
     Raises:
-        DataError: no such dataset, no network, another file than expected, or no room.
+        DataError: there is no such dataset, no network or no disk space, or the downloaded file is
+            not the expected one.
     """
     source = published_source(name)
     if folder := find_downloaded(name, data_dir):
@@ -67,14 +68,13 @@ def download(name: str, data_dir: Path, *, progress: Progress | None = None) -> 
     target = data_dir / name
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise DataError(f"{target} holds no {source.file} and is in the way; move it elsewhere")
-        with work_folder(data_dir, name) as work:
+            raise DataError(f"{target} already exists, but has no {source.file}; move it elsewhere")
+        with temporary_folder(data_dir, name) as temporary:
             try:
-                unpacked = _fetch_unpacked(name, source, work, progress)
+                unpacked = _fetch_and_unpack(name, source, temporary, progress)
             except DataError as error:
-                reason = f"cannot download {name}: {error}"
-                raise DataError(f"{reason}; {_ways_out(name, data_dir)}") from None
-            move_into_place(unpacked, target, whole=lambda: (target / source.file).is_file())
+                raise _download_error(name, data_dir, str(error)) from None
+            move_into_place(unpacked, target, is_complete=lambda: (target / source.file).is_file())
     except OSError as error:
         raise DataError(
             f"cannot download {name}: {error.filename or data_dir}: {error.strerror or error}; "
@@ -84,15 +84,15 @@ def download(name: str, data_dir: Path, *, progress: Progress | None = None) -> 
 
 
 def required_disk_bytes(name: str) -> int:
-    """About how much room a named dataset takes, from its download to its kept columns."""
+    """Approximate disk space for a named dataset: its download, its files and prepared columns."""
     return _BYTES_PER_DATASET + _BYTES_PER_RATING * published_source(name).ratings
 
 
 def check_server(name: str, data_dir: Path) -> None:
-    """Asks for a named dataset without fetching it.
+    """Check that the server offers a named dataset, without downloading it.
 
     Raises:
-        DataError: the server cannot be reached, or does not have it.
+        DataError: the server cannot be reached, or does not have the dataset.
     """
     import requests
 
@@ -100,26 +100,27 @@ def check_server(name: str, data_dir: Path) -> None:
     try:
         requests.head(url, timeout=TIMEOUT_S, allow_redirects=True).raise_for_status()
     except requests.RequestException as error:
-        reason = f"cannot download {name}: {_told(error, url)}"
-        raise DataError(f"{reason}; {_ways_out(name, data_dir)}") from None
+        raise _download_error(name, data_dir, _describe_network_error(error, url)) from None
 
 
-def _fetch_unpacked(name: str, source: Source, work: Path, progress: Progress | None) -> Path:
-    """The source's folder, complete, somewhere in `work`."""
-    archive = work / f"{name}.zip"
+def _fetch_and_unpack(
+    name: str, source: Source, temporary: Path, progress: Progress | None
+) -> Path:
+    """The source's complete folder, inside `temporary`."""
+    archive = temporary / f"{name}.zip"
     _fetch(source, archive, progress)
-    unpack(archive, work / "unpacked")
-    unpacked = work / "unpacked" / source.folder
+    unpack(archive, temporary / "unpacked")
+    unpacked = temporary / "unpacked" / source.folder
     if not (unpacked / source.file).is_file():
-        raise DataError(f"{archive.name} holds no {source.folder}/{source.file}")
+        raise DataError(f"{archive.name} has no {source.folder}/{source.file}")
     return unpacked
 
 
 def _fetch(source: Source, archive: Path, progress: Progress | None) -> None:
-    """Writes the source's zip to `archive`.
+    """Write the source's zip to `archive`.
 
     Raises:
-        DataError: the server cannot be reached, or sends something else.
+        DataError: the server cannot be reached, or sends an unexpected file.
     """
     # Both take long to import, and reading a folder needs neither.
     import pooch
@@ -130,35 +131,35 @@ def _fetch(source: Source, archive: Path, progress: Progress | None) -> None:
     )
     try:
         fetch(source.url, str(archive), None)
-    # ValueError: a length that is no number.
+    # ValueError: the Content-Length is not a number.
     except (RequestException, ValueError) as error:
-        raise DataError(_told(error, source.url)) from None
-    found = pooch.file_hash(str(archive), alg="md5")
-    if found != source.md5:
-        raise DataError(f"{source.url} sent a file with md5 {found} instead of {source.md5}")
+        raise DataError(_describe_network_error(error, source.url)) from None
+    md5 = pooch.file_hash(str(archive), alg="md5")
+    if md5 != source.md5:
+        raise DataError(f"{source.url} sent a file with md5 {md5} instead of {source.md5}")
 
 
-def _told(error: Exception, url: str) -> str:
-    """What went wrong on the network, in few words."""
+def _describe_network_error(error: Exception, url: str) -> str:
     from requests import exceptions
 
     if isinstance(error, exceptions.HTTPError) and error.response is not None:
-        return f"{url} answers {error.response.status_code} {error.response.reason}".rstrip()
-    words = {
-        exceptions.ChunkedEncodingError: f"{url} broke off",
-        exceptions.ContentDecodingError: f"{url} broke off",
-        exceptions.Timeout: f"{url} does not answer within {TIMEOUT_S} s",
-        exceptions.SSLError: f"{url} has no certificate that this machine trusts",
-        exceptions.ProxyError: f"the proxy on the way to {url} does not let it through",
+        return f"{url} answered {error.response.status_code} {error.response.reason}".rstrip()
+    descriptions = {
+        exceptions.ChunkedEncodingError: f"the transfer from {url} broke off",
+        exceptions.ContentDecodingError: f"the transfer from {url} broke off",
+        exceptions.Timeout: f"{url} did not answer within {TIMEOUT_S} s",
+        exceptions.SSLError: f"this machine does not trust the certificate of {url}",
+        exceptions.ProxyError: f"the proxy refused the connection to {url}",
         exceptions.ConnectionError: f"no connection to {url}",
     }
-    found = (text for kind, text in words.items() if isinstance(error, kind))
-    return next(found, f"{url}: {' '.join(str(error).split())}")
+    matches = (text for kind, text in descriptions.items() if isinstance(error, kind))
+    return next(matches, f"{url}: {' '.join(str(error).split())}")
 
 
-def _ways_out(name: str, data_dir: Path) -> str:
-    """What to do where a named dataset cannot be fetched."""
-    return (
-        f"run 'recsys-search data download {name}' on a machine with a network and copy its "
-        f"folder to {data_dir}, or use --dataset DIR, or try --study demo"
+def _download_error(name: str, data_dir: Path, reason: str) -> DataError:
+    """The error for a failed download, with the alternatives to it."""
+    return DataError(
+        f"cannot download {name}: {reason}; run 'recsys-search data download {name}' on a machine "
+        f"with network access and copy its folder to {data_dir}, or use --dataset DIR, or try "
+        "--study demo"
     )

@@ -1,10 +1,10 @@
-"""Ratings that were read once, kept as memory-mapped columns that open at once.
+"""A cache of ratings as memory-mapped columns, which open instantly.
 
-CACHE/NAME-SOURCE-VERSION/meta.json         name, folder, scale, genres' names, fingerprint
-CACHE/NAME-SOURCE-VERSION/user.npy, ...     one column each, as `Ratings` and `Films` have them
+CACHE/NAME-SOURCE-VERSION/meta.json         name, folder, scale, genre names, fingerprint
+CACHE/NAME-SOURCE-VERSION/user.npy, ...     one file per column of `Ratings` and `Films`
 
-SOURCE stands for where the ratings come from, VERSION for the state they were read in: what has
-changed there is read again, and what was kept of earlier states is removed.
+SOURCE is a hash of where the ratings come from, VERSION of the state of that source. If the source
+changes, it is read again and earlier versions are removed.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..ratings import Films, Ratings, Scale
-from .atomic_folders import move_into_place, work_folder
+from .atomic_folders import move_into_place, temporary_folder
 
-FORMAT = 1  # to be raised whenever a kept column means something else
+FORMAT = 1  # increase it whenever the meaning of a stored column changes
 META = "meta.json"
 
-_LONGEST_LABEL = 40  # characters of the name, in the folder's
+_MAX_LABEL_LENGTH = 40  # of the dataset's name in the folder's name
 _FILM_COLUMNS = ("titles", "year", "genres")
 _RATING_COLUMNS = ("user_ids", "user", "film", "rating", "timestamp", "expected")
 
 
-def prepared(
+def load_prepared(
     name: str,
     *,
     source: str,
@@ -40,38 +40,39 @@ def prepared(
     read: Callable[[], Ratings],
     cache: Path,
 ) -> Ratings:
-    """What `read` gives, from the cache where it was kept there before.
+    """The result of `read`, from the cache if possible.
 
-    Where nothing can be kept, be it for rights or for room, the ratings are as good, and read anew
-    each time.
+    If the cache cannot be written (no permission, no space), the ratings are read each time.
 
     Args:
-        source: where the ratings come from; its earlier versions are forgotten.
-        version: differs whenever `read` may give something else, and while it reads.
-        cache: a folder, made where it is not there.
+        source: where the ratings come from; earlier versions of it are removed.
+        version: changes whenever `read` may return something else, even during the read.
+        cache: a folder, created if needed.
     """
-    before = version()
-    label = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:_LONGEST_LABEL]
-    of_source = f"{label}-{_short_hash(source)}"
-    target = cache / f"{of_source}-{_short_hash(f'{FORMAT} {before}')}"
-    if (kept := _opened(target)) is not None:
-        return kept
+    initial_version = version()
+    label = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:_MAX_LABEL_LENGTH]
+    prefix = f"{label}-{_short_hash(source)}"
+    target = cache / f"{prefix}-{_short_hash(f'{FORMAT} {initial_version}')}"
+    if (stored := _try_open(target)) is not None:
+        return stored
     ratings = read()
-    if version() != before:  # a file that is being written: no telling which state was read
+    if version() != initial_version:  # a file changed meanwhile, so the state read is unknown
         return ratings
     try:
-        with work_folder(cache, label) as work:
-            save_columns(ratings, work / "columns")
-            for earlier in cache.glob(f"{of_source}-*"):
+        with temporary_folder(cache, label) as temporary:
+            save_columns(ratings, temporary / "columns")
+            for earlier in cache.glob(f"{prefix}-*"):
                 rmtree(earlier, ignore_errors=True)
-            move_into_place(work / "columns", target, whole=lambda: _opened(target) is not None)
+            move_into_place(
+                temporary / "columns", target, is_complete=lambda: _try_open(target) is not None
+            )
     except OSError:
         return ratings
-    return _opened(target) or ratings
+    return _try_open(target) or ratings
 
 
 def save_columns(ratings: Ratings, folder: Path) -> None:
-    """Writes a new folder, on the disk when this returns."""
+    """Write the columns to a new folder, synced to disk."""
     folder.mkdir()
     columns = {name: getattr(ratings, name) for name in _RATING_COLUMNS}
     columns["film_ids"] = ratings.films.ids
@@ -97,14 +98,15 @@ def save_columns(ratings: Ratings, folder: Path) -> None:
 
 
 def open_columns(folder: Path) -> Ratings:
-    """What `save_columns` wrote. Columns are read when they are looked at; writing to them changes
-    this process's copy alone.
+    """The ratings that `save_columns` wrote, with memory-mapped columns.
+
+    Columns are read on first access. Writing to them changes only this process's copy.
 
     Raises:
-        Exception: it is not there, or not whole.
+        Exception: the folder is missing or damaged.
     """
     meta: dict[str, Any] = json.loads((folder / META).read_text(encoding="utf-8"))
-    columns = {name: _mapped(folder / f"{name}.npy") for name in meta["columns"]}
+    columns = {name: _map_column(folder / f"{name}.npy") for name in meta["columns"]}
     films = Films(
         ids=columns["film_ids"],
         titles=columns.get("titles"),
@@ -124,20 +126,20 @@ def open_columns(folder: Path) -> Ratings:
         expected=columns.get("expected"),
         folder=None if meta["folder"] is None else Path(meta["folder"]),
     )
-    columns_of_rows = (ratings.user, ratings.film, ratings.timestamp, ratings.expected)
-    if any(column is not None and len(column) != len(ratings) for column in columns_of_rows):
-        raise ValueError(f"{folder} holds columns of different lengths")
-    # Where `cached_property` keeps it: working it out reads every column.
+    row_columns = (ratings.user, ratings.film, ratings.timestamp, ratings.expected)
+    if any(column is not None and len(column) != len(ratings) for column in row_columns):
+        raise ValueError(f"{folder} has columns of different lengths")
+    # Set the `cached_property`, because computing it would read every column.
     ratings.__dict__["fingerprint"] = meta["fingerprint"]
     return ratings
 
 
 def files_version(paths: Iterable[Path]) -> str:
-    """Text that differs when a file was written to, replaced or touched, or came or went."""
-    return "\n".join(f"{path.name} {_state(path)}" for path in paths)
+    """Text that changes when a file is written, replaced, touched, created or removed."""
+    return "\n".join(f"{path.name} {_file_version(path)}" for path in paths)
 
 
-def _state(path: Path) -> str:
+def _file_version(path: Path) -> str:
     try:
         stat = path.stat()
     except OSError as error:
@@ -145,15 +147,15 @@ def _state(path: Path) -> str:
     return f"{stat.st_size} {stat.st_ino} {stat.st_mtime_ns} {stat.st_ctime_ns}"
 
 
-def _opened(folder: Path) -> Ratings | None:
-    """None where it is not there, or damaged: it is then read anew."""
+def _try_open(folder: Path) -> Ratings | None:
+    """The stored ratings, or None if the folder is missing or damaged."""
     try:
         return open_columns(folder)
-    except Exception:  # numpy's errors on a damaged header are of many kinds
+    except Exception:  # numpy raises many kinds of errors on a damaged header
         return None
 
 
-def _mapped(path: Path) -> NDArray[Any]:
+def _map_column(path: Path) -> NDArray[Any]:
     column: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
     return np.asarray(column)
 

@@ -1,4 +1,4 @@
-"""A download that can be watched: who publishes the data, under which licence, and a bar."""
+"""Downloads with a progress bar, after showing the dataset's licence."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TransferSpeedColumn
-from rich.progress import Progress as Bars
+from rich.progress import Progress as RichProgress
 
 from .download import Progress, download, find_downloaded, published_source
 
 
 def download_with_progress(name: str, data_dir: Path) -> Path:
-    """`download`, told on stderr: the licence, and a progress bar where that is a terminal.
+    """`download`, showing the licence and, on a terminal, a progress bar on stderr.
 
     Raises:
-        DataError: as `download` does.
+        DataError: as for `download`.
     """
     source = published_source(name)
     if folder := find_downloaded(name, data_dir):
@@ -30,35 +30,36 @@ def download_with_progress(name: str, data_dir: Path) -> Path:
 
 @contextmanager
 def _progress_bar() -> Iterator[Progress | None]:
+    """A progress bar, or None if stderr is not a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield _Bar(bars)
+    with RichProgress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield _Bar(progress)
 
 
 class _Bar:
-    """One bar of rich, as pooch wants to be shown."""
+    """Adapts a rich progress bar to the interface that pooch expects."""
 
-    def __init__(self, bars: Bars) -> None:
-        self._bars = bars
-        self._task = bars.add_task("", total=None)
+    def __init__(self, progress: RichProgress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=None)
 
     @property
     def total(self) -> float:
-        return self._bars.tasks[0].total or 0
+        return self._progress.tasks[0].total or 0
 
     @total.setter
     def total(self, size: float) -> None:
-        # A server that does not tell the size leaves a bar that only moves.
-        self._bars.update(self._task, total=size or None)
+        # Without a size from the server, the bar only shows activity.
+        self._progress.update(self._task, total=size or None)
 
     def update(self, n: int, /) -> None:
-        self._bars.update(self._task, advance=n)
+        self._progress.update(self._task, advance=n)
 
     def reset(self) -> None:
-        self._bars.update(self._task, completed=0)
+        self._progress.update(self._task, completed=0)
 
     def close(self) -> None:
-        self._bars.stop()
+        self._progress.stop()

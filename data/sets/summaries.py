@@ -19,10 +19,10 @@ from .registry import DATASETS, Source
 def list_datasets(data_dir: Path | None = None) -> list[dict[str, Any]]:
     """What `data list` shows: every named dataset, with its folder if it is downloaded."""
     data_dir = data_folder(data_dir)
-    return [_listed(name, source, data_dir) for name, source in DATASETS.items()]
+    return [_describe(name, source, data_dir) for name, source in DATASETS.items()]
 
 
-def _listed(name: str, source: Source | Callable[[], Ratings], data_dir: Path) -> dict[str, Any]:
+def _describe(name: str, source: Source | Callable[[], Ratings], data_dir: Path) -> dict[str, Any]:
     published = source if isinstance(source, Source) else None
     folder = find_downloaded(name, data_dir) if published else None
     return {

@@ -105,14 +105,14 @@ def _cut_by_shares(order: Int, train: float, validation: float, test: float) -> 
     n_train = round(n * train)
     # Without a test part, a row left over by rounding goes to validation.
     n_validation = round(n * validation) if test else n - n_train
-    parts = Parts(*np.split(order, [n_train, n_train + n_validation]))
+    train_rows, validation_rows, test_rows = np.split(order, [n_train, n_train + n_validation])
     _check_not_empty(
         n,
-        train=(train, parts.train),
-        validation=(validation, parts.validation),
-        test=(test, parts.test),
+        train=(train, train_rows),
+        validation=(validation, validation_rows),
+        test=(test, test_rows),
     )
-    return parts
+    return Parts(train_rows, validation_rows, test_rows)
 
 
 def _read_fold(path: Path, row_of: dict[tuple[int, int], int], dataset: str) -> Int:

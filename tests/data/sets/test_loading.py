@@ -1,4 +1,4 @@
-"""Finding datasets, and what `data info` shows."""
+"""Loading datasets by name and folder, and their summaries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def folder(tmp_path):
     return tmp_path / "mine"
 
 
-def test_demo_is_the_generators_default():
+def test_demo_has_the_generators_default_size():
     assert load_ratings("demo").fingerprint == demo_ratings(100_000, seed=0).fingerprint
 
 
@@ -34,7 +34,7 @@ def test_demo_is_the_generators_default():
         ("demo:1.25k", "demo:1250", 1_250),
     ],
 )
-def test_demo_comes_in_any_size(dataset, name, n_ratings):
+def test_demo_can_have_any_size(dataset, name, n_ratings):
     ratings = load_ratings(dataset)
     assert (ratings.name, len(ratings)) == (name, n_ratings)
     assert ratings.fingerprint == demo_ratings(n_ratings).fingerprint
@@ -51,7 +51,7 @@ def test_demo_comes_in_any_size(dataset, name, n_ratings):
         ("demo:1234567", "demo:1234567"),
     ],
 )
-def test_a_size_is_referred_to_in_one_way(dataset, reference):
+def test_every_size_has_one_canonical_name(dataset, reference):
     assert dataset_reference(dataset) == reference
 
 
@@ -60,7 +60,7 @@ def test_a_size_is_referred_to_in_one_way(dataset, reference):
     ["", "0", "-5", "many", "1.5", "0.0001k", "1e6", "1_000", "1 M", "1G", "1001M", "9" * 500],
 )
 @pytest.mark.parametrize("find", [load_ratings, dataset_reference])
-def test_no_size_is_told_with_some_that_work(size, find):
+def test_an_invalid_size_is_reported_with_valid_examples(size, find):
     with pytest.raises(DataError) as caught:
         find(f"demo:{size}")
     assert str(caught.value) == (
@@ -74,30 +74,30 @@ def test_a_folder_is_read_by_its_path(folder, monkeypatch):
     assert len(load_ratings(str(folder))) == len(load_ratings("mine")) == 3
 
 
-def test_a_reference_holds_from_any_working_folder(folder, monkeypatch):
+def test_a_reference_is_valid_in_any_working_folder(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
     assert dataset_reference("mine") == str(folder.resolve())
     assert dataset_reference("demo") == "demo"
 
 
-def test_a_folder_below_home_is_found(folder, monkeypatch):
+def test_a_tilde_is_expanded(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder.parent))
     assert dataset_reference("~/mine") == str(folder.resolve())
 
 
 @pytest.mark.parametrize("dataset", ["ml-2m", "", "x" * 5_000, "a\0b", "~nobody-of-that-name/x"])
 @pytest.mark.parametrize("find", [load_ratings, dataset_reference])
-def test_an_unknown_dataset_is_told_with_the_choices(dataset, find):
+def test_an_unknown_dataset_is_reported_with_the_choices(dataset, find):
     with pytest.raises(DataError) as caught:
         find(dataset)
     assert str(caught.value) == (
         f"no dataset named {dataset!r}; choose from ml-latest-small, ml-100k, ml-1m, ml-10m, "
-        "ml-20m, ml-25m, ml-32m, demo, or name a folder that holds ratings.csv, ratings.dat "
+        "ml-20m, ml-25m, ml-32m, demo, or name a folder with ratings.csv, ratings.dat "
         "or u.data"
     )
 
 
-def test_the_summary_counts_what_can_be_counted_by_hand(folder):
+def test_the_summary_of_three_ratings(folder):
     (folder / "movies.csv").write_text("movieId,title,genres\n10,Heat (1995),Crime\n")
     summary = summarise(load_ratings(str(folder)))
     assert summary.pop("fingerprint") == load_ratings(str(folder)).fingerprint
@@ -119,7 +119,7 @@ def test_the_summary_counts_what_can_be_counted_by_hand(folder):
     }
 
 
-def test_the_summary_is_json_with_and_without_timestamps(folder):
+def test_the_summary_can_be_written_as_json_with_and_without_timestamps(folder):
     (folder / "ratings.csv").write_text("userId,movieId,rating\n1,10,3\n")
     summary = summarise(load_ratings(str(folder)))
     assert json.loads(json.dumps(summary)) == summary
@@ -132,7 +132,7 @@ def test_the_summary_is_json_with_and_without_timestamps(folder):
 
 @pytest.fixture
 def data_dir(tmp_path, monkeypatch):
-    """A data folder of the environment's choice that holds a tiny ml-latest-small."""
+    """The environment's data folder, with a tiny ml-latest-small."""
     data_dir = tmp_path / "datasets"
     (data_dir / "ml-latest-small").mkdir(parents=True)
     (data_dir / "ml-latest-small" / "ratings.csv").write_text(RATINGS)
@@ -141,7 +141,7 @@ def data_dir(tmp_path, monkeypatch):
 
 
 def no_fetch(name, data_dir):
-    raise AssertionError(f"{name} was fetched to {data_dir}")
+    raise AssertionError(f"{name} was downloaded to {data_dir}")
 
 
 def test_a_named_dataset_is_read_from_the_data_folder(data_dir, monkeypatch):
@@ -151,23 +151,23 @@ def test_a_named_dataset_is_read_from_the_data_folder(data_dir, monkeypatch):
     assert dataset_reference("ml-latest-small") == "ml-latest-small"
 
 
-def test_a_named_dataset_has_its_name_also_behind_a_link(data_dir, tmp_path):
+def test_a_linked_folder_keeps_the_datasets_name(data_dir, tmp_path):
     (data_dir / "ml-25m").symlink_to(data_dir / "ml-latest-small")
     assert load_ratings("ml-25m", fetch=no_fetch).name == "ml-25m"
 
 
-def test_a_named_dataset_that_is_not_there_is_fetched(data_dir):
-    asked = []
+def test_a_missing_named_dataset_is_fetched(data_dir):
+    calls = []
 
     def fetch(name, data_dir):
-        asked.append((name, data_dir))
+        calls.append((name, data_dir))
         return data_dir / "ml-latest-small"
 
     assert len(load_ratings("ml-32m", fetch=fetch)) == 3
-    assert asked == [("ml-32m", data_dir)]
+    assert calls == [("ml-32m", data_dir)]
 
 
-def test_a_fetch_can_be_forbidden(data_dir):
+def test_without_fetch_a_missing_dataset_is_reported(data_dir):
     with pytest.raises(DataError) as caught:
         load_ratings("ml-32m", fetch=None)
     assert str(caught.value) == (
@@ -176,15 +176,15 @@ def test_a_fetch_can_be_forbidden(data_dir):
     )
 
 
-def test_the_list_says_what_is_there(data_dir):
-    there = {row["name"]: (row["there"], row["folder"]) for row in list_datasets()}
-    assert there.pop("ml-latest-small") == (True, str(data_dir / "ml-latest-small"))
-    assert there.pop("demo") == (True, None)
-    assert set(there.values()) == {(False, None)}
+def test_the_list_shows_which_datasets_are_available(data_dir):
+    rows = {row["name"]: (row["there"], row["folder"]) for row in list_datasets()}
+    assert rows.pop("ml-latest-small") == (True, str(data_dir / "ml-latest-small"))
+    assert rows.pop("demo") == (True, None)
+    assert set(rows.values()) == {(False, None)}
     assert json.loads(json.dumps(list_datasets())) == list_datasets()
 
 
-def test_every_published_dataset_comes_with_its_licence_and_sizes():
+def test_every_published_dataset_has_a_licence_and_sizes():
     rows = [row for row in list_datasets() if row["name"] != "demo"]
     assert [row["name"] for row in rows] == [
         f"ml-{size}" for size in ("latest-small", "100k", "1m", "10m", "20m", "25m", "32m")
