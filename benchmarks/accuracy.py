@@ -1,9 +1,9 @@
-"""Test RMSE of each architecture's defaults beside the biases, over seeds, on one split.
+"""Test RMSE of each architecture's defaults compared to the biases, over seeds, on one split.
 
     python benchmarks/accuracy.py ../ml-latest-small --seeds 42 43 44 --out benchmarks/results
 
-Prints a table and writes it as JSON, with the machine named. Rows that the file has of other
-architectures stay, if they are of the same split and machine.
+Prints a table and writes it as JSON with the machine. Existing rows of other architectures are
+kept if they are of the same split and machine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from keep import add_out, keep
 from machine import machine
-from recsys_search.data.sets.datasets import dataset_reference
+from recsys_search.data.sets.loading import dataset_reference
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.model.architectures.configs import build_config, config_fields
 from recsys_search.model.architectures.table import architecture_names
@@ -30,14 +30,14 @@ from recsys_search.model.runs.train_run import train_run
 
 
 def configs(architecture: str, seeds: list[int]) -> list[TrainingConfig]:
-    """The defaults, one for each seed; one in all where nothing is drawn."""
+    """The default config with each seed, or once if the architecture has no seed."""
     if "seed" not in config_fields(architecture):
         return [build_config(architecture)]
     return [build_config(architecture, seed=seed) for seed in seeds]
 
 
 def measure(experiment: Experiment) -> dict[str, Any]:
-    """One training, timed from the reading of the data to the end, and its test figures."""
+    """Test figures of one training, timed from reading the data to the end."""
     with TemporaryDirectory() as folder:
         started_at = perf_counter()
         result = train_run(experiment, Path(folder, "run"))
@@ -58,7 +58,7 @@ def measure(experiment: Experiment) -> dict[str, Any]:
 
 
 def rows_of_others(path: Path, about: dict[str, Any], measured: list[str]) -> list[dict[str, Any]]:
-    """What the file has of architectures that were not measured now."""
+    """Rows in the file of architectures that are not measured in this run."""
     written = json.loads(path.read_text()) if path.exists() else {"rows": []}
     if any(written.get(name) != value for name, value in about.items()):
         return []
@@ -88,10 +88,10 @@ def main() -> None:
                 print("  ".join(name for name in rows[0] if name != "environment"))
             shown = {name: value for name, value in rows[-1].items() if name != "environment"}
             print("  ".join(str(value).rjust(len(name)) for name, value in shown.items()))
-        of_it = [row for row in rows if row["architecture"] == architecture]
+        measured = [row for row in rows if row["architecture"] == architecture]
         print(
-            f"{architecture}: mean test RMSE {mean(row['test_rmse'] for row in of_it):.4f}, "
-            f"{mean(row['below_biases'] for row in of_it):.4f} below the biases"
+            f"{architecture}: mean test RMSE {mean(row['test_rmse'] for row in measured):.4f}, "
+            f"{mean(row['below_biases'] for row in measured):.4f} below the biases"
         )
     if args.out:
         file = f"accuracy-{Path(args.dataset).name}"

@@ -1,8 +1,8 @@
-"""What the dropout of `HybridVAE` costs on a CPU: a training epoch with torch's own and with ours.
+"""Cost of dropout in `HybridVAE` on a CPU: a training epoch with torch's dropout and with ours.
 
     python benchmarks/dropout.py ../ml-latest-small --out benchmarks/results
 
-Needs no Optuna. Both take turns in one process; each figure is the fastest of its rounds.
+Needs no Optuna. Both alternate in one process; each figure is the fastest of its rounds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import argparse
 import torch
 from keep import add_out, keep
 from machine import machine
-from recsys_search.data.sets.datasets import load_ratings
+from recsys_search.data.sets.loading import load_ratings
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import Split, split_ratings
 from recsys_search.model.architectures import hybrid
@@ -24,7 +24,7 @@ NETS = [(256, 128), (512, 256, 128), (1024, 512, 256)]
 
 
 def epoch_s(split: Split, net: tuple[int, ...], dropout: type[torch.nn.Dropout]) -> float:
-    """Seconds of the second epoch's steps; the first warms up."""
+    """Seconds of the training steps in the second epoch; the first is a warm-up."""
     hybrid.Dropout = dropout  # type: ignore[misc]
     with Training(HybridConfig(hidden_dims=net, max_epochs=2), split, "cpu") as run:
         *_, last = run
@@ -39,13 +39,13 @@ def main() -> None:
     args = parser.parse_args()
     split = split_ratings(load_ratings(args.dataset), SplitSpec())
     rows = []
-    print("| hidden layers | torch's dropout | ours | times faster |\n|---|---|---|---|")
+    print("| hidden layers | torch's dropout | ours | speed-up |\n|---|---|---|---|")
     for net in NETS:
         times: dict[type[torch.nn.Dropout], list[float]] = {torch.nn.Dropout: [], Dropout: []}
         for _ in range(args.rounds):
-            for dropout, found in times.items():
-                found.append(epoch_s(split, net, dropout))
-        theirs, ours = (min(found) for found in times.values())
+            for dropout, seconds in times.items():
+                seconds.append(epoch_s(split, net, dropout))
+        theirs, ours = (min(seconds) for seconds in times.values())
         print(f"| {list(net)} | {theirs:.2f} s | {ours:.2f} s | {theirs / ours:.2f} |", flush=True)
         rows.append({"hidden_dims": net, "torch_s": theirs, "ours_s": ours})
     document = {"machine": machine("cpu"), "threads": torch.get_num_threads(), "epoch_s": rows}

@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from ...base.files import write_whole
-from ...base.messages import plain
+from ...base.files import write_atomically
+from ...base.messages import printable
 from ...base.strict import Strict
 from ...base.yaml_file import YamlFile, dump_yaml
 from ...data.ratings import Ratings
-from ...data.sets.datasets import dataset_reference, load_ratings
+from ...data.sets.loading import dataset_reference, load_ratings
 from ...data.splits.spec import SplitSpec
 from ...errors import ConfigError, DataError
 from ..architectures.configs import config_from_mapping
@@ -134,6 +134,6 @@ def write_experiment(path: Path, experiment: Experiment) -> None:
         "metrics": dict(experiment.metrics),
         "environment": dict(experiment.environment),
     }
-    head = f"# Train it: recsys-search train --config {plain(path.name)}\n"
+    head = f"# Train it: recsys-search train --config {printable(path.name)}\n"
     text = head + dump_yaml(document)
-    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ...base.messages import one_line
-from ...data.sets.datasets import dataset_reference
+from ...base.messages import format_validation_error
+from ...data.sets.loading import dataset_reference
 from ...data.splits.spec import SplitSpec
 from ...errors import ConfigError, OptionError
 from ..architectures.configs import build_config, config_from_mapping
@@ -57,7 +57,7 @@ def plan_experiment(
             cut = replace(cut, seed=split_seed)
         trained = config_from_mapping({**config_to_mapping(experiment.config), **changes})
     except ValidationError as error:
-        raise OptionError(one_line(error)) from None
+        raise OptionError(format_validation_error(error)) from None
     except ConfigError as error:
         raise OptionError(str(error)) from None
     return replace(experiment, config=trained, split=cut)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from ...base.files import is_file
-from ...data.formats.pairs import AskedPairs
+from ...data.formats.pairs import UserFilmPairs
 from ...data.ratings import Ratings
 from ...data.splits.ledger import Ledger
 from ...data.splits.split import Split, open_test, split_ratings
@@ -118,7 +118,7 @@ class Run:
             "fingerprint": self.ratings.fingerprint,
         }
 
-    def predict(self, asked: AskedPairs) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def predict(self, asked: UserFilmPairs) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Expected stars (n,), and whether both the user and the film have train ratings (n,).
 
         A pair that is a train rating is left out of its own sums, as in training.
@@ -128,4 +128,4 @@ class Run:
         timestamp = None if asked.timestamp is None else torch.from_numpy(asked.timestamp)
         pairs = Pairs(user, film, timestamp, torch.full_like(user, -1)).to(store.device)
         pairs = replace(pairs, row=store.rows_of(pairs.user, pairs.film))
-        return self.model.predict(pairs).cpu().numpy(), store.knows(pairs).cpu().numpy()
+        return self.model.predict(pairs).cpu().numpy(), store.are_known(pairs).cpu().numpy()

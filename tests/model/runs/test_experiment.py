@@ -1,4 +1,4 @@
-"""config.yaml."""
+"""`config.yaml`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from recsys_search.data.sets.datasets import DATASETS
+from recsys_search.data.sets.registry import DATASETS
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.errors import ConfigError, DataError, OutputError
 from recsys_search.model.architectures.configs import build_config, config_fields
@@ -104,7 +104,7 @@ TABLES = st.dictionaries(TEXT, PLAIN | st.lists(PLAIN, max_size=3), max_size=4)
 
 @st.composite
 def experiments(draw):
-    """Any valid ones, every field of the config drawn."""
+    """Any valid experiment, with every field of the config drawn."""
     architecture = draw(st.sampled_from(sorted(architecture_names())))
     names = sorted(config_fields(architecture) - {"architecture"})
     return Experiment(
@@ -123,14 +123,14 @@ def experiments(draw):
 def test_any_experiment_is_read_as_it_was_written(tmp_path_factory, experiment):
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     write_experiment(path, experiment)
-    # As text, because nan equals nothing.
+    # Compared as text, because NaN does not equal itself.
     assert repr(read_experiment(path)) == repr(experiment)
 
 
 @pytest.mark.parametrize(
     "name", ["ordner ä", "映画", "\N{CLAPPER BOARD}", "a: b # c", " a ", "a\nb"]
 )
-def test_a_folder_of_any_name_is_found_again(tmp_path, path, name, experiment):
+def test_a_dataset_folder_may_have_any_name(tmp_path, path, name, experiment):
     folder = tmp_path / name
     folder.mkdir()
     (folder / "ratings.csv").write_text("userId,movieId,rating\n1,1,4\n1,2,3\n")
@@ -138,7 +138,7 @@ def test_a_folder_of_any_name_is_found_again(tmp_path, path, name, experiment):
     assert len(read_experiment(path).load()) == 2
 
 
-def test_writing_leaves_nothing_else_in_the_folder(tmp_path, experiment):
+def test_writing_leaves_no_other_files_in_the_folder(tmp_path, experiment):
     write_experiment(tmp_path / "config.yaml", experiment)
     with pytest.raises(OutputError, match=r"new/config\.yaml cannot be written: No such file"):
         write_experiment(tmp_path / "new" / "config.yaml", experiment)
@@ -148,19 +148,19 @@ def test_writing_leaves_nothing_else_in_the_folder(tmp_path, experiment):
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["config.yaml", "folder"]
 
 
-def test_the_file_begins_with_a_line_to_paste(path, experiment):
+def test_the_file_starts_with_an_example_command(path, experiment):
     write_experiment(path, experiment)
     first = path.read_text(encoding="utf-8").splitlines()[0]
     assert first == "# Train it: recsys-search train --config config.yaml"
 
 
 @pytest.mark.parametrize("name", ["a\nb.yaml", "\udcff.yaml"])
-def test_the_files_own_name_cannot_break_it(tmp_path, name, experiment):
+def test_an_unusual_file_name_does_not_break_the_file(tmp_path, name, experiment):
     write_experiment(tmp_path / name, experiment)
     assert read_experiment(tmp_path / name) == experiment
 
 
-def test_by_hand_a_config_and_a_dataset_are_enough(path):
+def test_a_config_and_a_dataset_are_enough(path):
     path.write_text("config: {architecture: two_tower, seed: 3}\ndata: {dataset: demo}\n")
     assert read_experiment(path) == Experiment(
         config=build_config("two_tower", seed=3), dataset="demo", split=SplitSpec()
@@ -178,7 +178,7 @@ data:
   dataset: demo
   split: {train: 0.8}
 """
-# A change to GOOD, and what is told of it after the file's name.
+# A change to GOOD, and the message about it after the file's name.
 COMPLAINTS = [
     ("dropout: 0.1", "dropout: 1.5", " line 3: config: dropout must be less than 1, got 1.5"),
     ("dropout: 0.1", "dropout: true", " line 3: config: dropout must be a number, got True"),
@@ -221,18 +221,18 @@ COMPLAINTS = [
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "told"), COMPLAINTS)
-def test_what_is_wrong_in_the_file_is_told_with_its_line(path, old, new, told):
+@pytest.mark.parametrize(("old", "new", "message"), COMPLAINTS)
+def test_an_error_in_the_file_is_reported_with_its_line(path, old, new, message):
     path.write_text(GOOD)
     read_experiment(path)  # before the damage
     assert GOOD.count(old) == 1
     path.write_text(GOOD.replace(old, new))
     with pytest.raises(ConfigError) as caught:
         read_experiment(path)
-    assert str(caught.value).startswith(f"{path}{told}")
+    assert str(caught.value).startswith(f"{path}{message}")
 
 
-def test_a_missing_file_is_told_with_the_way_to_one(path):
+def test_a_missing_file_is_reported_with_the_command_that_writes_one(path):
     with pytest.raises(ConfigError) as caught:
         read_experiment(path)
     assert str(caught.value) == (
@@ -256,7 +256,7 @@ def test_the_same_ratings_are_loaded(experiment, demo, monkeypatch):
     assert replace(experiment, fingerprint=None).load() is demo
 
 
-def test_on_another_dataset_the_fingerprint_is_open(experiment, tmp_path, monkeypatch):
+def test_another_dataset_clears_the_fingerprint(experiment, tmp_path, monkeypatch):
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "ratings.csv").write_text("userId,movieId,rating\n1,1,4\n1,2,3\n")
