@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .data.sets.datasets import load_ratings as load_ratings
+    from .data.sets.loading import load_ratings as load_ratings
     from .data.splits.spec import SplitSpec as SplitSpec
     from .data.splits.split import split_ratings as split_ratings
     from .errors import RecsysSearchError as RecsysSearchError
@@ -50,7 +50,7 @@ _MODULES = {
     "Training": "model.training.training",
     "build_config": "model.architectures.configs",
     "confirm": "search.results.confirm",
-    "load_ratings": "data.sets.datasets",
+    "load_ratings": "data.sets.loading",
     "load_study": "search.definition.study_file",
     "register_architecture": "model.architectures.table",
     "run_study": "search.running.run_study",

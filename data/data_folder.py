@@ -1,4 +1,4 @@
-"""The data folder, which holds the named datasets."""
+"""The data folder, which contains the named datasets."""
 
 from __future__ import annotations
 

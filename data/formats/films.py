@@ -36,7 +36,7 @@ class _Film(NamedTuple):
     line: int
     film_id: int
     title: str
-    year: int  # 0 where unknown
+    year: int  # 0 if unknown
     genres: set[str]
 
 
@@ -65,18 +65,18 @@ def read_films(path: Path, film_ids: Int) -> Films:
     first_line: dict[int, int] = {}
     genre_names: set[str] = set()
     for film in _READERS[path.name](path):
-        where = f"{path} line {film.line}"
+        location = f"{path} line {film.line}"
         earlier = first_line.setdefault(film.film_id, film.line)
         if earlier != film.line:
             raise DataError(
-                f"{where}: movieId {film.film_id} is already used on line {earlier}; "
+                f"{location}: movieId {film.film_id} is already used on line {earlier}; "
                 "keep one of the two"
             )
         if (i := index.get(film.film_id)) is None:
             continue
         if len(film.title) > _MAX_TITLE_LENGTH:
             raise DataError(
-                f"{where}: the title has {len(film.title)} characters, the maximum is "
+                f"{location}: the title has {len(film.title)} characters, the maximum is "
                 f"{_MAX_TITLE_LENGTH}; shorten it, or close its quotes"
             )
         titles[i], year[i] = film.title, film.year
@@ -84,7 +84,7 @@ def read_films(path: Path, film_ids: Int) -> Films:
         genre_names |= genres_of[i]
         if len(genre_names) > _MAX_GENRES:
             raise DataError(
-                f"{where}: the file has over {_MAX_GENRES} genres by this line; "
+                f"{location}: the file has over {_MAX_GENRES} genres by this line; "
                 "keep only genres in that column, separated by |"
             )
     names = tuple(sorted(genre_names))

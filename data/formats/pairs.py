@@ -47,7 +47,7 @@ def read_pairs(path: Path) -> UserFilmPairs:
         users.append(table.whole_number(row, "userId", ID_REMEDY))
         films.append(table.whole_number(row, "movieId", ID_REMEDY))
         if has_times:
-            times.append(table.second(row, "timestamp"))
+            times.append(table.timestamp(row, "timestamp"))
     if not users:
         raise DataError(f"{path} has no pairs; add a line such as 1,296")
     timestamp = np.array(times, np.int64) if has_times else None

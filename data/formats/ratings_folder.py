@@ -195,9 +195,9 @@ def _read_exactly(table: Table) -> _Columns:
     for row in table.rows():
         user_id.append(table.whole_number(row, "userId", ID_REMEDY))
         film_id.append(table.whole_number(row, "movieId", ID_REMEDY))
-        rating.append(table.stars(row, "rating"))
+        rating.append(table.rating(row, "rating"))
         if has_times:
-            timestamp.append(table.second(row, "timestamp"))
+            timestamp.append(table.timestamp(row, "timestamp"))
     return _Columns(
         np.array(user_id, np.int64),
         np.array(film_id, np.int64),

@@ -99,7 +99,7 @@ class Table:
             raise self.value_error(row, name, "is not a whole number", remedy)
         return int(value)
 
-    def second(self, row: Row, name: str) -> int:
+    def timestamp(self, row: Row, name: str) -> int:
         """The field as whole seconds since 1970, up to the year 9999."""
         remedy = "write whole seconds since 1970 such as 964982703"
         value = self.whole_number(row, name, remedy)
@@ -109,7 +109,7 @@ class Table:
             raise self.value_error(row, name, "is after the year 9999", remedy)
         return value
 
-    def stars(self, row: Row, name: str) -> float:
+    def rating(self, row: Row, name: str) -> float:
         """The field as a number that is finite in float32."""
         remedy = "write stars such as 3.5"
         if self.field(row, name).lstrip("+-").lower() in ("inf", "infinity"):

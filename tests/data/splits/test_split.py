@@ -455,9 +455,9 @@ def test_a_recut_shuffles_train_and_validation_without_test_rows(seed, n, test, 
 
 def test_the_union_of_two_parts_is_the_whole_dataset(ratings):
     even, odd = ratings.take(np.arange(0, 1_000, 2)), ratings.take(np.arange(1, 1_000, 2))
-    whole = odd.union(even)
-    assert whole.fingerprint == ratings.fingerprint
-    assert (whole.expected == ratings.expected).all()
+    merged = odd.union(even)
+    assert merged.fingerprint == ratings.fingerprint
+    assert (merged.expected == ratings.expected).all()
 
 
 def test_a_recut_stays_sorted_and_depends_on_its_seed(ratings):
