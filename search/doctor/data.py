@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from ...base.files import check_writable, free_bytes, nearest_folder
 from ...data.data_folder import data_folder
 from ...data.formats.ratings_folder import ratings_table
-from ...data.sets.loading import (dataset_reference)
-from ...data.sets.summaries import (list_datasets)
 from ...data.sets.download import check_server, required_disk_bytes
+from ...data.sets.loading import dataset_reference
 from ...data.sets.registry import find_dataset
+from ...data.sets.summaries import list_datasets
 from ...errors import DataError
 
 if TYPE_CHECKING:
