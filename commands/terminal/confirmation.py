@@ -81,8 +81,7 @@ def format_best(best: dict[str, Any], better: dict[str, Any] | None, *study_opti
 
 def search_value(record: dict[str, Any]) -> float:
     """The value of the study's metric that the trial reached in the search."""
-    value: float = record.get("value", record.get("val_rmse"))
-    return value
+    return float(record["value"] if "value" in record else record["val_rmse"])
 
 
 def _describe_optimism(leader: dict[str, Any]) -> str:

@@ -10,9 +10,9 @@ DATA_DIR/ledger/FINGERPRINT.jsonl has one line per opening; lines are only ever 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,9 +21,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from ...errors import DataError
 from ..data_folder import DATA_DIR_VARIABLE, data_folder
 from .spec import SplitSpec
+
+_BINARY = getattr(os, "O_BINARY", 0)  # on Windows: no translation of line ends
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,13 +141,13 @@ class Ledger:
         """The split's file, open for reading and appending under an exclusive lock."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self._path(fingerprint)
-        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)  # released on close and on a crash
-            _sync_folder(path.parent)  # a new file's directory entry must survive a power cut
-            yield file
-        finally:
-            os.close(file)
+        with FileLock(path.with_suffix(".lock")):  # released on close and on a crash
+            file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _BINARY, 0o666)
+            try:
+                _sync_folder(path.parent)  # a new file's directory entry must survive a power cut
+                yield file
+            finally:
+                os.close(file)
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
@@ -152,7 +156,9 @@ def config_hash(config: Mapping[str, Any]) -> str:
 
 
 def _read_all(file: int) -> bytes:
-    return os.pread(file, os.fstat(file).st_size, 0)
+    os.lseek(file, 0, os.SEEK_SET)
+    with os.fdopen(file, "rb", closefd=False) as reader:
+        return reader.read()
 
 
 def _append(file: int, line: bytes) -> None:
@@ -162,6 +168,8 @@ def _append(file: int, line: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
+    if sys.platform == "win32":  # which cannot open a folder, and needs no sync of it
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

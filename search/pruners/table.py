@@ -7,6 +7,7 @@ package, add the line at run time: `PRUNERS["my_pruner"] = MyPruner`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import GenericAlias
 from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter
@@ -58,10 +59,9 @@ def read_pruner(entry: Any) -> Rule | OptunaPruner:
         raise ValueError(f"must name one of {', '.join(PRUNERS)}, such as {{plateau: {{}}}}")
     [name] = settings
     # Validated inside a mapping, so that an error's location includes the pruner's name.
-    adapter: TypeAdapter[dict[str, Rule | OptunaPruner]] = TypeAdapter(
-        dict[str, PRUNERS[name]]  # type: ignore[misc]
-    )
-    return adapter.validate_python(settings)[name]
+    mapping: Any = GenericAlias(dict, (str, PRUNERS[name]))
+    pruner: Rule | OptunaPruner = TypeAdapter(mapping).validate_python(settings)[name]
+    return pruner
 
 
 def pruner_to_mapping(pruner: Rule | OptunaPruner) -> dict[str, Any]:

@@ -242,13 +242,13 @@ def test_the_best_trial_carries_its_confirmation(searched, tmp_path):
     assert reader.status()["confirmed"] is None
     assert reader.experiment().metrics["confirmed_val_rmse"] is None
     leader = run(searched, top=2, seeds=2)[0]
-    told = {key: leader[key] for key in ("mean", "low", "high", "seeds", "cuts")}
+    expected = {key: leader[key] for key in ("mean", "low", "high", "seeds", "cuts")}
     assert reader.best()[0]["number"] == leader["number"]
-    assert reader.best()[0]["confirmed"] == told
-    assert reader.status()["confirmed"] == {"number": leader["number"], **told}
+    assert reader.best()[0]["confirmed"] == expected
+    assert reader.status()["confirmed"] == {"number": leader["number"], **expected}
     write_experiment(tmp_path / "config.yaml", reader.experiment())
     experiment = read_experiment(tmp_path / "config.yaml")
-    assert experiment.metrics["confirmed_val_rmse"] == told
+    assert experiment.metrics["confirmed_val_rmse"] == expected
     assert experiment.origin["trial"] == leader["number"]
 
 

@@ -388,10 +388,10 @@ def test_ctrl_c_ends_the_command_with_130_and_no_traceback(workplace, start_slow
     study = workplace.write_study(base={**workplace.base, "max_epochs": 3})
     process = start_slowly(study, second_epoch_s=0.5)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Traceback" not in told
-    assert told.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in stderr
+    assert stderr.splitlines()[-1] == "interrupted"
     (trial,) = workplace.read().trials()
     assert trial["stop_reason"] == "interrupted"
     assert trial["reason"] == "SIGINT after epoch 2"
@@ -404,9 +404,9 @@ def test_ctrl_c_twice_does_not_wait_for_the_epoch(workplace, start_slowly):
     while "once more to leave at once" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Traceback" not in told
+    assert "Traceback" not in stderr
     (trial,) = workplace.read().trials()
     assert trial["reason"] == "stopped in the middle of an epoch"
     assert workplace.read().status()["waiting"] == 1
