@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from statistics import median
 from typing import Annotated, ClassVar
 
@@ -40,12 +41,13 @@ class Divergence(Rule):
         return self.stop(f"{why}, at learning rate {learning_rate:g} and KL weight {kl_weight:g}")
 
     def _not_finite(self, progress: Progress) -> str | None:
-        last = progress.last
-        if last.finite:
-            return None
-        return (
-            f"loss {last.train_loss:g} and validation RMSE {last.val_rmse:g} in epoch {last.epoch}"
-        )
+        last, metric = progress.last, progress.metric
+        if not last.finite:
+            figures = f"loss {last.train_loss:g} and validation RMSE {last.val_rmse:g}"
+            return f"{figures} in epoch {last.epoch}"
+        if not isfinite(metric.of(last)):
+            return f"{metric.label} {metric.of(last):g} in epoch {last.epoch}"
+        return None
 
     def _exploding(self, progress: Progress) -> str | None:
         earlier, recent = progress.reports[: -self.patience], progress.reports[-self.patience :]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from math import isfinite
 
 import optuna
 from optuna.artifacts import FileSystemArtifactStore
@@ -159,7 +160,7 @@ class Objective:
     def _judge(self, trial: Trial, run: Training, report: EpochReport) -> Ending | None:
         """How the trial ends after this epoch, or None if it continues."""
         so_far = trial_progress(trial, run, self._metric)
-        if not report.finite:
+        if not (report.finite and isfinite(self._metric.of(report))):
             stop = Divergence().judge(so_far)  # whether or not the study names this pruner
             assert stop is not None
             return stopped(stop, so_far)

@@ -83,6 +83,17 @@ def test_an_exported_config_trains_by_the_metric(searched, tmp_path):
     assert (result["best_epoch"], result["val_close"]) == (best["best_epoch"], best["value"])
 
 
+def test_a_trial_whose_metric_is_not_finite_has_diverged(workplace, monkeypatch):
+    metric = Metric(
+        name="val_lost", label="lost metric", direction="maximize", compute=lambda _: float("nan")
+    )
+    monkeypatch.setitem(METRICS, "val_lost", metric)
+    reader = workplace.start(workplace.write_study(objective={"metric": "val_lost"}, trials=1))
+    [record] = reader.trials()
+    assert (record["state"], record["stop_reason"], record["value"]) == ("pruned", "diverged", None)
+    assert record["reason"].startswith("lost metric nan in epoch 1, at learning rate ")
+
+
 def test_a_study_can_optimise_the_mse(workplace):
     study = workplace.write_study(objective={"metric": "val_mse"}, known=KNOWN, trials=2)
     reader = workplace.start(study)

@@ -401,7 +401,7 @@ def test_ctrl_c_ends_the_command_with_130_and_no_traceback(workplace, start_slow
 def test_ctrl_c_twice_does_not_wait_for_the_epoch(workplace, start_slowly):
     process = start_slowly(workplace.write_study(), second_epoch_s=200)
     process.send_signal(signal.SIGINT)
-    while "once more to leave at once" not in process.stderr.readline():
+    while "repeat to stop at once" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
