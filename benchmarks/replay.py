@@ -137,27 +137,27 @@ def by_rules(trial: Trial, curve: Curve) -> tuple[int, TrialState]:
     trial.storage.set_trial_system_attr(trial._trial_id, CONFIG, config_to_mapping(curve.config))
     others = trial_progress(trial, curve)  # type: ignore[arg-type]
     for epoch in range(1, len(curve.reports) + 1):
-        seen = replace(others, reports=curve.reports[:epoch])
-        if ending := ending_after(trial, seen):
+        progress = replace(others, reports=curve.reports[:epoch])
+        if ending := ending_after(trial, progress):
             trial.set_user_attr("stop_reason", ending.stop_reason)
             return epoch, ending.state
     raise AssertionError("the last epoch ends a trial")
 
 
-def ending_after(trial: Trial, seen: Progress) -> Ending | None:
+def ending_after(trial: Trial, progress: Progress) -> Ending | None:
     """The ending after the last report, in the order of `Objective`; None if it continues."""
-    if not seen.last.finite:
-        stop = Divergence().judge(seen)
-        return stopped(stop, seen) if stop else None
+    if not progress.last.finite:
+        stop = Divergence().judge(progress)
+        return stopped(stop, progress) if stop else None
     pruner = trial.study.pruner
     assert isinstance(pruner, TrialPruner)
-    trial.report(seen.last.val_rmse, seen.last.epoch)
-    pruner.observe(trial.number, seen)
+    trial.report(progress.last.val_rmse, progress.last.epoch)
+    pruner.observe(trial.number, progress)
     stop = pruner.stop if trial.should_prune() else None
-    last_epoch = seen.last.epoch == seen.config.max_epochs
+    last_epoch = progress.last.epoch == progress.config.max_epochs
     if stop and (stop.kind is Kind.SICK or not last_epoch):
-        return stopped(stop, seen)
-    return last_epoch_reached(seen) if last_epoch else None
+        return stopped(stop, progress)
+    return last_epoch_reached(progress) if last_epoch else None
 
 
 def measured(

@@ -41,11 +41,8 @@ class Hopeless(Rule):
     warmup_epochs: Natural = 0  # not judged; the chance itself allows for what is still open
 
     def judge(self, progress: Progress) -> Stop | None:
-        epoch, level, incumbent = (
-            len(progress.reports),
-            progress.best_level,
-            progress.incumbent_level,
-        )
+        epoch = len(progress.reports)
+        level, incumbent = progress.best_level, progress.incumbent_level
         if incumbent is None or level is None or epoch <= self.warmup_epochs:
             return None
         near = max(self.near, progress.config.seed_noise)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, isfinite
 from typing import ClassVar
 
 import numpy as np
@@ -63,7 +63,9 @@ class Plateau(Rule):
         rest = forecast_rest(progress.config, levels)
         if rest is None or rest.noise > self.poor_fit:
             return None
-        return rest.chance_below(self._goal(progress, min(levels)))
+        # The epochs before the ones that the forecast is fitted to need not be finite.
+        best = min(filter(isfinite, levels))
+        return rest.chance_below(self._goal(progress, best))
 
     def _goal(self, progress: Progress, best: float) -> float:
         """The easier of two goals: better by delta, or better than the incumbent.

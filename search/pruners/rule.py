@@ -1,4 +1,4 @@
-"""A rule: what it looks at, and what it answers.
+"""A rule: what it judges, and the stop that it returns.
 
 A rule is a frozen table of the study file with one method, `judge`: plain arithmetic on the epochs
 so far. It knows nothing of Optuna, and a notebook may ask it about any run:
@@ -39,7 +39,7 @@ class Stop(NamedTuple):
     """Why a trial ends after its last report.
 
     Attributes:
-        stop_reason: one word for programs.
+        stop_reason: its short name for programs, such as `plateau`.
         reason: a sentence with the figures.
         infeasible: name of the constraint that the trial's config violates, if the sampler should
             learn to avoid configs like it.
@@ -53,7 +53,7 @@ class Stop(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """A trial so far, and what its study has seen.
+    """A trial so far, and what the study's other trials have reached.
 
     Rules compare levels: values of the metric as stars, lower is better, so that one rule and its
     thresholds fit every metric. A level of validation RMSE is the value itself.

@@ -1,4 +1,4 @@
-"""How a trial ends: its state in Optuna, a word for programs, and a sentence for people.
+"""How a trial ends: its state in Optuna, a stop reason for programs, a sentence for people.
 
 COMPLETE, with the best epoch's value: the trial ran to its last epoch; or it is a contender (within
 noise of the best trial) and ended on a plateau, an overfit gap or a budget. Optuna never calls a
@@ -33,8 +33,8 @@ class Ending:
     """Why a trial ended.
 
     Attributes:
-        stop_reason: one word, such as `plateau`; None if the trial ran to its last epoch, repeats
-            an earlier one, or failed.
+        stop_reason: such as `plateau`; None if the trial ran to its last epoch, repeats an earlier
+            one, or failed.
         reason: a sentence with the figures.
     """
 
@@ -44,7 +44,7 @@ class Ending:
 
 
 def trial_progress(trial: Trial, run: Training, metric: Metric = VAL_RMSE) -> Progress:
-    """The trial so far, with what its study has seen."""
+    """The trial so far, with what the study's other trials have reached."""
     states = [TrialState.COMPLETE, TrialState.PRUNED]
     trials = trial.study.get_trials(deepcopy=False, states=states)
     ranked = best_trials(trials, metric)

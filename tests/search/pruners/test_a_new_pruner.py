@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import pytest
+from recsys_search.errors import ConfigError
 from recsys_search.search.pruners.rule import Kind, Progress, Rule, Stop
 from recsys_search.search.pruners.table import PRUNERS, kind_of
 
@@ -41,5 +42,5 @@ def test_a_study_file_can_name_it_and_a_trial_says_why_it_was_stopped(workplace,
 
 def test_its_settings_are_checked_like_those_of_any_other(workplace, slow_epochs):
     study = workplace.write_study(pruners=[{"slow_epochs": {"minutes": 1}}])
-    with pytest.raises(Exception, match="pruners slow_epochs minutes: unknown key"):
+    with pytest.raises(ConfigError, match="pruners slow_epochs minutes: unknown key"):
         workplace.start(study)

@@ -27,7 +27,7 @@ def test_the_first_trial_is_a_contender(progress):
 
 
 @pytest.mark.parametrize(
-    ("state", "stop_reason", "at_its_end"),
+    ("state", "stop_reason", "exhausted"),
     [
         (TrialState.COMPLETE, None, True),
         (TrialState.PRUNED, "plateau", True),
@@ -38,10 +38,10 @@ def test_the_first_trial_is_a_contender(progress):
         (TrialState.PRUNED, "known-limit", False),
     ],
 )
-def test_others_learn_from_exhausted_trials(state, stop_reason, at_its_end):
+def test_others_learn_from_exhausted_trials(state, stop_reason, exhausted):
     value = 0.9 if state == TrialState.COMPLETE else None
     attrs = {"stop_reason": stop_reason} if stop_reason else {}
-    assert is_exhausted(create_trial(state=state, value=value, user_attrs=attrs)) == at_its_end
+    assert is_exhausted(create_trial(state=state, value=value, user_attrs=attrs)) == exhausted
 
 
 def test_a_contender_is_never_hopeless(progress):

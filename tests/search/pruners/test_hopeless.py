@@ -107,14 +107,15 @@ def test_the_warmup_epochs_are_not_judged(progress):
 def test_with_one_curve_a_lagging_trial_catches_up_by_the_prior_slope():
     """It fell by 0.02 to 0.80; 0.05 behind at the same epoch means 0.7 of that at the end.
 
-    Noise: 0.3 of the fall, 0.006, and 0.001 on top: 3.7e-5, for one trial says nothing of it.
-    The slope's own doubt, 0.2, is worth 0.01 at that distance; that of the level is the noise.
+    The noise variance is the guess, 0.006**2 (0.3 of the fall) + 0.001**2 = 3.7e-5, because one
+    trial gives no information on it. The slope's standard deviation of 0.2 amounts to 0.01 at that
+    distance; the level is as uncertain as one value.
     """
     [curve] = others(0.02)
     expected = expected_end(0.87, 5, [curve])
     assert expected.mean == approx(0.835, abs=1e-5)
     assert expected.freedom == 8
-    # The slope's doubt shrinks with the noise, whose guess is scaled up by 8 / 7 and back.
+    # The slope's variance is in units of the noise's, which is scaled up by 8 / 7 and back.
     scale = sqrt(3.7e-5 + 3.7e-5 + 7 / 8 * 0.01**2)
     assert expected.scale == approx(scale, rel=1e-3)
     assert expected.sd == approx(scale * sqrt(8 / 6), rel=1e-3)

@@ -101,6 +101,11 @@ def test_a_curve_with_a_gap_is_not_forecast(progress):
     assert forecast_rest(run.config, [report.val_rmse for report in run.reports]) is None
 
 
+def test_a_falling_curve_continues_after_an_epoch_that_is_not_finite(progress):
+    falling = [float("nan"), *(0.9 - 0.003 * epoch for epoch in range(1, 26))]
+    assert Plateau().judge(progress(val_rmse=falling, config=MAX_EPOCHS)) is None
+
+
 # The forecast.
 
 
