@@ -1,4 +1,4 @@
-"""One axis of a search space: a range or a choice, and how Optuna suggests a value of it."""
+"""One axis of a search space: a range or a choice, and how Optuna draws a value from it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Axis(Strict):
         raise NotImplementedError
 
     def nearest(self, value: float) -> Any:
-        """The nearest value on the axis; the lower one of two."""
+        """The nearest value on the axis, the lower one in a tie; None if it has no numbers."""
         raise NotImplementedError
 
     def probes(self) -> tuple[Any, ...]:
@@ -86,7 +86,7 @@ class FloatAxis(Axis):
 
     def probes(self) -> tuple[float, ...]:
         low, high = self.bounds
-        # The one between the bounds is not an integer: an integer field needs an int axis.
+        # One probe is not an integer, so that an integer field refuses a float axis.
         return (low, high) if low == high else (low, high, low + (high - low) / math.e)
 
     def param_of(self, value: Any) -> float:
@@ -181,7 +181,7 @@ AXES: dict[str, type[Axis]] = {"float": FloatAxis, "int": IntAxis, "choice": Cho
 
 
 def read_axis(form: Any) -> Axis:
-    """The axis of a mapping such as `{float: [0, 1]}`."""
+    """The axis that a mapping such as `{float: [0, 1]}` describes."""
     if isinstance(form, Axis):
         return form
     kinds = [kind for kind in AXES if isinstance(form, Mapping) and kind in form]
@@ -194,7 +194,7 @@ def read_axis(form: Any) -> Axis:
 
 
 def frozen(value: Any) -> Any:
-    """The value with all lists as tuples, at every level."""
+    """The value with its lists turned into tuples, at every level."""
     return tuple(frozen(item) for item in value) if isinstance(value, list | tuple) else value
 
 
@@ -205,7 +205,7 @@ def shown(value: Any) -> str:
 
 
 def _label(value: Any) -> Any:
-    """Optuna cannot store lists: [512, 256] becomes the text 512-256."""
+    """The value as Optuna can store it: a list such as [512, 256] becomes the text 512-256."""
     return "-".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 

@@ -21,7 +21,7 @@ class Spending(NamedTuple):
 
 
 class Budget(Strict):
-    """The budget of a whole study, over all starts; a study that has spent it ends."""
+    """The budget of a whole study, over all starts; the study ends once any part of it is spent."""
 
     epochs: Count | None = None
     seconds: Positive | None = None
@@ -39,7 +39,7 @@ class Budget(Strict):
         return None if self.usd_per_hour is None else spent.seconds / 3600 * self.usd_per_hour
 
     def exhausted(self, spent: Spending) -> str | None:
-        """A message about the part that is spent; None if none is."""
+        """A message about the first part that is spent; None if none is."""
         if self.epochs is not None and spent.epochs >= self.epochs:
             return f"the study's budget of {self.epochs} epochs is spent"
         if self.seconds is not None and spent.seconds >= self.seconds:

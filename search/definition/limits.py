@@ -9,11 +9,11 @@ from ...model.config import TrainingConfig
 
 
 class Limit(NamedTuple):
-    """One limit, and a config's value.
+    """A limit, and the value of one config that it applies to.
 
     Attributes:
-        violation: at most 0 if the limit is met, otherwise higher the further it is exceeded; the
-            form that Optuna expects.
+        violation: 0 or less if the limit is met, and larger the further it is exceeded, as Optuna
+            expects of a constraint.
     """
 
     name: str
@@ -22,6 +22,7 @@ class Limit(NamedTuple):
     violation: float
 
     def __str__(self) -> str:
+        """The message for a limit that is exceeded."""
         value, limit = (
             f"{number:,}" if isinstance(number, int) else f"{number:g}"
             for number in (self.value, self.limit)
@@ -30,13 +31,13 @@ class Limit(NamedTuple):
 
 
 class Limits(Strict):
-    """A config beyond one of them is not trained."""
+    """Upper limits for configs; a config that exceeds one is not trained."""
 
     kl_weight: Positive | None = None
-    net_parameters: Count | None = None  # trained weights without embeddings
+    net_parameters: Count | None = None  # number of trained weights, excluding embeddings
 
     def of(self, config: TrainingConfig, net_parameters: int) -> list[Limit]:
-        """Each limit that applies to the config."""
+        """Each limit that applies to the config, met or not."""
         values = {
             "kl_weight": getattr(config, "kl_weight", None),
             "net_parameters": net_parameters,
@@ -49,5 +50,5 @@ class Limits(Strict):
         return found
 
     def exceeded(self, config: TrainingConfig, net_parameters: int) -> list[Limit]:
-        """The limits that the config is beyond; it is trained if there are none."""
+        """The limits that the config exceeds."""
         return [limit for limit in self.of(config, net_parameters) if limit.violation > 0]

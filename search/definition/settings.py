@@ -11,7 +11,7 @@ from ...model.evaluation.metrics import METRICS, MetricName
 
 
 class Target(Strict):
-    """Reaching it ends the study: a value below it, or above it for a metric to maximise."""
+    """The value that ends the study: below a threshold, or above it for a metric to maximise."""
 
     metric: MetricName
     below: Positive | None = None
@@ -40,7 +40,7 @@ class Target(Strict):
 
     @property
     def condition(self) -> str:
-        """`val_mse < 0.55`."""
+        """The target as text, such as `val_mse < 0.55`."""
         return f"{self.metric} {'<' if self.above is None else '>'} {self.value:g}"
 
     def __str__(self) -> str:
@@ -75,13 +75,13 @@ class RandomSettings(Strict):
 
 
 class Sampler(Strict):
-    """One of the samplers."""
+    """The sampler: exactly one of the fields is set."""
 
     tpe: TpeSettings | None = None
     random: RandomSettings | None = None
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
+    def _has_exactly_one(self) -> Self:
         if (self.tpe is None) == (self.random is None):
             raise ValueError("must name one of tpe and random, such as {tpe: {seed: 42}}")
         return self

@@ -30,8 +30,8 @@ from .axes import Axis, ChoiceAxis, FloatAxis, frozen, read_axis, shown
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
-# The validation context of a space that a storage holds. It was checked against the configs of its
-# architectures when the study was created; to check it again would import torch.
+# pydantic's validation context for a space read from a storage. It was checked against the configs
+# of its architectures when the study was created; checking it again would import torch.
 STORED = "stored"
 
 # The path of a problem in the space (an axis's name, then keys below it), and its message.
@@ -39,18 +39,18 @@ Problem = tuple[tuple[str, ...], str]
 
 
 class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(read_axis)]]]):
-    """Axes by name, in the order in which they are drawn; Optuna's parameters have these names."""
+    """Axes by name, in file order; Optuna's parameters have the same names."""
 
     model_config = ConfigDict(frozen=True)
 
     @property
     def axes(self) -> dict[str, Axis]:
-        """The axes, architecture first because it decides which others apply."""
+        """The axes as they are drawn: architecture first, because it decides which others apply."""
         return dict(sorted(self.root.items(), key=lambda item: item[0] != "architecture"))
 
     @property
     def architectures(self) -> tuple[str, ...] | None:
-        """The architectures to choose from; None if the base config names the one."""
+        """The architectures to choose from; None if the base config names one instead."""
         axis = self.root.get("architecture")
         return tuple(map(str, axis.choices)) if isinstance(axis, ChoiceAxis) else None
 
@@ -115,11 +115,11 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
     def problems(
         self, architectures: Sequence[str], *, any_of_them: bool = False
     ) -> Iterator[Problem]:
-        """What is wrong when these architectures are trained.
+        """What is wrong with the space if these architectures are trained.
 
         Args:
-            any_of_them: the study trains one of them, not known yet: an axis is wrong if none of
-                them accepts it.
+            any_of_them: the study trains only one of them, and the space does not say which: an
+                axis is wrong only if none of them accepts it.
         """
         setters: dict[tuple[str, str], str] = {}
         before: dict[str, Axis] = {}
@@ -174,7 +174,7 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
         axes = self.axes
         chosen: dict[str, Any] = {}
         for name, axis in axes.items():
-            # Without an architecture axis, the base names it and all axes are its own.
+            # Without an architecture axis, the base names the architecture and every axis is its.
             trained = chosen.get("architecture")
             if trained is None or _is_of(name, trained):
                 met = (

@@ -83,7 +83,7 @@ class StudySpec(Strict):
     def config(
         self, values: Mapping[str, Any], fixed: Mapping[str, Any] | None = None
     ) -> TrainingConfig:
-        """The config of a trial: `values` over `fixed` over the base over the defaults.
+        """The config of a trial: `values` override `fixed`, which overrides the base.
 
         Args:
             values: field -> value, as `space.suggest` gives them.
@@ -255,10 +255,10 @@ def spec_to_json(spec: StudySpec) -> str:
 
 
 def spec_from_json(text: str) -> StudySpec:
-    """The study that `spec_to_json` wrote, with its form checked but not its configs.
+    """The study that `spec_to_json` wrote; its configs are not checked again.
 
     Raises:
-        ConfigError: it is not a study of this version.
+        ConfigError: this version cannot read it.
     """
     try:
         return StudySpec.model_validate_json(text, context=STORED)
