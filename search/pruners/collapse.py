@@ -11,8 +11,9 @@ from ...model.config import VaeConfig
 from ...model.training.reports import EpochReport
 from .rule import Kind, Progress, Rule, Stop
 
-FULL_KL_WEIGHT = 0.9  # share of its final value from which on the KL weight counts as in effect
-PARTIAL_COST = 0.05  # of the MSE; a few units are enough if the decoder relies on them
+FULL_KL_WEIGHT = 0.9  # share of its final value at which the KL weight counts as in effect
+# Relative rise of the MSE; from here on the decoder relies on its few active units: no warning.
+PARTIAL_COST = 0.05
 NEAR_TARGET = 0.1  # distance from the controller's set point, relative to it
 
 
@@ -31,10 +32,10 @@ class Collapse(Rule):
     kind: ClassVar[Kind] = Kind.SICK
 
     checks: Count = 3
-    active_share: Share = 0.02  # of the latent's units may be active; or one unit
-    shuffle_cost: Share = 0.005  # of the MSE
+    active_share: Share = 0.02  # share of its units that a dead tower may have active, at least one
+    shuffle_cost: Share = 0.005  # relative rise of the MSE; below it, the decoder ignores z
     noise: NonNegative = 0.002  # stars that do not count as an improvement
-    partial_share: Share = 0.25  # of the units; fewer active ones give a warning
+    partial_share: Share = 0.25  # share of the units; fewer active ones give a warning
 
     def judge(self, progress: Progress) -> Stop | None:
         for config, checks, tower in self._towers(progress):
@@ -69,7 +70,7 @@ class Collapse(Rule):
         )
 
     def _no_better(self, progress: Progress, checks: Sequence[EpochReport]) -> str | None:
-        """Why a trial with a dead tower should end: it gains nothing, or has nothing to lose."""
+        """Why a trial with a dead tower should end; None if it improves and beats the baseline."""
         best = progress.best_by_rmse
         if best is None:
             return "no validation RMSE is finite"
@@ -85,7 +86,7 @@ class Collapse(Rule):
 
 
 def describe_tower(config: VaeConfig, checks: Sequence[EpochReport], tower: str) -> str:
-    """What is dead in a tower, and since when."""
+    """The figures of a collapse in one tower over these checks, for a message."""
     last = checks[-1]
     place = "tower" if len(last.active_units) > 1 else "space"
     figures = (
@@ -101,8 +102,8 @@ def settled_epochs(config: VaeConfig, reports: Sequence[EpochReport]) -> list[Ep
     """The epochs in which a dead latent means a collapse, by the KL schedule.
 
     constant, linear: the KL weight has reached 0.9 of its final value
-    cyclical: a cycle has ended, except for the first one
-    controller: the raw KL has been at its set point
+    cyclical: the epoch is the last of a cycle, but not of the first one
+    controller: the raw KL has come near its set point, or crossed it
     """
     return _SETTLED[config.kl_schedule](config, reports)
 

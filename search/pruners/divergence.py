@@ -23,14 +23,14 @@ WATCHED = {
 
 
 class Divergence(Rule):
-    """A loss that is not finite; a watched figure far above the trial's own median while validation
-    gets worse; or predictions far worse than the bias baseline's."""
+    """A loss or metric that is not finite; a watched figure far above the trial's own median while
+    validation gets worse; or predictions far worse than the bias baseline's."""
 
     stop_reason: ClassVar[str] = "diverged"
     kind: ClassVar[Kind] = Kind.SICK
 
     factor: Annotated[Number, Field(gt=1)] = 10.0  # times the median of all earlier epochs
-    lost_factor: Annotated[Number, Field(gt=1)] = 1.5  # times the biases' validation RMSE
+    lost_factor: Annotated[Number, Field(gt=1)] = 1.5  # times the bias baseline's validation RMSE
     patience: Count = 3  # epochs in a row, for both factors
 
     def judge(self, progress: Progress) -> Stop | None:

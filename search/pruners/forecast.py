@@ -1,10 +1,10 @@
-"""How far down a validation curve may still go, judging by its course so far.
+"""A forecast of how much further a validation curve may fall, given its epochs so far.
 
 A curve is modelled as a level, a decay, and the effect of the falling learning rate:
 y(t) = a + b g(t) + c s(t), with g from a few shapes, and s(t) the learning rate as a share of its
 maximum, whose future is known. Each shape is a Bayesian linear regression, and the shapes are
-weighted by how well they explain the curve. The outcome is a chance rather than a value, so an
-uninformative curve leaves it large. Hand-written, because no library forecasts so few points with
+weighted by how well they explain the curve. The outcome is a chance rather than a value, so it
+stays large while a curve says little. Hand-written, because no library forecasts so few points with
 the schedule as a known input and a calibrated chance.
 
 Source: curve families after Domhan et al. 2015, "Speeding up automatic hyperparameter optimization
@@ -24,7 +24,7 @@ from scipy.special import stdtr
 from .regression import Doubles, regression
 
 # How far each term moves a curve, in stars: one standard deviation of its prior. Chosen on recorded
-# curves of ml-latest-small, where the resulting chances match the frequencies best.
+# curves of ml-latest-small, where the predicted chances match the observed frequencies best.
 PRIOR_SDS = (1.0, 0.3, 0.005)  # level, decay, annealing
 NOISE_SD = 0.0005  # of one epoch, as a first guess with the weight of NOISE_EPOCHS epochs
 NOISE_EPOCHS = 1
@@ -34,7 +34,7 @@ TIME_CONSTANTS = (2.0, 4.0, 8.0, 16.0, 32.0)  # epochs
 
 @dataclass(frozen=True)
 class Forecast:
-    """The rest of a curve.
+    """The predicted rest of a curve.
 
     Attributes:
         mean, scale: (n_epochs_left, n_shapes) of the t distribution of the value in each epoch to
@@ -59,11 +59,11 @@ class Forecast:
 
 
 def forecast(values: Sequence[float], *, first_epoch: int, max_epochs: int) -> Forecast:
-    """The rest of a curve.
+    """Predict the rest of a curve, up to `max_epochs`.
 
     Args:
-        values: of consecutive epochs, in stars, finite, at least four.
-        first_epoch: of the first value, counted from 1.
+        values: of consecutive epochs, in stars; all finite, at least four.
+        first_epoch: the epoch of the first value, counted from 1.
     """
     y = np.asarray(values, np.float64)
     n = len(y)

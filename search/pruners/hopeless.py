@@ -15,7 +15,7 @@ from .rule import Kind, Progress, Rule, Stop
 
 # Prior of the line from (best level so far) to (best level in the end), before any trial is known.
 # Tuned on recorded curves of ml-latest-small.
-SLOPE, SLOPE_SD = 0.7, 0.2  # a trial that lags behind catches up in part
+SLOPE, SLOPE_SD = 0.7, 0.2  # a trial that lags behind partly catches up
 END_SD = 1.0  # stars
 NOISE_SHARE = 0.3  # of the mean improvement that was still to come
 MIN_NOISE = 0.001  # stars
@@ -28,7 +28,7 @@ class Hopeless(Rule):
 
     The best value in the end is modelled as a line in the best value at the trial's epoch, plus
     noise. The noise is guessed larger where curves jump from epoch to epoch, because a curve that
-    jumps may still jump down. A few trials say little about a line, so a prior has its weight, and
+    jumps may still jump down. A few trials say little about a line, so the line has a prior, and
     the chance comes from a t distribution.
     """
 
@@ -38,7 +38,7 @@ class Hopeless(Rule):
     chance: Chance = 0.05
     ended: Count = 3  # minimum number of trials to learn from
     near: NonNegative = 0.005  # stars from the incumbent, or the seed noise if that is larger
-    warmup_epochs: Natural = 0  # not judged; the chance itself allows for what is still open
+    warmup_epochs: Natural = 0  # not judged; 0, because an early forecast is wide anyway
 
     def judge(self, progress: Progress) -> Stop | None:
         epoch = len(progress.reports)
@@ -48,7 +48,7 @@ class Hopeless(Rule):
         near = max(self.near, progress.config.seed_noise)
         goal = incumbent + near
         if level <= goal:
-            return None  # near already, and its best value never gets worse
+            return None  # already near, and its best value never gets worse
         # Trials that had ended by this epoch do not show how far they would have improved.
         longer = [curve for curve in progress.ended_levels if len(curve) > epoch]
         if len(longer) < self.ended:
@@ -84,15 +84,16 @@ class ExpectedEnd(NamedTuple):
 
 
 def expected_end(level: float, epoch: int, curves: Sequence[Sequence[float]]) -> ExpectedEnd:
-    """Where a curve ends whose best is `level` by that epoch.
+    """The best level that a curve will have reached when it ends.
 
     Args:
+        level: its best level up to `epoch`.
         curves: levels by epoch of other trials; at least one, each longer than `epoch`.
     """
     levels = np.array([min(curve[:epoch]) for curve in curves])
     ends = np.array([min(curve) for curve in curves])
     guess = np.linalg.norm([NOISE_SHARE * (levels - ends).mean(), jumpiness(curves), MIN_NOISE])
-    # What the guessed slope leaves unexplained, at the trial's own level.
+    # What the guessed slope leaves unexplained, relative to the trial's own level.
     residual = ends - ends.mean() - SLOPE * (levels - level)
     fit = regression(
         np.stack([np.ones(len(curves)), levels - level], axis=1),
@@ -109,9 +110,10 @@ def expected_end(level: float, epoch: int, curves: Sequence[Sequence[float]]) ->
 def jumpiness(curves: Sequence[Sequence[float]]) -> float:
     """Standard deviation of one epoch's noise in stars: the median over the curves.
 
-    Measured by second differences, whose variance is 6 times that of the noise; a smooth curve of
-    20 epochs or more has hardly any. In a shorter curve the bend counts as noise too, which makes
-    the forecast wider. The median of the differences is used because a curve may crash and recover.
+    Measured by second differences, whose variance is 6 times that of the noise; in a smooth curve
+    of 20 epochs or more they are almost zero. In a shorter curve the bend counts as noise too,
+    which makes the forecast wider. The median of the differences is used because a curve may crash
+    and recover.
     """
     noises = [
         float(np.median(np.abs(np.diff(curve, 2)))) / NORMAL_MEDIAN / 6**0.5

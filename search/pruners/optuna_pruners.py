@@ -31,14 +31,14 @@ class OptunaPruner(Strict):
 
     @abstractmethod
     def explain(self, study: optuna.Study, trial: FrozenTrial, metric: Metric) -> str:
-        """Why a trial that it prunes is pruned."""
+        """Why this pruner stops the trial."""
 
     def stop(self, study: optuna.Study, trial: FrozenTrial, metric: Metric) -> Stop:
         return Stop(self.stop_reason, self.explain(study, trial, metric), self.kind)
 
 
 class Percentile(OptunaPruner):
-    """Keeps the best `percentile` of the trials at each epoch."""
+    """Keeps the best `percentile` percent of the trials at each epoch."""
 
     percentile: Annotated[Number, Field(ge=0, le=100)] = 25.0
     startup_trials: Natural = 5
@@ -74,7 +74,7 @@ class Median(Percentile):
 
 
 class SuccessiveHalving(OptunaPruner):
-    """Keeps the best trials of each rung, at ever larger distances (Li et al. 2018, ASHA)."""
+    """Keeps the best trials at each rung; rungs are ever further apart (Li et al. 2018, ASHA)."""
 
     least_epochs: Count = 1  # before the first rung
     reduction_factor: Annotated[Whole, Field(ge=2)] = 4
@@ -94,12 +94,12 @@ class SuccessiveHalving(OptunaPruner):
 class Hyperband(OptunaPruner):
     """Several brackets of successive halving (Li et al. 2018, arXiv:1603.06560).
 
-    The sampler learns from all brackets together. Optuna's own combination of the two keeps them
-    separate, but TPE cannot detect this pruner behind the study's list.
+    TPE learns from the trials of all brackets together. Optuna would keep the brackets separate,
+    but does not see this pruner inside `TrialPruner`.
     """
 
     least_epochs: Count = 1
-    most_epochs: Count | None = None  # by default those of the first completed trial
+    most_epochs: Count | None = None  # by default as many as the first completed trial ran
     reduction_factor: Annotated[Whole, Field(ge=2)] = 3
 
     def build(self) -> BasePruner:

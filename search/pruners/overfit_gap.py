@@ -1,4 +1,4 @@
-"""Overfitting: validation RMSE is past its best, and train RMSE runs away from it."""
+"""Overfitting: validation RMSE is past its best, and its gap to train RMSE widens."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .rule import Kind, Progress, Rule, Stop
 
 
 class OverfitGap(Rule):
-    """The gap is wide, and in each of the last epochs both the gap and validation RMSE were above
-    all of the same number of epochs before.
+    """The gap is wide, and in each of the last `patience` epochs both the gap and validation RMSE
+    were above their highest values in the `patience` epochs before.
 
     One rising epoch is not enough: at a high learning rate a curve rises for an epoch or two, and
     falls again when the rate does. Both RMSE are measured in eval mode; only `two_tower` leaves a
@@ -22,7 +22,7 @@ class OverfitGap(Rule):
     kind: ClassVar[Kind] = Kind.EXHAUSTED
 
     gap: Positive = 0.15  # stars
-    patience: Count = 3  # epochs, and as many before them
+    patience: Count = 3  # epochs that are compared with as many before them
 
     def judge(self, progress: Progress) -> Stop | None:
         n, best, last = self.patience, progress.best_by_rmse, progress.last

@@ -1,4 +1,4 @@
-"""An early stop by the trial's own curve: it is flat, and little improvement is left to expect."""
+"""An early stop by the trial's own curve: it is flat, and is unlikely to improve much."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...model.config import TrainingConfig, VaeConfig
 from .forecast import Forecast, forecast
 from .rule import Kind, Progress, Rule, Stop
 
-EARLY_EPOCH = 20  # a plateau before it and behind the best trial marks an unsuitable config
+EARLY_EPOCH = 20  # a plateau before this, behind the best trial, marks an unsuitable config
 MIN_EPOCHS = 5  # after the warm-up, for a forecast
 TAIL = 8  # epochs that a forecast is fitted to
 
@@ -80,7 +80,11 @@ class Plateau(Rule):
 
 
 def forecast_rest(config: TrainingConfig, levels: Sequence[float]) -> Forecast | None:
-    """The forecast of a curve given from its first epoch on; None while it is too short."""
+    """The forecast of a curve; None while it is too short, or not finite in its last epochs.
+
+    Args:
+        levels: from the first epoch on.
+    """
     warmup = max(config.lr_warmup_epochs, _kl_warmup(config))
     start = max(2, ceil(warmup) + 1)
     n_epochs = len(levels) - start + 1
@@ -93,7 +97,7 @@ def forecast_rest(config: TrainingConfig, levels: Sequence[float]) -> Forecast |
 
 
 def _kl_warmup(config: TrainingConfig) -> float:
-    """Epochs until the KL weight is constant, or as good as constant for the curve."""
+    """Epochs until a linear KL weight is almost constant, or the first cycle has ended."""
     if not isinstance(config, VaeConfig):
         return 0.0
     if config.kl_schedule == "linear":

@@ -56,7 +56,7 @@ def regression(
     Args:
         x: (n, n_terms).
         y: (n,), may be empty.
-        prior_sds: prior standard deviations of the coefficients around 0, for noise as guessed.
+        prior_sds: prior standard deviations of the coefficients around 0, given the guessed noise.
         noise_sd: first guess of the noise, above 0, with the weight of `noise_weight` points.
     """
     prior = np.diag([(noise_sd / sd) ** 2 for sd in prior_sds])

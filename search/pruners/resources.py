@@ -1,4 +1,4 @@
-"""Limits of the GPU's memory, and of what one trial may cost."""
+"""Limits on the GPU's memory, and on what one trial may cost."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A rule: what it judges, and the stop that it returns.
 
-A rule is a frozen table of the study file with one method, `judge`: plain arithmetic on the epochs
-so far. It knows nothing of Optuna, and a notebook may ask it about any run:
+A rule is a frozen table of the study file. Its method `judge` is plain arithmetic on the epochs so
+far and knows nothing of Optuna, so a notebook can apply it to any run:
 
     Collapse().judge(Progress(config=run.config, reports=run.reports, bias_val_rmse=0.867))
 """
@@ -22,9 +22,9 @@ from ...model.training.reports import EpochReport, best_report
 class Kind(Enum):
     """What a stop means for its trial.
 
-    SICK: its value cannot be trusted, or cannot be reached: PRUNED, even if it is the best.
-    EXHAUSTED: it would not have improved any more: COMPLETE for a contender, and its curve shows
-        others how such trials end.
+    SICK: its training went wrong, or is about to fail: PRUNED, even if it is the best.
+    EXHAUSTED: it would not have improved any more: COMPLETE for a contender. Rules compare other
+        trials with its curve either way.
     CUT_SHORT: a limit ended it while it could still improve: COMPLETE for a contender.
     BEHIND: it will not catch up with the best trial: PRUNED.
     """
@@ -119,11 +119,11 @@ class Rule(Strict):
     infeasible: ClassVar[str | None] = None
 
     def judge(self, progress: Progress) -> Stop | None:
-        """Whether the trial should end after its last report, and why."""
+        """The stop if the trial should end after its last report; None if it should continue."""
         raise NotImplementedError
 
     def warning(self, progress: Progress) -> str | None:
-        """What is wrong with a trial that continues."""
+        """What is wrong with a trial that continues; None if nothing is."""
         return None
 
     def stop(self, reason: str) -> Stop:

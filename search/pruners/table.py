@@ -1,6 +1,6 @@
 """The pruners by name, and the entries of a study file's `pruners`.
 
-To add a pruner, write a module with its class and add a line to `PRUNERS`; from outside of the
+To add a pruner, write a module with its class and add a line to `PRUNERS`; from outside the
 package, add the line at run time: `PRUNERS["my_pruner"] = MyPruner`.
 """
 
@@ -41,7 +41,7 @@ PRUNERS: dict[str, type[Rule] | type[OptunaPruner]] = {
 def read_pruner(entry: Any) -> Rule | OptunaPruner:
     """The pruner of an entry such as `{plateau: {chance: 0.05}}`, or `plateau` for its defaults.
 
-    A hyphen counts as an underscore, so that a stop reason names its pruner: `overfit-gap`.
+    A hyphen counts as an underscore: `overfit-gap`, the stop reason, is also accepted.
     """
     if isinstance(entry, Rule | OptunaPruner):
         return entry

@@ -1,4 +1,4 @@
-"""The study's pruners as one Optuna pruner, which keeps the reason."""
+"""The study's pruners as one Optuna pruner, which records why it stops a trial."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TrialPruner(BasePruner):
         self._observed = (trial_number, progress)
 
     def warning(self, progress: Progress) -> str | None:
-        """What is wrong with a trial that continues."""
+        """What is wrong with a trial that continues; None if nothing is."""
         rules = [pruner for pruner, _ in self._rules if isinstance(pruner, Rule)]
         return next(filter(None, (rule.warning(progress) for rule in rules)), None)
 
@@ -53,7 +53,7 @@ class TrialPruner(BasePruner):
         stops: list[Stop] = []
         for pruner, optuna_pruner in self._rules:
             if isinstance(pruner, OptunaPruner):
-                # Asked in every epoch: successive halving keeps its rungs in the trial.
+                # Asked in every epoch, because successive halving records its rungs as it is asked.
                 assert optuna_pruner is not None
                 if optuna_pruner.prune(study, trial):
                     stops.append(pruner.stop(study, trial, self._metric))
