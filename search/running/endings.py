@@ -1,11 +1,12 @@
 """How a trial ends: its state in Optuna, a stop reason for programs, a sentence for people.
 
-COMPLETE, with the best epoch's value: the trial ran to its last epoch; or it is a contender (within
-noise of the best trial) and ended on a plateau, an overfit gap or a budget. Optuna never calls a
-pruned trial its best, and its sampler ranks pruned trials below all complete ones.
+COMPLETE, with the best epoch's value: the trial ran to its last epoch or reuses a result; or it is
+a contender (within noise of the best trial) and ended on a plateau, an overfit gap or a budget.
+Optuna never calls a pruned trial its best, and its sampler ranks pruned trials below all complete
+ones.
 
-PRUNED: anything else that a rule stops. FAIL: an error, or to be run again (interrupted, out of
-memory).
+PRUNED: anything else that a rule stops, a config beyond the study's limits, or out of memory with
+no smaller batch to try. FAIL: an error, or to be run again (interrupted, out of memory).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Ending:
 
     Attributes:
         stop_reason: such as `plateau`; None if the trial ran to its last epoch, repeats an earlier
-            one, or failed.
+            one, or failed with an error.
         reason: a sentence with the figures.
     """
 
@@ -59,7 +60,7 @@ def trial_progress(trial: Trial, run: Training, metric: Metric = VAL_RMSE) -> Pr
 
 
 def is_exhausted(trial: FrozenTrial) -> bool:
-    """Whether the trial would not have improved any more, even if it was pruned as no contender."""
+    """Whether the trial completed, or had stopped improving when it was pruned."""
     return is_trained_complete(trial) or (
         trial.state == TrialState.PRUNED
         and kind_of(trial.user_attrs.get("stop_reason")) is Kind.EXHAUSTED
@@ -91,7 +92,7 @@ def stopped(stop: Stop, progress: Progress) -> Ending:
 
 
 def is_contender(progress: Progress) -> bool:
-    """Whether the trial is within noise of the best one, or there is no other yet."""
+    """Whether the trial is within noise of the best one, or no other has completed yet."""
     level, incumbent = progress.best_level, progress.incumbent_level
     if level is None:
         return False
@@ -111,7 +112,7 @@ def same_config(earlier: FrozenTrial) -> Ending:
 
 
 def out_of_patience(progress: Progress) -> Stop:
-    """The stop of a training that ended by itself."""
+    """The stop of a training that ran out of patience."""
     metric, best = progress.metric, _best(progress)
     reason = (
         f"{metric.label} no better than {metric.format(metric.of(best))} (epoch {best.epoch}) "
@@ -128,7 +129,7 @@ def beyond_limits(limits: list[Limit]) -> Ending:
 
 
 def out_of_memory(trial: Trial, config: TrainingConfig, epoch: int, space: Space) -> Ending:
-    """FAIL if a smaller batch is tried instead, else PRUNED, with its batch size infeasible."""
+    """FAIL if a smaller batch is tried instead; else PRUNED, and its config is infeasible."""
     batch_size = getattr(config, "batch_size", None)
     what = f"out of memory in epoch {epoch} with batch size {batch_size}"
     is_second_time = "after_out_of_memory" in trial.user_attrs

@@ -24,7 +24,7 @@ from ..definition.study_file import StudySpec
 
 @dataclass(frozen=True)
 class StudyStarted:
-    """A study starts, or continues: `n_done` of its trials count towards the total already."""
+    """A study starts or continues; `n_done` of its trials already count towards its total."""
 
     spec: StudySpec
     n_done: int
@@ -32,7 +32,11 @@ class StudyStarted:
 
 @dataclass(frozen=True)
 class TrialStarted:
-    """Attributes: label: name of the known config, or the seed of a confirmation; None without."""
+    """A trial starts, or its retraining with another seed.
+
+    Attributes:
+        label: name of the known config, or the seed of a confirmation; None if there is neither.
+    """
 
     number: int
     config: TrainingConfig
@@ -41,7 +45,11 @@ class TrialStarted:
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """Attributes: metric: what the study optimises."""
+    """A trial has finished an epoch.
+
+    Attributes:
+        metric: what the study optimises.
+    """
 
     number: int
     config: TrainingConfig
@@ -51,7 +59,12 @@ class EpochEnded:
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """Attributes: record, best: the trial and the study's best one, as `trials --json` prints."""
+    """A trial has ended.
+
+    Attributes:
+        record: the trial, as `trials --json` prints it.
+        best: the study's best trial so far, likewise; None before the first completed one.
+    """
 
     record: dict[str, Any]
     best: dict[str, Any] | None
@@ -60,7 +73,7 @@ class TrialEnded:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something about the study as a whole: what its split leaves out, or why it ends."""
+    """A message for the user, such as what the split leaves out or why the study ends."""
 
     message: str
 

@@ -46,7 +46,7 @@ class Objective:
     """What `study.optimize` calls: trains a trial, reports each epoch, and records how it ended.
 
     Attributes:
-        error: of the last trial, if it failed.
+        error: the last trial's error, if it failed with one.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Objective:
         listener: Listener,
         should_stop: Callable[[], str | None],
     ) -> None:
-        """Args: should_stop: called after each epoch; the reason if the trial must end here."""
+        """Args: should_stop: called after each epoch; the reason to end the trial, or None."""
         self.error: str | None = None
         self._spec = spec
         self._metric = METRICS[spec.objective.metric]
@@ -72,7 +72,7 @@ class Objective:
         self._should_stop = should_stop
 
     def __call__(self, trial: Trial) -> float:
-        """The metric's value in the best epoch.
+        """The metric's value in the best epoch, or of an earlier trial with the same config.
 
         Raises:
             optuna.TrialPruned: the trial ends as PRUNED; its reason is already recorded.
@@ -149,7 +149,7 @@ class Objective:
             trial.study.set_user_attr("bias_val_rmse", run.bias_val_rmse)
 
     def _check_limits(self, trial: Trial, run: Training) -> Ending | None:
-        """Report the config's distance from each limit to the sampler; an ending if beyond one."""
+        """Report each limit to the sampler as a constraint; return an ending if one is exceeded."""
         if (limits := self._spec.limits) is None:
             return None
         for limit in limits.of(run.config, run.n_net_parameters):
@@ -195,7 +195,7 @@ class Objective:
         return pruner.stop if trial.should_prune() else None
 
     def _record(self, trial: Trial, reports: list[EpochReport], ending: Ending) -> None:
-        """Record the reports before the reason: a trial with a reason is complete in the storage.
+        """Record the reports first and the reason last: a trial with a reason is fully recorded.
 
         A full disk costs a trial its reports, not its result; the reason says so.
         """
@@ -216,5 +216,5 @@ class Objective:
         trial.set_user_attr("reason", f"{ending.reason}{lost}")
 
 
-class InterruptedTrial(Exception):  # noqa: N818 - nothing went wrong
-    """The trial was cut short from outside and is to be run again."""
+class InterruptedTrial(Exception):  # noqa: N818 - not an error
+    """The trial was interrupted or ran out of memory, and is to be run again."""

@@ -1,4 +1,4 @@
-"""From a name or a file to an Optuna study: created, or opened to be continued."""
+"""Finds a study by name or file, and creates or reopens its Optuna study."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from ..storage.engines import readable_storage
 from ..storage.studies import FINGERPRINT, SPEC, read_stored_specs
 from ..storage.urls import redact, storage_exists
 
-# These may change between two starts: they alter how long to search, not what is compared.
+# These may change between two starts: they alter how long to search, not what is compared. Of the
+# objective only the target may change; `_fixed_settings` keeps the metric.
 # The dataset may move, because its fingerprint shows that the ratings are the same. The limits may
 # change, because what they ruled out was not trained.
 _CHANGEABLE_FIELDS = {"trials", "timeout", "objective", "dataset", "limits", "budget"}
@@ -53,7 +54,7 @@ def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> S
     try:
         if storage_exists(storage_url):
             stored = read_stored_specs(readable_storage(storage_url))
-    except StudyError:  # an empty server; one that cannot be opened fails again for writing
+    except StudyError:  # no tables yet, or unreachable: then opening it for writing fails too
         pass
     if name_or_path in stored:
         spec = spec_from_json(stored[name_or_path])
@@ -68,7 +69,7 @@ def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> S
 def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna.Study:
     """The Optuna study of a spec, created if it does not exist, with its known configs queued.
 
-    If a crash cuts this off, the next call finishes the remaining steps.
+    If a crash interrupts it, the next call finishes the remaining steps.
 
     Raises:
         StudyError: the study was created on other ratings, or by another program.
@@ -132,7 +133,7 @@ def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
 
 
 def without_memory_limit(pruners: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The study file's pruners except for the one that is a limit, like those in `limits`."""
+    """The pruners except `gpu_memory`, which is a limit like those in `limits`."""
     return [pruner for pruner in pruners if "gpu_memory" not in pruner]
 
 

@@ -1,4 +1,4 @@
-"""The queue: trials that are to be run again, or in another way, linked to where they come from."""
+"""Queues trials to be run again, as they were or changed, each linked to its first attempt."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _KEPT = ("known_config", "fixed", "contingency_of", "after_out_of_memory", "seco
 
 
 def recover_queue(study: Study, storage: BaseStorage, spec: StudySpec) -> None:
-    """Clean up after a crash, and queue what is to be tried again.
+    """Clean up after a trial or a crash, and queue what is to be tried again.
 
     Trials whose process died are ended, interrupted ones are queued again, and a trial that went
-    wrong gets its second chance. If a crash cuts this off, the next call finishes the work.
+    wrong gets its second chance. If a crash interrupts this, the next call finishes it.
     """
     for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
         if worker_died(trial):
@@ -49,8 +49,8 @@ def recover_queue(study: Study, storage: BaseStorage, spec: StudySpec) -> None:
 
 
 def requeue(study: Study, trial: FrozenTrial) -> None:
-    """Queue the trial's parameters again, as a new trial that names it."""
-    # Parameters that the trial had not drawn yet are only in the queue's own attribute.
+    """Queue the trial's parameters again, as a new trial whose `retry_of` is its number."""
+    # Queued parameters that the trial had not drawn yet are only in this attribute of Optuna's.
     params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
     study.enqueue_trial(params, user_attrs={**_kept_attrs(trial), "retry_of": trial.number})
 

@@ -1,4 +1,4 @@
-"""Runs a study trial by trial until its total, its target, its budget, or the end of its time."""
+"""Runs a study trial by trial until it reaches its total, target, budget or timeout."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ def run_study(
         The study's name.
 
     Raises:
-        StudyError: a study of that name exists with other settings, or trials keep failing.
+        StudyError: no such study, it exists with other settings or is already running, or trials
+            keep failing.
+        ConfigError: the study file, an override, the device or the timeout is invalid.
+        DataError: the ratings cannot be read.
         KeyboardInterrupt: on Ctrl-C, once everything is saved.
         SystemExit: 143 on SIGTERM, likewise.
     """
@@ -111,7 +114,7 @@ def _run_trials(
     should_stop: Callable[[], str | None],
     storage: RDBStorage,
 ) -> str | None:
-    """Run trials until the study ends; the reason, or None if it reached its total."""
+    """Run trials until the study ends; return the reason, or None if it reached its total."""
     metric = METRICS[spec.objective.metric]
 
     def announce(study: optuna.Study, trial: FrozenTrial) -> None:

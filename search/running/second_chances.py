@@ -1,7 +1,7 @@
 """What is tried instead of a trial that went wrong.
 
 out of memory     the next smaller batch size    the same trial again, counted once
-diverged          a KL weight of 0.005           another trial, if the study file asks for it
+diverged          a lower KL weight              another trial, if the study file asks for it
 early plateau     a longer KL warm-up            another trial, if the study file asks for it
 """
 
@@ -21,7 +21,13 @@ SMALLER_BATCH = 0.75  # 2048 becomes 1536
 
 
 class SecondChance(NamedTuple):
-    """Attributes: changes: field -> value; change, cause: how a sentence names both."""
+    """A changed config to try instead of a trial.
+
+    Attributes:
+        changes: field -> value.
+        change: the changes in words, such as `KL weight 0.005`.
+        cause: what went wrong, such as `diverged at 0.02`.
+    """
 
     changes: dict[str, Any]
     change: str
@@ -50,7 +56,7 @@ def second_chance(
 
 
 def smaller_batch(config: Mapping[str, Any], space: Space) -> SecondChance | None:
-    """For a config that ran out of memory; None if its axis has no smaller batch size."""
+    """The second chance after running out of memory; None if its axis has no smaller batch size."""
     size = config.get("batch_size", 0)
     smaller = space.nearest(config["architecture"], "batch_size", int(SMALLER_BATCH * size))
     if smaller is None or not 2 <= smaller < size:

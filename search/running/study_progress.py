@@ -22,13 +22,13 @@ def target_reached(target: Target | None, trials: Iterable[FrozenTrial]) -> bool
 
 
 def spending(trials: Iterable[FrozenTrial]) -> Spending:
-    """What all trials have cost, including those that run, failed, or were tried again."""
+    """What all trials have cost, including those that are running, failed, or were retried."""
     trials = list(trials)
     return Spending(sum(len(trial.intermediate_values) for trial in trials), elapsed_s(trials))
 
 
 def elapsed_s(trials: Iterable[FrozenTrial]) -> float:
-    """Wall-clock seconds in which at least one trial ran; the time between two starts is free."""
+    """Wall-clock seconds in which at least one trial ran; time between starts does not count."""
     spans = sorted(
         (trial.datetime_start, _ended_at(trial)) for trial in trials if trial.datetime_start
     )
@@ -40,9 +40,9 @@ def elapsed_s(trials: Iterable[FrozenTrial]) -> float:
 
 
 def _ended_at(trial: FrozenTrial) -> datetime:
-    """The end of the trial; now if it runs; the end of its last epoch if its process died.
+    """When the trial ended; now if it is running; the end of its last epoch if its process died.
 
-    For a trial whose process died, Optuna stores when it was found, maybe the next morning.
+    For a trial whose process died, Optuna stores when that was noticed, which may be much later.
     """
     assert trial.datetime_start is not None
     if not worker_died(trial):
