@@ -62,7 +62,7 @@ def readable_storage(url: str, *, once: bool = False) -> RDBStorage:
     """The storage for a process that only reads: it never writes and never waits for a writer.
 
     Args:
-        once: read once, without leaving SQLite side files behind if nobody is writing.
+        once: for a single read; leaves no SQLite side files behind if nobody is writing.
 
     Raises:
         StudyError: the storage does not exist or cannot be opened.
@@ -102,7 +102,7 @@ def _connect(parsed: URL, url: str, *, read_only: bool, **options: Any) -> RDBSt
 
 
 def _immutable_option(path: Path, once: bool) -> dict[str, str]:
-    """The option for a reader that cannot, or should not, create SQLite's side files."""
+    """`immutable` for a reader that cannot, or should not, create SQLite's side files."""
     has_log = path.with_name(f"{path.name}-wal").exists()
     may_create = os.access(path.parent, os.W_OK) and not once
     return {} if has_log or may_create else {"immutable": "1"}
@@ -111,7 +111,7 @@ def _immutable_option(path: Path, once: bool) -> dict[str, str]:
 def _harden(engine: sqlalchemy.Engine, *, read_only: bool) -> None:
     """Set SQLite up for several processes that must not lose a commit.
 
-    Writers use BEGIN IMMEDIATE: a transaction that reads first and writes later would hand one
+    Writers use BEGIN IMMEDIATE: a transaction that reads first and writes later could hand one
     queued trial to two workers. Readers stay deferred, or they would queue up behind writers.
     """
 
@@ -119,7 +119,7 @@ def _harden(engine: sqlalchemy.Engine, *, read_only: bool) -> None:
         connection.isolation_level = None  # transactions begin in `on_begin`, not in the driver
         if not read_only:
             connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")  # NORMAL may lose commits without power
+            connection.execute("PRAGMA synchronous=FULL")  # NORMAL may lose commits in a power cut
 
     def on_begin(connection: sqlalchemy.Connection) -> None:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

@@ -1,4 +1,4 @@
-"""One process at a time runs a study."""
+"""A lock that lets only one process at a time run a study."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What a trial leaves in the storage, and how trials are counted and ranked.
 
 Scalars that people read are user attributes, which the dashboard shows. What only this program
-reads are system attributes. Epoch reports are an artifact.
+reads is a system attribute. Epoch reports are an artifact.
 """
 
 from __future__ import annotations
@@ -62,24 +62,25 @@ def trial_record(trial: FrozenTrial, metric: Metric = VAL_RMSE) -> dict[str, Any
 
 
 def trial_state(trial: FrozenTrial) -> str:
-    """A state of `STATES`, or `interrupted`, which Optuna stores as failed or running."""
+    """A name in `STATES`, or `interrupted`, for which Optuna has failed or running."""
     if worker_died(trial) or trial.user_attrs.get("stop_reason") == INTERRUPTED:
         return INTERRUPTED
     return STATES[trial.state]
 
 
 def worker_died(trial: FrozenTrial) -> bool:
-    """Whether the trial's process died under it; Optuna may still call the trial running."""
+    """Whether the trial's process died before it ended; Optuna may still call the trial running."""
     if trial.state == TrialState.RUNNING:
         worker = trial.system_attrs.get(WORKER)
         return worker is not None and has_ended(worker)
     if trial.state != TrialState.FAIL:
         return False
+    # Optuna's heartbeat fails a stale trial without a reason; this program always records one.
     return trial.user_attrs.get("reason", WORKER_DIED) == WORKER_DIED
 
 
 def is_counted(trial: FrozenTrial) -> bool:
-    """Whether the trial counts towards the study's total: it has ended and is not tried again."""
+    """Whether the trial counts towards the study's total: it ended, and no retry replaces it."""
     if not trial.state.is_finished() or trial_state(trial) == INTERRUPTED:
         return False
     return trial.state != TrialState.FAIL or trial.user_attrs.get("stop_reason") != OUT_OF_MEMORY
@@ -91,7 +92,7 @@ def count_trials(trials: Iterable[FrozenTrial]) -> int:
 
 
 def best_trials(trials: Iterable[FrozenTrial], metric: Metric = VAL_RMSE) -> list[FrozenTrial]:
-    """The completed trials that were trained themselves, best value first."""
+    """The completed trials, without those that reuse another's result, best value first."""
 
     def rank(trial: FrozenTrial) -> tuple[float, int]:
         assert trial.value is not None
@@ -101,7 +102,7 @@ def best_trials(trials: Iterable[FrozenTrial], metric: Metric = VAL_RMSE) -> lis
 
 
 def is_trained_complete(trial: FrozenTrial) -> bool:
-    """Whether the trial is complete by its own epochs, not by reusing an earlier trial's result."""
+    """Whether the trial completed by training, not by reusing an earlier trial's result."""
     return trial.state == TrialState.COMPLETE and SAME_AS not in trial.user_attrs
 
 

@@ -1,4 +1,4 @@
-"""A storage's URL: parsing it, showing it without its password, and the file it names."""
+"""A storage's URL: parsing it, showing it without its password, and finding its SQLite file."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def sqlite_file(url: str) -> Path | None:
 
 
 def storage_exists(url: str) -> bool:
-    """Whether the storage may hold studies: a SQLite file appears with its first study."""
+    """Whether the storage may hold studies: a SQLite file is created with its first study."""
     path = sqlite_file(url)
     return path is None or path.is_file()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-TOLERANCE_S = 1.0  # between two readings of one process's start
+TOLERANCE_S = 1.0  # between two readings of one process's start time
 
 
 def this_worker() -> dict[str, Any]:
@@ -32,7 +32,7 @@ def has_ended(worker: dict[str, Any]) -> bool:
 
 
 def _began(process: psutil.Process) -> float:
-    """When the process started, in seconds; the same after the clock is set.
+    """When the process started, in seconds; unaffected when the clock is set.
 
     On Linux it counts from boot: psutil adds a boot time that moves with the clock.
     """
@@ -40,7 +40,7 @@ def _began(process: psutil.Process) -> float:
 
 
 def _is_same(process: psutil.Process, began: float | str | None) -> bool:
-    """Whether the process started then; its number may have been given to a new process since.
+    """Whether the process started at that time; if not, its PID now belongs to a new process.
 
     Text is what an earlier version stored: a worker of that version cannot be running any more.
     """
