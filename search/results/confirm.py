@@ -42,21 +42,21 @@ def confirm(
     device: str = "auto",
     listener: Listener = ignore,
 ) -> list[dict[str, Any]]:
-    """Retrain the best trials of different configs, each with the same fresh seeds.
+    """Retrain the `top` best trials of different configs, all with the same fresh seeds.
 
     Each seed cuts train and validation again from the rows that the search saw; the test rows
-    stay sealed. A split by time keeps its cut. Each result is stored at once, and another call
+    stay unused. A split by time keeps its cut. Each result is stored at once, and another call
     trains what is missing. Ctrl-C and SIGTERM work as in `run_study`.
 
     Args:
-        name: of the study; None if the storage holds one.
+        name: of the study; may be None if the storage holds only one.
         dataset: where the study's ratings are now, if they have moved.
 
     Returns:
         The rows of `StudyReader.confirmation`.
 
     Raises:
-        OptionError: fewer than one trial or than two seeds.
+        OptionError: `top` is below 1, or `seeds` below 2.
         StudyError: no such study, it is running, or its ratings have changed.
         NothingYet: no trial has completed.
         KeyboardInterrupt, SystemExit: as in `run_study`.
@@ -103,7 +103,7 @@ def fresh_seeds(n: int, used: Iterable[int | None]) -> list[int]:
 
 
 def distinct_configs(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """The first trial of each config, where configs that differ in their seed alone are equal."""
+    """The first trial of each config; configs that differ only in their seed count as one."""
     first: dict[TrainingConfig, FrozenTrial] = {}
     for trial in trials:
         first.setdefault(_with_seed(_config(trial), FIRST_SEED), trial)
@@ -111,7 +111,7 @@ def distinct_configs(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
 
 
 class _Retraining:
-    """Trains seed by seed, so that an interrupted confirmation compares all trials."""
+    """Trains all trials with one seed before the next: an interruption leaves them comparable."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class _Retraining:
         seeds: Sequence[int],
         results: dict[int, dict[int, float | None]],
     ) -> None:
-        """Train what has no result yet, and add it to the results."""
+        """Train what has no result yet, except for diverged trials, and add it to the results."""
         for seed in seeds:
             missing = [
                 trial
@@ -199,7 +199,7 @@ def _describe_plan(
 
 
 def _with_seed(config: TrainingConfig, seed: int) -> TrainingConfig:
-    """The config with another seed; biases have none, and only their cuts differ."""
+    """The config with another seed; the bias model has none, so only its cuts differ."""
     return replace(config, seed=seed) if isinstance(config, DescentConfig) else config
 
 

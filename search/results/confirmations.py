@@ -1,4 +1,4 @@
-"""What a study keeps of its best trials' retrainings, and the standings that follow from it.
+"""The stored results of retraining a study's best trials, and the standings computed from them.
 
 Each result is a system attribute of the study, written as soon as it is known:
 `recsys_search:confirm:7:1000` is the metric's value of trial 7 with seed 1000, or null if that
@@ -59,14 +59,19 @@ class Confirmation:
 
     @classmethod
     def of(cls, attrs: Mapping[str, Any], split: SplitSpec, metric: Metric = VAL_RMSE) -> Self:
-        """Args: attrs: the study's system attributes; split: the one that it searched on."""
+        """The confirmation that a study stores.
+
+        Args:
+            attrs: the study's system attributes.
+            split: the study's split.
+        """
         results = read_results(attrs)
         standings = rank(results, attrs.get(SEEDS, ()), cut_overlap(split), metric)
         return cls(results, standings, split.is_random)
 
     @property
     def figures(self) -> dict[int, dict[str, Any]]:
-        """Trial -> its `confirmed` in JSON, leader first."""
+        """Trial -> its entry `confirmed` in the JSON output, leader first."""
         figures = {}
         for standing in self.standings:
             seeds = len(standing.values)
@@ -75,7 +80,7 @@ class Confirmation:
         return figures
 
     def diverged_with(self, number: int) -> int | None:
-        """The first seed with which the trial diverged."""
+        """The lowest seed with which the trial diverged; None if there is none."""
         return diverged_with(self.results, number)
 
 
@@ -139,6 +144,6 @@ def rank(
 
 
 def diverged_with(results: Results, number: int) -> int | None:
-    """The first seed with which the trial diverged."""
+    """The lowest seed with which the trial diverged; None if there is none."""
     failed = [seed for seed, value in results.get(number, {}).items() if value is None]
     return min(failed, default=None)

@@ -37,7 +37,7 @@ def serve_dashboard(
     Raises:
         StudyError: no storage, or the port is taken.
     """
-    # Trials of one architecture lack the axes of the other; importances warn about it every time.
+    # Trials of one architecture lack the axes of the others; the importance plot always warns.
     warnings.filterwarnings("ignore", message="Some regimes for parameter")
     app = wsgi(readable_storage(storage_url), artifact_store=artifact_store(storage_url))
     try:
@@ -48,7 +48,7 @@ def serve_dashboard(
         raise StudyError(
             f"{host}:{port} cannot be served: {error.strerror}; choose another --port"
         ) from None
-    # Not in this thread: a request handler there would take Ctrl-C for an error of its page.
+    # Not in this thread: a request handler here would treat Ctrl-C as an error of its page.
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         ready(f"http://{host}:{server.server_port}/dashboard/")

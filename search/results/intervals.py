@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 
 
 class Interval(NamedTuple):
-    """A mean, and an interval that contains the true one in 95 of 100 such samples."""
+    """A mean, and an interval that contains the true mean in 95 of 100 such samples."""
 
     mean: float
     low: float

@@ -45,7 +45,7 @@ class Ranking:
         ]
 
     def better_unconfirmed(self) -> dict[str, Any] | None:
-        """The best unconfirmed trial, if its value in the search beats that of the confirmed best.
+        """The best unconfirmed trial, if its value in the search beats the confirmed leader's.
 
         None if no trial is confirmed. Trials that diverged with a seed cannot be confirmed.
         """

@@ -1,4 +1,4 @@
-"""Reads a study: plain values, as `--json` prints them. Nothing is written."""
+"""Reads a study, mostly as the plain values that `--json` prints. Nothing is written."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class StudyReader:
     """
 
     def __init__(self, storage_url: str, name: str | None = None) -> None:
-        """Args: name: may be left out if the storage holds one study.
+        """Args: name: may be None if the storage holds only one study.
 
         Raises:
             StudyError: no storage, no such study, or several to choose from.
@@ -55,7 +55,7 @@ class StudyReader:
 
     @property
     def bias_val_rmse(self) -> float | None:
-        """Validation RMSE of the bias baseline; None before the first trial."""
+        """Validation RMSE of the bias baseline; None before the first training."""
         value: float | None = self._study.user_attrs.get("bias_val_rmse")
         return value
 
