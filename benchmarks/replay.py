@@ -40,7 +40,8 @@ from recsys_search.search.pruners.resources import GpuMemory
 from recsys_search.search.pruners.rule import Kind, Progress
 from recsys_search.search.pruners.table import pruner_to_mapping
 from recsys_search.search.pruners.trial_pruner import TrialPruner
-from recsys_search.search.running.endings import Ending, last_epoch_reached, stopped, trial_progress
+from recsys_search.search.running.endings import Ending, last_epoch_reached, stopped
+from recsys_search.search.running.trial_progress import trial_progress
 from recsys_search.search.storage.trials import CONFIG
 from replay_figures import (
     Curve,

@@ -35,7 +35,8 @@ from .budget import Budget
 from .contingency import Contingency
 from .durations import Duration
 from .limits import Limits
-from .settings import Objective, Sampler, TpeSettings
+from .objective import Objective
+from .sampler import Sampler, TpeSettings
 from .space import STORED, Problem, Space, field_of, owners
 
 

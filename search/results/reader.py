@@ -198,7 +198,7 @@ class StudyReader:
                 self.metric.name: record["value"],
                 "bias_val_rmse": self.bias_val_rmse,
                 **_select(record, "best_epoch", "epochs", "train_s"),
-                "confirmed_val_rmse": self._confirmation().figures.get(trial.number),
+                f"confirmed_{self.metric.name}": self._confirmation().figures.get(trial.number),
             },
             environment=trial.system_attrs.get(ENVIRONMENT, {}),
         )

@@ -16,14 +16,11 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ...model.config import TrainingConfig, config_to_mapping
-from ...model.evaluation.metrics import VAL_RMSE, Metric
 from ...model.training.reports import EpochReport
-from ...model.training.training import Training
 from ..definition.limits import Limit
 from ..definition.space import Space
 from ..pruners.rule import Kind, Progress, Stop
-from ..pruners.table import kind_of
-from ..storage.trials import CONFIG, OUT_OF_MEMORY, best_trials, is_trained_complete
+from ..storage.trials import OUT_OF_MEMORY
 from .second_chances import smaller_batch
 
 KNOWN_LIMIT = "known-limit"
@@ -42,41 +39,6 @@ class Ending:
     state: TrialState
     stop_reason: str | None
     reason: str
-
-
-def trial_progress(trial: Trial, run: Training, metric: Metric = VAL_RMSE) -> Progress:
-    """The trial so far, with what the study's other trials have reached."""
-    states = [TrialState.COMPLETE, TrialState.PRUNED]
-    trials = trial.study.get_trials(deepcopy=False, states=states)
-    ranked = best_trials(trials, metric)
-    return Progress(
-        config=run.config,
-        reports=run.reports,
-        bias_val_rmse=run.bias_val_rmse,
-        incumbent=ranked[0].value if ranked else None,
-        ended=[curve(t) for t in trials if is_exhausted(t) and is_comparable(t, run)],
-        metric=metric,
-    )
-
-
-def is_exhausted(trial: FrozenTrial) -> bool:
-    """Whether the trial completed, or had stopped improving when it was pruned."""
-    return is_trained_complete(trial) or (
-        trial.state == TrialState.PRUNED
-        and kind_of(trial.user_attrs.get("stop_reason")) is Kind.EXHAUSTED
-    )
-
-
-def is_comparable(trial: FrozenTrial, run: Training) -> bool:
-    """Whether the trial's curve says something about this run: same architecture, same length."""
-    config = trial.system_attrs.get(CONFIG, {})
-    same = {"architecture": run.config.architecture, "max_epochs": run.config.max_epochs}
-    return all(config.get(name) == value for name, value in same.items())
-
-
-def curve(trial: FrozenTrial) -> list[float]:
-    """The metric's value by epoch."""
-    return [value for _, value in sorted(trial.intermediate_values.items())]
 
 
 def stopped(stop: Stop, progress: Progress) -> Ending:

@@ -35,11 +35,11 @@ from .endings import (
     out_of_patience,
     same_config,
     stopped,
-    trial_progress,
 )
 from .events import EpochEnded, Listener, TrialStarted
 from .repeats import find_same_config, reuse_result
 from .study_progress import spending
+from .trial_progress import trial_progress
 
 
 class Objective:

@@ -8,7 +8,7 @@ from datetime import datetime
 from optuna.trial import FrozenTrial, TrialState
 
 from ..definition.budget import Spending
-from ..definition.settings import Target
+from ..definition.objective import Target
 from ..storage.trials import EPOCH_AT, worker_died
 
 

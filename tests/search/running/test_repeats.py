@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import optuna
 import pytest
-from recsys_search.search.running import endings
+from recsys_search.search.running import trial_progress as module
 from recsys_search.search.storage.engines import readable_storage
 
 
@@ -46,13 +46,13 @@ def test_optuna_receives_the_same_value(repeated):
 
 def test_rules_see_the_curve_of_a_repeated_config_once(workplace, monkeypatch):
     seen = []
-    progress = endings.Progress
+    progress = module.Progress
 
     def recorded(**values):
         seen.append(len(values["ended"]))
         return progress(**values)
 
-    monkeypatch.setattr(endings, "Progress", recorded)
+    monkeypatch.setattr(module, "Progress", recorded)
     known = [{"name": "a"}, {"name": "again"}, {"name": "b", "seed": 7}]
     base = {**workplace.base, "learning_rate": 1e-2}
     workplace.start(workplace.write_study(base=base, space={}, known=known, trials=3))

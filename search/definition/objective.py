@@ -1,4 +1,4 @@
-"""The small tables of a study file: objective and sampler."""
+"""What a study optimises, and the target that ends it, as its file defines them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from ...base.strict import Natural, Positive, Seed, Strict
+from ...base.strict import Positive, Strict
 from ...model.evaluation.metrics import METRICS, MetricName
 
 
@@ -62,26 +62,4 @@ class Objective(Strict):
             raise ValueError(
                 f"target metric must be one of {', '.join(recorded)}, got {self.target.metric}"
             )
-        return self
-
-
-class TpeSettings(Strict):
-    seed: Seed = 42
-    startup_trials: Natural = 10  # random trials before the sampler models the space
-
-
-class RandomSettings(Strict):
-    seed: Seed = 42
-
-
-class Sampler(Strict):
-    """The sampler: exactly one of the fields is set."""
-
-    tpe: TpeSettings | None = None
-    random: RandomSettings | None = None
-
-    @model_validator(mode="after")
-    def _has_exactly_one(self) -> Self:
-        if (self.tpe is None) == (self.random is None):
-            raise ValueError("must name one of tpe and random, such as {tpe: {seed: 42}}")
         return self
