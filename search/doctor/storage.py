@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 from ...base.files import check_writable, free_bytes, nearest_folder
 from ...errors import StudyError
 from ..storage.artifacts import artifact_folder
-from ..storage.engines import readable_storage
+from ..storage.database import readable_storage
 from ..storage.urls import check_folder_exists, describe_database_error, redact, sqlite_file
 
 if TYPE_CHECKING:

@@ -22,12 +22,12 @@ from ...model.training.device import resolve_device
 from ...model.training.training import Training
 from ..running.events import EpochEnded, Listener, Notice, StudyStarted, TrialStarted, ignore
 from ..running.opening import check_same_ratings
-from ..storage.engines import writable_storage
+from ..storage.database import writable_storage
 from ..storage.locks import sole_runner
 from ..storage.trials import CONFIG, best_trials, count_trials
-from .confirmations import SEEDS, Results, diverged_with, read_results, result_key
 from .ranking import no_completed_trial
 from .reader import StudyReader
+from .standings import SEEDS, Results, diverged_with, read_results, result_key
 
 FIRST_SEED = 1000
 

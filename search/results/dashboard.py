@@ -12,7 +12,7 @@ from optuna_dashboard import wsgi
 
 from ...errors import StudyError
 from ..storage.artifacts import artifact_store
-from ..storage.engines import readable_storage
+from ..storage.database import readable_storage
 
 
 class _ThreadedServer(ThreadingMixIn, WSGIServer):

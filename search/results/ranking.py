@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 from ...errors import NothingYet
 from ...model.evaluation.metrics import Metric
 from ..storage.trials import CONFIG, trial_record
-from .confirmations import Confirmation
+from .standings import Confirmation
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from ...model.training.reports import EpochReport
 from ..definition.study_file import StudySpec, spec_from_json
 from ..running.study_progress import spending, target_reached
 from ..storage.artifacts import artifact_store, download_reports
-from ..storage.engines import readable_storage
+from ..storage.database import readable_storage
 from ..storage.studies import FINGERPRINT, read_stored_specs
 from ..storage.trials import CONFIG, ENVIRONMENT, best_trials, count_trials, trial_record
 from ..storage.urls import redact
-from .confirmations import Confirmation
 from .ranking import Ranking, no_completed_trial
+from .standings import Confirmation
 
 
 class StudyReader:

@@ -18,7 +18,7 @@ from ...model.evaluation.metrics import METRICS
 from ..definition.study_file import StudySpec, load_study, spec_from_json, spec_to_json
 from ..pruners.table import pruner_to_mapping
 from ..pruners.trial_pruner import TrialPruner
-from ..storage.engines import readable_storage
+from ..storage.database import readable_storage
 from ..storage.studies import FINGERPRINT, SPEC, read_stored_specs
 from ..storage.urls import redact, storage_exists
 

@@ -18,13 +18,13 @@ from ...model.training.device import resolve_device
 from ..definition.durations import parse_duration
 from ..definition.study_file import StudySpec
 from ..storage.artifacts import artifact_store
-from ..storage.engines import writable_storage
+from ..storage.database import writable_storage
 from ..storage.locks import sole_runner
 from ..storage.trials import best_trials, count_trials, trial_record
 from .events import Listener, Notice, StudyStarted, TrialEnded, ignore
 from .objective import Objective
 from .opening import Overrides, open_study, resolve_spec
-from .queueing import recover_queue, requeue
+from .queue import recover_queue, requeue
 from .study_progress import spending, target_reached
 
 MAX_FAILURES_IN_A_ROW = 3

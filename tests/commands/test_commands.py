@@ -398,7 +398,7 @@ def test_example_commands_name_a_storage_that_is_not_the_default(cli):
 
 
 def test_a_storage_without_studies_is_3(cli, folder):
-    from recsys_search.search.storage.engines import writable_storage
+    from recsys_search.search.storage.database import writable_storage
 
     with writable_storage(f"sqlite:///{folder}/studies.db"):
         pass

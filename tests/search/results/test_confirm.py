@@ -17,7 +17,7 @@ from recsys_search.model.training.training import Training
 from recsys_search.search.results import confirm as module
 from recsys_search.search.results.confirm import confirm, fresh_seeds
 from recsys_search.search.running.events import Notice, ignore
-from recsys_search.search.storage.engines import writable_storage
+from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.locks import sole_runner
 from recsys_search.search.storage.trials import CONFIG
 

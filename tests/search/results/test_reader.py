@@ -10,7 +10,7 @@ from recsys_search.errors import NothingYet, StudyError
 from recsys_search.model.runs.train_run import train_run
 from recsys_search.model.training.reports import MEASURED, read_reports, write_reports
 from recsys_search.search.results.reader import StudyReader, list_studies
-from recsys_search.search.storage.engines import writable_storage
+from recsys_search.search.storage.database import writable_storage
 
 STATUS = {
     "study",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import optuna
 import pytest
 from recsys_search.search.running import trial_progress as module
-from recsys_search.search.storage.engines import readable_storage
+from recsys_search.search.storage.database import readable_storage
 
 
 @pytest.fixture

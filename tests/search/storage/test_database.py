@@ -17,12 +17,12 @@ from recsys_search.errors import StudyError
 from recsys_search.search.results.reader import StudyReader, list_studies
 from recsys_search.search.running.run_study import run_study
 from recsys_search.search.storage.artifacts import artifact_store
-from recsys_search.search.storage.engines import readable_storage, writable_storage
+from recsys_search.search.storage.database import readable_storage, writable_storage
 
 TAKE_TRIALS = """
 import json, sys
 import optuna
-from recsys_search.search.storage.engines import writable_storage
+from recsys_search.search.storage.database import writable_storage
 
 with writable_storage(sys.argv[1]) as storage:
     study = optuna.load_study(study_name="queue", storage=storage)
