@@ -66,7 +66,10 @@ def confirm(
     study: StudyName = None,
     top: Annotated[int, typer.Option("--top", min=1, help="Number of trials to retrain.")] = 3,
     seeds: Annotated[
-        int, typer.Option("--seeds", min=2, help="Trainings per trial, each on its own split.")
+        int,
+        typer.Option(
+            "--seeds", min=2, help="Trainings per trial, each with its own seed and split."
+        ),
     ] = 5,
     dataset: MovedDataset = None,
     data_dir: DataDir = None,
@@ -77,7 +80,8 @@ def confirm(
 ) -> None:
     """Retrain a study's best trials over several seeds and rank them.
 
-    Each training has its own seed and its own random split; the ranking has 95% intervals.
+    All trials share the same fresh seeds, each with a random split of its own unless the study
+    splits by time. The ranking has 95% intervals.
     """
     from ..search.results.confirm import confirm as run
     from .terminal.confirmation import print_confirmation

@@ -70,7 +70,7 @@ def info(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a dataset holds."""
+    """Describe a dataset: its ratings, users and films."""
     from ..data.sets.loading import load_ratings
     from ..data.sets.summaries import summarise
 

@@ -30,31 +30,33 @@ def _use_data_dir(folder: Path | None) -> Path | None:
 
 Storage = Annotated[
     str,
-    typer.Option("--storage", envvar=STORAGE_VARIABLE, help="URL of the studies' database."),
+    typer.Option(
+        "--storage", envvar=STORAGE_VARIABLE, help="URL of the database that holds the studies."
+    ),
 ]
 StudyName = Annotated[
     str | None,
-    typer.Option("--study", help="The study. [default: the only one in the storage]"),
+    typer.Option("--study", help="Name of the study. [default: the only one in the storage]"),
 ]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress on stderr.")]
+Device = Annotated[str, typer.Option("--device", help="Device to use: auto, cpu, cuda or cuda:N.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Do not show progress on stderr.")]
 RunFolder = Annotated[Path, typer.Argument(help="Folder of the run.", show_default=False)]
 Dataset = Annotated[
     str | None,
     typer.Option(
-        "--dataset", help="A name from data list, demo:SIZE such as demo:1M, or a folder."
+        "--dataset", help="A name from data list, demo:SIZE (such as demo:1M), or a folder."
     ),
 ]
 MovedDataset = Annotated[
-    str | None, typer.Option("--dataset", help="Where the ratings are now, if they have moved.")
+    str | None, typer.Option("--dataset", help="New location of the ratings, if they have moved.")
 ]
 DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
         envvar=DATA_DIR_VARIABLE,
-        help="Folder of the datasets and of the ledger of test openings. "
+        help="Folder for datasets and for the ledger of test-split openings. "
         "[default: the user's cache folder]",
         show_default=False,
         callback=_use_data_dir,

@@ -14,7 +14,9 @@ app = typer.Typer()
 
 @app.command(epilog="recsys-search start --study demo")
 def start(
-    study: Annotated[str, typer.Option("--study", help="A built-in study, or a YAML file.")],
+    study: Annotated[
+        str, typer.Option("--study", help="A built-in or stored study, or a YAML file.")
+    ],
     trials: Annotated[
         int | None,
         typer.Option("--trials", min=1, help="Trials in total. [default: the study file's number]"),
@@ -26,10 +28,11 @@ def start(
     data_dir: DataDir = None,
     target_rmse: Annotated[
         float | None,
-        typer.Option("--target-rmse", help="End the study below this validation RMSE, in stars."),
+        typer.Option("--target-rmse", help="End the study once a validation RMSE is below this."),
     ] = None,
     explore: Annotated[
-        bool, typer.Option("--explore", help="Lift the study file's limits from now on.")
+        bool,
+        typer.Option("--explore", help="Lift the study file's limits for the rest of the study."),
     ] = False,
     usd_per_hour: Annotated[
         float | None, typer.Option("--usd-per-hour", help="Price of this machine per hour.")

@@ -28,7 +28,7 @@ class State(StrEnum):
 
 @app.command(epilog="recsys-search studies")
 def studies(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) -> None:
-    """List the studies of a storage."""
+    """List the studies in the storage."""
     from ..search.results.reader import list_studies
     from ..search.storage.urls import redact
 
@@ -67,10 +67,11 @@ def status(
 def trials(
     study: StudyName = None,
     state: Annotated[
-        State | None, typer.Option("--state", help="Only trials in this state.")
+        State | None, typer.Option("--state", help="Show only trials in this state.")
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", help="Write the trials to this CSV file instead.")
+        Path | None,
+        typer.Option("--csv", help="Write the trials to this CSV file instead of printing them."),
     ] = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,

@@ -16,13 +16,14 @@ app = typer.Typer()
 @app.command(epilog="recsys-search train --config config.yaml --out runs/best")
 def train(
     config: Annotated[
-        Path | None, typer.Option("--config", help="A config.yaml written by best --export.")
+        Path | None, typer.Option("--config", help="Config file, as written by best --export.")
     ] = None,
     architecture: Annotated[
         str | None,
         typer.Option(
             "--architecture",
-            help="Train its defaults: two_tower or hybrid, or a baseline, mf or biases.",
+            help="Train this architecture's defaults: two_tower, hybrid, or a baseline (mf, "
+            "biases).",
         ),
     ] = None,
     dataset: Dataset = None,
@@ -36,9 +37,9 @@ def train(
         ),
     ] = None,
     split_seed: Annotated[
-        int | None, typer.Option("--split-seed", min=0, help="Seed of the split's shuffle.")
+        int | None, typer.Option("--split-seed", min=0, help="Seed for splitting the ratings.")
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the training.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed for training.")] = None,
     epochs: Annotated[
         int | None,
         typer.Option("--epochs", min=1, help="Maximum epochs, and the cosine schedule's length."),
@@ -88,7 +89,8 @@ def train(
 def evaluate(
     run: RunFolder,
     split: Annotated[
-        SplitPart, typer.Option("--split", help="Part of the split to evaluate on.")
+        SplitPart,
+        typer.Option("--split", help="Held-out part to evaluate on; uses of test are counted."),
     ] = SplitPart.VALIDATION,
     dataset: MovedDataset = None,
     data_dir: DataDir = None,
@@ -111,9 +113,11 @@ def evaluate(
 def predict(
     run: RunFolder,
     pairs: Annotated[
-        Path, typer.Argument(help="CSV of userId,movieId[,timestamp].", show_default=False)
+        Path, typer.Argument(help="CSV file with userId,movieId[,timestamp].", show_default=False)
     ],
-    out: Annotated[Path, typer.Option("--out", help="CSV to write: userId,movieId,rating,known.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="CSV file to write: userId,movieId,rating,known.")
+    ],
     dataset: MovedDataset = None,
     data_dir: DataDir = None,
     device: Device = "auto",
