@@ -1,5 +1,8 @@
 """The first k places of a ranking, and precision, recall and NDCG of them.
 
+Hand-written: on the device, in batches, with masked candidates, fixed tie-breaking and expected
+hits of a random order, which metric libraries do not offer together.
+
 Shapes: U users, k places.
 """
 
