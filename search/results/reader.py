@@ -44,10 +44,12 @@ class StudyReader:
         if name is None and len(specs) == 1:
             name = next(iter(specs))
         if name is None or name not in specs:
-            problem = f"no study named {name!r}" if name else "no study given"
             names = ", ".join(sorted(specs)) or "no studies yet"
+            where = redact(storage_url)
             raise StudyError(
-                f"{problem}; name one with --study; {redact(storage_url)} holds: {names}"
+                f"no study named {name!r} in {where}; it holds: {names}"
+                if name
+                else f"no study given; name one with --study; {where} holds: {names}"
             )
         self.spec: StudySpec = spec_from_json(specs[name])
         self.metric: Metric = METRICS[self.spec.objective.metric]

@@ -220,7 +220,9 @@ def test_nothing_to_show_yet_is_3(cli, folder):
 
 def test_a_study_is_chosen_by_its_name(done):
     assert json.loads(done("status", "--study", "small", "--json").out)["study"] == "small"
-    assert one_line(done("status", "--study", "big")).startswith("error: no study named 'big'; ")
+    assert one_line(done("status", "--study", "big")) == (
+        "error: no study named 'big' in sqlite:///studies.db; it holds: small"
+    )
 
 
 def test_an_unknown_trial_is_1(done):

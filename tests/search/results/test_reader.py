@@ -155,9 +155,7 @@ def test_one_of_two_studies_must_be_named(workplace):
 def test_an_unknown_study_is_refused_with_the_existing_ones(studied):
     with pytest.raises(StudyError) as caught:
         studied.read("smal")
-    assert str(caught.value) == (
-        f"no study named 'smal'; name one with --study; {studied.storage} holds: small"
-    )
+    assert str(caught.value) == (f"no study named 'smal' in {studied.storage}; it holds: small")
 
 
 @pytest.mark.parametrize("number", [5, -1])
