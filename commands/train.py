@@ -22,8 +22,8 @@ def train(
         str | None,
         typer.Option(
             "--architecture",
-            help="Train this architecture's defaults: two_tower, hybrid, or a baseline (mf, "
-            "biases).",
+            help="Train this architecture's defaults: two_tower, hybrid, or a baseline, mf "
+            "or biases.",
         ),
     ] = None,
     dataset: Dataset = None,
