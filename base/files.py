@@ -27,7 +27,7 @@ def is_folder(path: Path) -> bool:
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` create the file beside its target, then rename it into place.
+    """Let `write` create the file next to its target, then rename it into place.
 
     Raises:
         OutputError: the file cannot be written.

@@ -9,9 +9,8 @@ from typing import Annotated
 
 import typer
 
+from ..data.data_folder import DATA_DIR_VARIABLE
 from .terminal.examples import DEFAULT_STORAGE, STORAGE_VARIABLE
-
-DATA_DIR_VARIABLE = "RECSYS_SEARCH_DATA_DIR"
 
 
 class SplitPart(StrEnum):

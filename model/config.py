@@ -1,6 +1,6 @@
 """The base classes of configs: what a training run needs to know, frozen and checked when built.
 
-Each architecture has a config class of its own, beside its model in `architectures/`, so that a
+Each architecture has its own config class, next to its model in `architectures/`, so that a
 config holds no field that its model ignores. Knows no torch.
 """
 

@@ -90,7 +90,8 @@ class Progress:
 
     @property
     def best_level(self) -> float | None:
-        return None if self.best is None else self.metric.level(self.metric.of(self.best))
+        best = self.best
+        return None if best is None else self.metric.level(self.metric.of(best))
 
     @property
     def levels(self) -> tuple[float, ...]:

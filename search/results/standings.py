@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 from ...data.splits.spec import SplitSpec
@@ -69,7 +70,7 @@ class Confirmation:
         standings = rank(results, attrs.get(SEEDS, ()), cut_overlap(split), metric)
         return cls(results, standings, split.is_random)
 
-    @property
+    @cached_property
     def figures(self) -> dict[int, dict[str, Any]]:
         """Trial -> its entry `confirmed` in the JSON output, leader first."""
         figures = {}

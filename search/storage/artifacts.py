@@ -1,4 +1,4 @@
-"""The folder beside the database that holds the trials' epoch reports, as Optuna artifacts."""
+"""The folder next to the database that holds the trials' epoch reports, as Optuna artifacts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REPORTS_FILE = "reports.jsonl"
 
 
 def artifact_folder(url: str) -> Path:
-    """`studies.artifacts` beside `studies.db`, or in the working folder for a database server."""
+    """`studies.artifacts` next to `studies.db`, or in the working folder for a database server."""
     path = sqlite_file(url)
     return Path("studies.artifacts") if path is None else path.with_suffix(".artifacts")
 

@@ -35,11 +35,12 @@ STATES = {
 def trial_record(trial: FrozenTrial, metric: Metric = VAL_RMSE) -> dict[str, Any]:
     """One trial as `trials --json` prints it; `value` is that of the study's metric."""
     attrs = trial.user_attrs
-    stop_reason = INTERRUPTED if worker_died(trial) else attrs.get("stop_reason")
+    died = worker_died(trial)
+    stop_reason = INTERRUPTED if died else attrs.get("stop_reason")
     best_so_far = metric.best(trial.intermediate_values.values())
     return {
         "number": trial.number,
-        "state": trial_state(trial),
+        "state": _state(trial, stop_reason),
         "val_rmse": attrs.get("val_rmse", best_so_far if metric is VAL_RMSE else None),
         "val_mse": attrs.get("val_mse"),
         "epochs": attrs.get("epochs", len(trial.intermediate_values)),
@@ -47,7 +48,7 @@ def trial_record(trial: FrozenTrial, metric: Metric = VAL_RMSE) -> dict[str, Any
         "architecture": attrs.get("architecture", trial.params.get("architecture")),
         "params": attrs.get("params"),
         "stop_reason": stop_reason,
-        "reason": WORKER_DIED if worker_died(trial) else attrs.get("reason"),
+        "reason": WORKER_DIED if died else attrs.get("reason"),
         "warning": attrs.get("warning"),
         "train_s": attrs.get("train_s"),
         "known_config": attrs.get("known_config"),
@@ -63,9 +64,11 @@ def trial_record(trial: FrozenTrial, metric: Metric = VAL_RMSE) -> dict[str, Any
 
 def trial_state(trial: FrozenTrial) -> str:
     """A name in `STATES`, or `interrupted`, for which Optuna has failed or running."""
-    if worker_died(trial) or trial.user_attrs.get("stop_reason") == INTERRUPTED:
-        return INTERRUPTED
-    return STATES[trial.state]
+    return _state(trial, INTERRUPTED if worker_died(trial) else trial.user_attrs.get("stop_reason"))
+
+
+def _state(trial: FrozenTrial, stop_reason: str | None) -> str:
+    return INTERRUPTED if stop_reason == INTERRUPTED else STATES[trial.state]
 
 
 def worker_died(trial: FrozenTrial) -> bool:

@@ -25,7 +25,7 @@ def test_a_wide_and_widening_gap_past_the_best_is_overfitting(progress):
         {"train_rmse": [0.60, 0.50, 0.50, 0.60, 0.65, 0.70]},  # closing
         {"val_rmse": [0.92, 0.91, 0.90, 0.89, 0.88, 0.87]},  # still improving
         {"val_rmse": [0.90, 0.89, 0.83, 0.84, 0.85, 0.86]},  # was as high before its best
-        {"val_rmse": [0.84, 0.83, 0.84, 0.85, 0.83, 0.87]},  # one bump beside another
+        {"val_rmse": [0.84, 0.83, 0.84, 0.85, 0.83, 0.87]},  # one bump next to another
     ],
 )
 def test_every_condition_is_needed(progress, figures):
