@@ -55,6 +55,7 @@ class Ratings:
         expected: (n,) expected rating of each row given everything but its noise: the best
             possible prediction for an unseen row. Known for generated ratings only.
         folder: the dataset's folder with all its files; None for generated ratings.
+        notes: sentences on what was changed or looked odd when the ratings were read.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Ratings:
     scale: Scale
     expected: Float | None = None
     folder: Path | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rating)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ..ratings import Films, Ratings, Scale
 from .atomic_folders import move_into_place, temporary_folder
 
-FORMAT = 1  # increase it whenever the meaning of a stored column changes
+FORMAT = 2  # increase it whenever the meaning of a stored column changes
 META = "meta.json"
 
 _MAX_LABEL_LENGTH = 40  # of the dataset's name in the folder's name
@@ -90,6 +90,7 @@ def save_columns(ratings: Ratings, folder: Path) -> None:
         "scale": list(ratings.scale),
         "genre_names": list(ratings.films.genre_names),
         "fingerprint": ratings.fingerprint,
+        "notes": list(ratings.notes),
     }
     with (folder / META).open("w", encoding="utf-8") as file:
         json.dump(meta, file)
@@ -125,6 +126,7 @@ def open_columns(folder: Path) -> Ratings:
         scale=Scale(*meta["scale"]),
         expected=columns.get("expected"),
         folder=None if meta["folder"] is None else Path(meta["folder"]),
+        notes=tuple(meta["notes"]),
     )
     row_columns = (ratings.user, ratings.film, ratings.timestamp, ratings.expected)
     if any(column is not None and len(column) != len(ratings) for column in row_columns):

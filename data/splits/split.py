@@ -32,14 +32,15 @@ class Split:
     n_users_kept_in_train: int = 0
 
     @property
-    def note(self) -> str | None:
-        """A sentence on users that are not evaluated, or None if all are."""
-        if not self.n_users_kept_in_train:
-            return None
-        return (
-            f"{self.n_users_kept_in_train} of {self.train.n_users} users have too few ratings for "
-            f"a {self.spec} split: all their ratings are in train, and none is evaluated"
-        )
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on the ratings and on what the split leaves out, for whoever trains on it."""
+        notes = list(self.train.notes)
+        if self.n_users_kept_in_train:
+            notes.append(
+                f"{self.n_users_kept_in_train} of {self.train.n_users} users have too few ratings "
+                f"for a {self.spec} split: all their ratings are in train, and none is evaluated"
+            )
+        return tuple(notes)
 
     def recut(self, seed: int) -> Split:
         """Another random cut of the same rows into train and validation parts of the same sizes.

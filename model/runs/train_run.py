@@ -52,8 +52,8 @@ def train_run(
     _check_free(out)
     ratings = experiment.load()
     split = split_ratings(ratings, experiment.split)
-    if split.note:
-        notify(split.note)
+    for note in split.notes:
+        notify(note)
     interrupts = Interrupts(notify)
     with Training(experiment.config, split, device, metric=METRICS[experiment.metric]) as training:
         bias_val_rmse = training.bias_val_rmse

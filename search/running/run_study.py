@@ -92,8 +92,8 @@ def run_study(
         )
         trials = study.get_trials(deepcopy=False)
         listener(StudyStarted(spec, count_trials(trials)))
-        if split.note:
-            listener(Notice(split.note))
+        for note in split.notes:
+            listener(Notice(note))
         for trial in trials:
             earlier = trial.user_attrs.get("retry_of")
             if trial.state == TrialState.WAITING and earlier is not None:

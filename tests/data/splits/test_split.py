@@ -166,11 +166,12 @@ def test_leave_last_k_reports_how_many_users_have_no_held_out_ratings():
     ratings = rated((1, 10, 0), (1, 20, 1), (1, 30, 2), (2, 10, 0), (2, 20, 1), (3, 10, 0))
     split = split_ratings(ratings, SplitSpec.parse("leave-last-1"))
     assert split.n_users_kept_in_train == 2
-    assert split.note == (
+    [note] = split.notes
+    assert note == (
         f"2 of {ratings.n_users} users have too few ratings for a leave-last-1 split: all their "
         "ratings are in train, and none is evaluated"
     )
-    assert split_ratings(ratings, SplitSpec(train=0.6, validation=0.2, test=0.2)).note is None
+    assert split_ratings(ratings, SplitSpec(train=0.6, validation=0.2, test=0.2)).notes == ()
     without_user_3 = ratings.take(np.arange(5))
     spec = SplitSpec(method="leave-last-k")
     assert split_ratings(without_user_3, spec).n_users_kept_in_train == 1
