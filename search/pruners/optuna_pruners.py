@@ -23,7 +23,7 @@ from .rule import Kind, Stop
 class OptunaPruner(Strict):
     """One of Optuna's pruners, and how it explains itself."""
 
-    stop_reason: ClassVar[str] = "hopeless"
+    stop_reason: ClassVar[str]  # the pruner's name, with hyphens
     kind: ClassVar[Kind] = Kind.BEHIND
 
     @abstractmethod
@@ -39,6 +39,8 @@ class OptunaPruner(Strict):
 
 class Percentile(OptunaPruner):
     """Keeps the best `percentile` percent of the trials at each epoch."""
+
+    stop_reason: ClassVar[str] = "percentile"
 
     percentile: Annotated[Number, Field(ge=0, le=100)] = 25.0
     startup_trials: Natural = 5
@@ -70,11 +72,15 @@ class Percentile(OptunaPruner):
 
 
 class Median(Percentile):
+    stop_reason: ClassVar[str] = "median"
+
     percentile: Annotated[Number, Field(ge=50, le=50, exclude=True)] = 50.0
 
 
 class SuccessiveHalving(OptunaPruner):
     """Keeps the best trials at each rung; rungs are ever further apart (Li et al. 2018, ASHA)."""
+
+    stop_reason: ClassVar[str] = "successive-halving"
 
     least_epochs: Count = 1  # before the first rung
     reduction_factor: Annotated[Whole, Field(ge=2)] = 4
@@ -97,6 +103,8 @@ class Hyperband(OptunaPruner):
     TPE learns from the trials of all brackets together. Optuna would keep the brackets separate,
     but does not see this pruner inside `TrialPruner`.
     """
+
+    stop_reason: ClassVar[str] = "hyperband"
 
     least_epochs: Count = 1
     most_epochs: Count | None = None  # by default as many as the first completed trial ran

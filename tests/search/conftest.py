@@ -106,7 +106,7 @@ def studied(tmp_path_factory):
     """A workplace whose one study is done: both architectures, and the four ways to end.
 
     Trial 0 is a two_tower and trial 2 a hybrid that run to their last epoch, trial 1 ends on a
-    plateau far from the best, trial 3 diverges, trial 4 is hopeless.
+    plateau far from the best, trial 3 diverges, trial 4 is above the median.
     """
     workplace = Workplace(tmp_path_factory.mktemp("studied"))
     learned = {"learning_rate": 1e-2, "max_epochs": 3}

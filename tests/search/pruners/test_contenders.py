@@ -35,6 +35,7 @@ def test_the_first_trial_is_a_contender(progress):
         (TrialState.PRUNED, "overfit-gap", True),
         (TrialState.PRUNED, "budget", False),
         (TrialState.PRUNED, "hopeless", False),
+        (TrialState.PRUNED, "median", False),
         (TrialState.PRUNED, "diverged", False),
         (TrialState.PRUNED, "known-limit", False),
     ],

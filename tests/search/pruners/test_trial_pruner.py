@@ -5,7 +5,7 @@ from __future__ import annotations
 import optuna
 import pytest
 from recsys_search.search.pruners.rule import Kind
-from recsys_search.search.pruners.table import pruner_to_mapping, read_pruner
+from recsys_search.search.pruners.table import PRUNERS, kind_of, pruner_to_mapping, read_pruner
 from recsys_search.search.pruners.trial_pruner import TrialPruner
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -65,7 +65,7 @@ def test_the_median_gives_its_figures():
     study = study_with(build_pruner(median), [0.9, 0.8], [0.9, 0.7], [0.9, 0.6])
     assert is_pruned(study, [0.95, 0.71])
     assert study.pruner.stop == (
-        "hopeless",
+        "median",
         "best validation RMSE 0.7100 by epoch 2 is above 0.7000, the median of the 3 completed "
         "trials at that epoch",
         Kind.BEHIND,
@@ -78,28 +78,40 @@ def test_a_percentile_gives_its_figures():
     percentile = {"percentile": {"percentile": 25, "startup_trials": 3, "warmup_epochs": 0}}
     study = study_with(build_pruner(percentile), [0.9, 0.8], [0.9, 0.7], [0.9, 0.6])
     assert is_pruned(study, [0.95, 0.69])
+    assert study.pruner.stop.stop_reason == "percentile"
     assert "is above 0.6500, the 25th percentile of the 3 completed" in study.pruner.stop.reason
 
 
 @pytest.mark.parametrize(
-    ("name", "rung"),
+    ("name", "stop_reason", "rung"),
     [
-        ("successive_halving", "trials that reached this rung of successive halving"),
-        ("hyperband", "of its rung of hyperband"),
+        (
+            "successive_halving",
+            "successive-halving",
+            "trials that reached this rung of successive halving",
+        ),
+        ("hyperband", "hyperband", "of its rung of hyperband"),
     ],
 )
-def test_a_rung_gives_its_figures(name, rung):
+def test_a_rung_gives_its_figures(name, stop_reason, rung):
     entry = {name: {"reduction_factor": 2, **({"most_epochs": 4} if name == "hyperband" else {})}}
     study = study_with(build_pruner(entry))
     for value in (0.5, 0.6):
         is_pruned(study, [value] * 4)
     study.sampler = optuna.samplers.RandomSampler(seed=0)
-    reasons = [study.pruner.stop.reason for _ in range(6) if is_pruned(study, [0.9, 0.9, 0.9, 0.9])]
-    assert reasons
-    for reason in reasons:
-        assert reason.startswith("validation RMSE 0.9000 in epoch ")
-        assert " is not in the best 1/2 of " in reason
-        assert reason.endswith(rung)
+    stops = [study.pruner.stop for _ in range(6) if is_pruned(study, [0.9, 0.9, 0.9, 0.9])]
+    assert stops
+    for stop in stops:
+        assert stop.stop_reason == stop_reason
+        assert stop.reason.startswith("validation RMSE 0.9000 in epoch ")
+        assert " is not in the best 1/2 of " in stop.reason
+        assert stop.reason.endswith(rung)
+
+
+def test_every_pruner_has_a_stop_reason_of_its_own():
+    reasons = [pruner.stop_reason for pruner in PRUNERS.values()]
+    assert len(set(reasons)) == len(reasons)
+    assert all(kind_of(pruner.stop_reason) is pruner.kind for pruner in PRUNERS.values())
 
 
 def test_no_pruner_stops_nothing(progress):

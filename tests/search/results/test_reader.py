@@ -70,7 +70,7 @@ def test_the_status_has_the_documented_keys(reader):
     assert status.keys() >= STATUS
     assert (status["study"], status["total"]) == ("small", 5)
     assert [status[state] for state in ("complete", "pruned", "failed", "running")] == [2, 3, 0, 0]
-    assert status["stops"] == {"plateau": 1, "diverged": 1, "hopeless": 1}
+    assert status["stops"] == {"plateau": 1, "diverged": 1, "median": 1}
     assert status["best"].keys() == {"number", "val_rmse", "val_mse"}
     assert status["elapsed_s"] > 0
     assert 0.8 < status["bias_val_rmse"] < 1.2

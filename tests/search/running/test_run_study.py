@@ -152,7 +152,7 @@ def test_every_trial_of_a_finished_study_says_why_it_ended(studied):
         "plateau",
         None,
         "diverged",
-        "hopeless",
+        "median",
     ]
     assert all(trial["reason"] for trial in trials)
 
@@ -209,12 +209,12 @@ def test_a_diverging_trial_is_pruned_with_its_figures(studied):
     )
 
 
-def test_a_hopeless_trial_is_pruned_with_the_median_it_was_compared_to(studied):
+def test_a_trial_behind_the_others_is_pruned_with_the_median_it_was_compared_to(studied):
     reader = studied.read()
     trial = reader.show(4)
     epoch = trial["epochs"]
     others = [reader.reports(number)[epoch - 1].val_rmse for number in (0, 2)]
-    assert (trial["state"], trial["stop_reason"]) == ("pruned", "hopeless")
+    assert (trial["state"], trial["stop_reason"]) == ("pruned", "median")
     assert trial["val_rmse"] > median(others)
     assert trial["reason"] == (
         f"best validation RMSE {trial['val_rmse']:.4f} by epoch {epoch} is above "
