@@ -10,7 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ...base.messages import printable
+
 PACKAGES = ("recsys-search", "torch", "numpy", "optuna")
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
 @cache
@@ -19,7 +22,7 @@ def environment(*, device: str, amp: str, threads: int) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         **{package: _version(package) for package in PACKAGES},
-        "commit": _commit(),
+        "commit": commit_of(PACKAGE_ROOT),
         "machine": platform.machine(),
         "device": device,
         "amp": amp,
@@ -34,14 +37,33 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _commit() -> str | None:
-    """Commit of this package's checkout; None if it is installed from a wheel."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
+def commit_of(folder: Path) -> str | None:
+    """Commit of a checkout, or why it is unknown; None if the folder is not one's root."""
+    git_dir = folder / ".git"
+    if not git_dir.exists():
         return None
-    git = ["git", "-C", os.fspath(root), "describe", "--always", "--dirty", "--abbrev=12"]
+    # Naming the repository keeps git from finding another one in a folder above, and from refusing
+    # one that belongs to another user. That refusal protects from programs named in the
+    # repository's settings; its Python code is running already.
+    git = ["git", f"--git-dir={git_dir}", f"--work-tree={folder}"]
+    describe = ["describe", "--always", "--dirty", "--abbrev=12"]
+    # A git hook sets variables that would select its own repository's files.
+    variables = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
+    variables["GIT_OPTIONAL_LOCKS"] = "0"  # the checkout may be read-only
     try:
-        done = subprocess.run(git, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() or None
+        done = subprocess.run(
+            [*git, *describe],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+            cwd=folder,
+            env=variables,
+        )
+    except subprocess.CalledProcessError as error:
+        return f"unknown: {printable(' '.join(error.stderr.split()), 160)}"
+    except subprocess.TimeoutExpired:
+        return "unknown: git did not answer within 10 s"
+    except OSError as error:
+        return f"unknown: git cannot be run: {error.strerror}"
+    return done.stdout.strip()

@@ -12,7 +12,6 @@ from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.errors import ConfigError, DataError, OutputError
 from recsys_search.model.architectures.configs import build_config, config_fields
 from recsys_search.model.architectures.table import architecture_names
-from recsys_search.model.runs.environment import environment
 from recsys_search.model.runs.experiment import Experiment, read_experiment, write_experiment
 
 
@@ -265,10 +264,3 @@ def test_another_dataset_clears_the_fingerprint(experiment, tmp_path, monkeypatc
     assert (other.dataset, other.fingerprint) == (str(folder), None)
     assert (other.config, other.split) == (experiment.config, experiment.split)
     assert len(other.load()) == 2
-
-
-def test_the_environment_names_versions_and_device():
-    found = environment(device="cpu", amp="off", threads=2)
-    assert (found["device"], found["amp"], found["threads"]) == ("cpu", "off", 2)
-    assert found["torch"].startswith("2.")
-    assert {"python", "numpy", "optuna", "recsys-search", "commit", "machine"} <= found.keys()
