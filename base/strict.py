@@ -36,6 +36,9 @@ Share = Annotated[Number, Field(ge=0, le=1)]
 Chance = Annotated[Number, Field(gt=0, lt=1)]
 
 
+UNKNOWN_KEY = "unknown key"
+
+
 class Strict(BaseModel):
     """A frozen table that refuses unknown keys."""
 
@@ -54,7 +57,7 @@ def refuse_unknown(data: Mapping[str, Any], known: Collection[str]) -> None:
     """Raise ValidationError for the first unknown key."""
     for key in data:
         if key not in known:
-            raise error_at(f"unknown key{suggest(key, known)}", key)
+            raise error_at(f"{UNKNOWN_KEY}{suggest(key, known)}", key)
 
 
 def error_at(message: str, *at: str | int) -> ValidationError:

@@ -2,12 +2,14 @@
 
 Hand-written on top of PyYAML: libraries with line numbers (ruamel.yaml) neither limit aliases nor
 return plain values, and PyYAML alone accepts duplicate keys and reads YAML 1.1 scalars.
+
+Values may contain environment variables (see `variables.py`). Top-level keys that start with `x-`
+are ignored: they are a place for anchors, as in compose files.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,12 +18,20 @@ from pydantic import ValidationError
 
 from ..errors import ConfigError
 from .messages import format_detail, printable
-
-# Far beyond any study. They protect against a dataset named by mistake and against nested aliases,
-# which would take minutes or all of the memory.
-MAX_BYTES = 256 * 1024
-MAX_DEPTH = 50
-MAX_VALUES = 100_000
+from .strict import UNKNOWN_KEY
+from .variables import MASKS, escape_variables, mask_variables, unmask_variables
+from .yaml_loader import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_VALUES,
+    MERGE,
+    TEXT,
+    Dumper,
+    Fault,
+    Loader,
+    children_of,
+    line_of,
+)
 
 
 class YamlFile:
@@ -30,20 +40,23 @@ class YamlFile:
     Raises:
         FileNotFoundError: the file does not exist.
         ConfigError: not UTF-8, not YAML, empty, not a mapping, a key that is repeated or not text,
-            a tag, or a file beyond the limits above.
+            a tag, a variable that is not set, or a file beyond the limits above.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._root, self.data = _parse(_read(path))
-        except _Fault as fault:
+            self._root, self._anchored, self.data = _parse(_read(path))
+        except Fault as fault:
             raise self._error(fault.line, str(fault)) from None
 
     def refusal(self, error: ValidationError) -> ConfigError:
         """pydantic's first error, with its line."""
         detail = error.errors()[0]
-        return self.refusal_at(detail["loc"], format_detail(detail))
+        at, message = detail["loc"], format_detail(detail)
+        if UNKNOWN_KEY in message and len(at) == 1 and self._has_anchor(at[0]):
+            message += f"; if it only holds anchors, name it x-{printable(at[0])}"
+        return self.refusal_at(at, message)
 
     def refusal_at(self, at: Sequence[str | int], message: str) -> ConfigError:
         """An error on the value at this path of keys and list positions."""
@@ -65,20 +78,35 @@ class YamlFile:
                 line = node.start_mark.line
         return line
 
+    def _has_anchor(self, key: int | str) -> bool:
+        """Whether the value of a top-level key is an anchor or contains one."""
+        values = [value for name, value in self._root.value if name.value == key]
+        return any(
+            value.start_mark.index <= anchored.start_mark.index < value.end_mark.index
+            for value in values
+            for anchored in self._anchored
+        )
+
     def _error(self, line: int | None, message: str) -> ConfigError:
         where = self.path if line is None else f"{self.path} line {line + 1}"
         return ConfigError(f"{where}: {message}")
 
 
 def dump_yaml(document: dict[str, Any]) -> str:
-    """A document of plain values as text that `YamlFile` and any other YAML reader understand."""
-    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    """A document of plain values as text that `YamlFile` and any other YAML reader understand.
+
+    A literal `${` is written as `$${`, which only `YamlFile` turns back.
+    """
+    return yaml.dump(_escape(document), Dumper=Dumper, sort_keys=False, allow_unicode=True)
 
 
-class _Fault(Exception):  # noqa: N818 - becomes a ConfigError with the file's name
-    def __init__(self, line: int | None, message: str) -> None:
-        super().__init__(message)
-        self.line = line  # counted from 0
+def _escape(value: Any) -> Any:
+    """The value with its texts escaped, at every level, but not its keys."""
+    if isinstance(value, str):
+        return escape_variables(value)
+    if isinstance(value, Mapping):
+        return {key: _escape(item) for key, item in value.items()}
+    return [_escape(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _read(path: Path) -> str:
@@ -89,48 +117,66 @@ def _read(path: Path) -> str:
         raise
     except OSError as error:
         message = f"cannot be read: {error.strerror}; name a readable file"
-        raise _Fault(None, message) from None
+        raise Fault(None, message) from None
     if len(raw) > MAX_BYTES:
         message = f"over {MAX_BYTES // 1024} KiB, more than a config or study needs"
-        raise _Fault(None, f"{message}; name another file")
+        raise Fault(None, f"{message}; name another file")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start)
         message = f"byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        raise _Fault(line, message) from None
+        raise Fault(line, message) from None
 
 
-def _parse(text: str) -> tuple[yaml.MappingNode, dict[str, Any]]:
-    """The text's root node and its value."""
+def _parse(text: str) -> tuple[yaml.MappingNode, list[yaml.Node], dict[str, Any]]:
+    """The text's root node, the nodes with an anchor, and the value."""
+    if found := MASKS.search(text):
+        raise _unprintable(text, found.start())
     try:
-        loader = _Loader(text)
+        loader = Loader(mask_variables(text))
     except yaml.reader.ReaderError as error:
-        line = len(f"{text[: error.position]}.".splitlines()) - 1
-        message = f"not valid YAML: character {chr(error.character)!r} is not allowed; delete it"
-        raise _Fault(line, message) from None
+        raise _unprintable(text, error.position) from None
     try:
         root = loader.get_single_node()
         if root is None:
-            raise _Fault(None, "the file is empty; write `key: value` lines")
+            raise Fault(None, "the file is empty; write `key: value` lines")
         if not isinstance(root, yaml.MappingNode):
-            raise _Fault(_line(root), "not a mapping of keys to values; write `key: value` lines")
+            raise Fault(line_of(root), "not a mapping of keys to values; write `key: value` lines")
+        _check_keys(root)
+        root.value = [pair for pair in root.value if not _is_ignored(pair[0].value)]
         _check(root, {})
-        return root, loader.construct_document(root)
+        loader.substitute(root)
+        data = loader.construct_document(root)
+        return (
+            root,
+            loader.anchored,
+            {key: value for key, value in data.items() if not _is_ignored(key)},
+        )
     except yaml.MarkedYAMLError as error:
         raise _malformed(error) from None
     except (ValueError, OverflowError):  # PyYAML's reaction to "\UFFFFFFFF" and to %YAML 1.9...9
         message = "not valid YAML: a number in an escape or a directive is too large; lower it"
-        raise _Fault(loader.line, message) from None
+        raise Fault(loader.line, message) from None
 
 
-def _malformed(error: yaml.MarkedYAMLError) -> _Fault:
-    problem, mark = printable(error.problem, 160), error.problem_mark
+def _is_ignored(key: str) -> bool:
+    return key.startswith("x-")
+
+
+def _unprintable(text: str, position: int) -> Fault:
+    line = len(f"{text[:position]}.".splitlines()) - 1
+    message = f"not valid YAML: character {text[position]!r} is not allowed; delete it"
+    return Fault(line, message)
+
+
+def _malformed(error: yaml.MarkedYAMLError) -> Fault:
+    problem, mark = printable(unmask_variables(error.problem or ""), 160), error.problem_mark
     if error.context and (start := error.context_mark):
         there = "" if mark and mark.line == start.line else f" from line {start.line + 1}"
         problem = f"{printable(error.context, 160)}{there}, {problem}"
     remedy = "check indentation (spaces, no tabs), quotes, brackets and anchors"
-    return _Fault(mark.line if mark else None, f"not valid YAML: {problem}; {remedy}")
+    return Fault(mark.line if mark else None, f"not valid YAML: {problem}; {remedy}")
 
 
 class _Extent(NamedTuple):
@@ -149,17 +195,18 @@ def _check(node: yaml.Node, known: dict[int, _Extent | None]) -> _Extent:
     if id(node) in known:
         extent = known[id(node)]
         if extent is None:
-            raise _Fault(_line(node), "contains an alias of itself; write the value out")
+            raise Fault(line_of(node), "contains an alias of itself; write the value out")
         return extent
     known[id(node)] = None
-    below = [_check(child, known) for child in _children(node)]
+    _check_keys(node)
+    below = [_check(child, known) for child in children_of(node)]
     extent = _Extent(
         values=1 + sum(child.values for child in below),
         depth=1 + max((child.depth for child in below), default=0),
     )
     if extent.values > MAX_VALUES or extent.depth > MAX_DEPTH:
-        raise _Fault(
-            _line(node),
+        raise Fault(
+            line_of(node),
             f"over {MAX_VALUES} values or {MAX_DEPTH} levels with aliases expanded; "
             "use fewer of them",
         )
@@ -167,89 +214,17 @@ def _check(node: yaml.Node, known: dict[int, _Extent | None]) -> _Extent:
     return extent
 
 
-def _children(node: yaml.Node) -> list[yaml.Node]:
-    if isinstance(node, yaml.SequenceNode):
-        return node.value
+def _check_keys(node: yaml.Node) -> None:
+    """Refuse keys that are not text, and repeated ones."""
     if not isinstance(node, yaml.MappingNode):
-        return []
+        return
     lines: dict[str, int] = {}
     for key, _ in node.value:
-        if key.tag not in (_TEXT, _MERGE):
+        if key.tag not in (TEXT, MERGE):
             found = key.value if isinstance(key, yaml.ScalarNode) else f"a {key.id}"
-            raise _Fault(_line(key), f"a key must be text, got {printable(found) or 'none'}")
+            raise Fault(line_of(key), f"a key must be text, got {printable(found) or 'none'}")
         if key.value in lines:
             first = lines[key.value] + 1
             message = f"{printable(key.value)} is already on line {first}; keep one of the two"
-            raise _Fault(_line(key), message)
-        lines[key.value] = _line(key)
-    return [value for _, value in node.value]
-
-
-def _line(node: yaml.Node) -> int:
-    return node.start_mark.line
-
-
-_STANDARD = "tag:yaml.org,2002:"
-_TEXT, _MERGE = f"{_STANDARD}str", f"{_STANDARD}merge"
-_SCALARS = {
-    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    "int": (r"[-+]?(0|[1-9][0-9_]*)", list("-+0123456789")),
-    "float": (
-        r"[-+]?([0-9][0-9_]*(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf)|\.(nan|NaN)",
-        list("-+0123456789."),
-    ),
-    "merge": (r"<<", ["<"]),
-}
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads YAML 1.2's plain scalars: 1e-4 is a number, `no` and 2026-01-31 are text."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own attribute
-    _depth = 0
-
-    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
-        """Like PyYAML, but without tags, and with a limit on the depth."""
-        event = self.peek_event()
-        if tag := getattr(event, "tag", None):
-            shown = printable(tag.replace(_STANDARD, "!!"))
-            message = f"{shown} is a tag, and tags are not supported; remove it, and quote text"
-            raise _Fault(event.start_mark.line, message)
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            message = f"nested over {MAX_DEPTH} levels deep; check the brackets"
-            raise _Fault(event.start_mark.line, message)
-        node = super().compose_node(parent, index)
-        self._depth -= 1
-        return node
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes text that only YAML 1.2, or only YAML 1.1, would read as text."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-for _tag, (_pattern, _starts) in _SCALARS.items():
-    for _class in (_Loader, _Dumper):
-        _class.add_implicit_resolver(_STANDARD + _tag, re.compile(rf"^(?:{_pattern})$"), _starts)
-
-
-def _whole_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
-    """An integer of at most 64 bits: neither PyTorch nor a database holds more."""
-    digits = node.value.replace("_", "")
-    # Python refuses to parse thousands of digits.
-    if len(digits) > 20 or not -(2**63) <= int(digits) < 2**63:
-        raise _Fault(_line(node), f"{printable(digits)} exceeds 64 bits; write a smaller number")
-    return int(digits)
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    """Double-quoted if it has line breaks, some of which PyYAML would lose."""
-    return dumper.represent_scalar(_TEXT, text, style=None if text.isprintable() else '"')
-
-
-_Loader.add_constructor(f"{_STANDARD}int", _whole_number)
-_Dumper.add_representer(str, _text)
+            raise Fault(line_of(key), message)
+        lines[key.value] = line_of(key)

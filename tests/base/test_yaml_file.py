@@ -6,7 +6,8 @@ import math
 
 import pytest
 import yaml
-from recsys_search.base.yaml_file import MAX_BYTES, MAX_DEPTH, YamlFile, dump_yaml
+from recsys_search.base.yaml_file import YamlFile, dump_yaml
+from recsys_search.base.yaml_loader import MAX_BYTES, MAX_DEPTH
 from recsys_search.errors import ConfigError
 
 
