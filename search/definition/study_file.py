@@ -21,7 +21,6 @@ from pydantic import (
     model_validator,
 )
 
-from ...base.files import is_file
 from ...base.messages import format_detail, printable, quoted
 from ...base.strict import Count, Strict, error_at, refuse_unknown
 from ...base.yaml_file import YamlFile
@@ -236,18 +235,43 @@ def load_study(name_or_path: str) -> StudySpec:
         StudyError: neither exists.
         ConfigError: the file is invalid; the message names the line.
     """
+    spec, _ = read_study(name_or_path)
+    return spec
+
+
+def read_study(name_or_path: str) -> tuple[StudySpec, YamlFile]:
+    """The study as `load_study` returns it, and its file for errors that name a line.
+
+    The file is read once, so it may be a pipe.
+    """
     builtin = builtin_studies()
     path = builtin.get(name_or_path, Path(name_or_path))
-    if not is_file(path):
+    if not _can_be_read(path):
         raise StudyError(
             f"no built-in study and no file named {quoted(name_or_path)}; "
             f"choose from {', '.join(builtin)}, or give the path of a YAML file"
         )
     file = YamlFile(path)
+    if "name" not in file.data and _is_descriptor(path):
+        message = "name is missing, and a pipe has no file name to take instead"
+        raise file.refusal_at((), f"{message}; add a line such as `name: my_study`")
     try:
-        return StudySpec.model_validate({"name": path.stem, **file.data})
+        return StudySpec.model_validate({"name": path.stem, **file.data}), file
     except ValidationError as error:
         raise file.refusal(error) from None
+
+
+def _can_be_read(path: Path) -> bool:
+    """Whether the path is a file or anything else but a folder, such as a pipe."""
+    try:
+        return path.exists() and not path.is_dir()
+    except OSError:  # for example, the name is too long
+        return False
+
+
+def _is_descriptor(path: Path) -> bool:
+    """Whether the path is that of an open file, such as /dev/stdin or the /dev/fd/63 of a shell."""
+    return any(path.absolute().is_relative_to(folder) for folder in ("/dev", "/proc"))
 
 
 def spec_to_json(spec: StudySpec) -> str:

@@ -1,3 +1,6 @@
+import os
+from threading import Thread
+
 import optuna
 import pytest
 from recsys_search.errors import ConfigError, StudyError
@@ -67,6 +70,68 @@ def refusal(load, tmp_path):
 def test_a_study_is_named_after_its_file_unless_it_has_a_name(load):
     assert load(STUDY).name == "mine"
     assert load(STUDY + "name: other\n").name == "other"
+
+
+@pytest.fixture
+def descriptor():
+    """The path of a pipe that holds a text, as a shell's `<(...)` is."""
+    opened = []
+
+    def descriptor(text):
+        reader, writer = os.pipe()
+        opened.append(reader)
+        os.write(writer, text.encode())
+        os.close(writer)
+        return f"/dev/fd/{reader}"
+
+    yield descriptor
+    for each in opened:
+        os.close(each)
+
+
+def test_a_study_is_read_from_a_pipe_once_and_named_in_the_file(descriptor):
+    assert load_study(descriptor(STUDY + "name: piped\n")).name == "piped"
+
+
+def test_a_study_from_a_descriptor_must_have_a_name(descriptor, tmp_path):
+    path = descriptor(STUDY)
+    message = (
+        "name is missing, and a pipe has no file name to take instead; add a line such as `name:"
+    )
+    with pytest.raises(ConfigError, match=f"^{path}: {message}"):
+        load_study(path)
+    (tmp_path / "mine.yaml").write_text(STUDY)
+    with (tmp_path / "mine.yaml").open() as file, pytest.raises(ConfigError, match="is missing"):
+        load_study(f"/dev/fd/{file.fileno()}")
+
+
+def test_a_study_from_a_named_pipe_is_named_after_it(tmp_path):
+    os.mkfifo(tmp_path / "mine.yaml")
+    writer = Thread(target=(tmp_path / "mine.yaml").write_text, args=[STUDY])
+    writer.start()
+    assert load_study(str(tmp_path / "mine.yaml")).name == "mine"
+    writer.join()
+
+
+def test_an_error_in_a_study_from_a_pipe_names_its_line(descriptor):
+    path = descriptor("name: piped\ntrails: 1\n")
+    with pytest.raises(
+        ConfigError, match=rf"^{path} line 2: trails: unknown key; did you mean trials"
+    ):
+        load_study(path)
+
+
+def test_variables_reach_the_study_as_values(load, monkeypatch):
+    monkeypatch.setenv("TRIALS", "5")
+    text = STUDY.replace("trials: 8", "trials: ${TRIALS}").replace("1h30m", "${TIMEOUT:-2h}")
+    spec = load(text)
+    assert (spec.trials, spec.timeout) == (5, "2h")
+    assert "$" not in spec_to_json(spec)
+
+
+def test_anchors_are_kept_in_a_key_that_is_ignored(load):
+    text = STUDY.replace("base:\n", "x-small: &small {seed: 3}\nbase:\n  <<: *small\n")
+    assert load(text).base["seed"] == 3
 
 
 def test_fields_of_a_study_have_defaults(load):
