@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, chdir
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def working_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A temporary working folder: tests leave nothing in the repository."""
+    folder = tmp_path_factory.mktemp("working")
+    with chdir(folder):
+        yield folder
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -14,6 +27,21 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     os.environ["RECSYS_SEARCH_DATA_DIR"] = str(folder)
     return folder
+
+
+@pytest.fixture
+def start_python() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts Python code in another process; none outlives the test, however it ends."""
+    with ExitStack() as processes:
+
+        def start(code: str, *args: object, **options: Any) -> subprocess.Popen[str]:
+            options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, **options}
+            command = [sys.executable, "-c", code, *map(str, args)]
+            process = processes.enter_context(subprocess.Popen(command, text=True, **options))
+            processes.callback(process.kill)  # before the context waits for it
+            return process
+
+        yield start
 
 
 @pytest.fixture(scope="session")

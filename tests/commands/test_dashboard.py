@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 from urllib.request import urlopen
 
 import pytest
@@ -29,25 +28,12 @@ main(["dashboard", "--port", "0"])
 
 
 @pytest.fixture
-def dashboard(job):
+def dashboard(job, start_python):
     """(process, address) of a dashboard on the finished study."""
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "from recsys_search.cli import main; main()",
-            "dashboard",
-            "--port",
-            "0",
-        ],
-        cwd=job[0],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    code = "from recsys_search.cli import main; main()"
+    process = start_python(code, "dashboard", "--port", 0, cwd=job[0], stderr=subprocess.PIPE)
     line = process.stderr.readline()
-    yield process, re.fullmatch(r"dashboard at (http://127\.0\.0\.1:\d+)/dashboard/\n", line)[1]
-    process.kill()
-    process.communicate()
+    return process, re.fullmatch(r"dashboard at (http://127\.0\.0\.1:\d+)/dashboard/\n", line)[1]
 
 
 def test_the_dashboard_shows_the_study_until_ctrl_c(dashboard):
@@ -64,24 +50,14 @@ def test_the_dashboard_shows_the_study_until_ctrl_c(dashboard):
     assert "Traceback" not in stderr
 
 
-def test_ctrl_c_ends_the_dashboard_in_the_middle_of_a_response(job):
-    process = subprocess.Popen(
-        [sys.executable, "-c", SLOW_DASHBOARD],
-        cwd=job[0],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def test_ctrl_c_ends_the_dashboard_in_the_middle_of_a_response(job, start_python):
+    process = start_python(SLOW_DASHBOARD, cwd=job[0], stderr=subprocess.PIPE)
     port = int(re.search(r":(\d+)/", process.stderr.readline())[1])
     with socket.create_connection(("127.0.0.1", port)) as browser:
         browser.sendall(b"GET / HTTP/1.0\r\n\r\n")
         assert process.stdout.readline() == "asked\n"
         process.send_signal(signal.SIGINT)
-        try:
-            process.wait(timeout=60)
-        finally:
-            process.kill()
-            _, stderr = process.communicate()
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode in (0, 130)
     assert "Traceback" not in stderr
 

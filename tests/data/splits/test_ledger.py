@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from datetime import datetime, timedelta
 
 import pytest
@@ -103,16 +101,8 @@ for _ in range(10):
 """
 
 
-def test_concurrent_openings_are_numbered_without_gaps(ledger, tmp_path):
-    openers = [
-        subprocess.Popen(
-            [sys.executable, "-c", OPENER, str(tmp_path), SPLIT],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(4)
-    ]
+def test_concurrent_openings_are_numbered_without_gaps(ledger, tmp_path, start_python):
+    openers = [start_python(OPENER, tmp_path, SPLIT) for _ in range(4)]
     for opener in openers:
         assert opener.stdout.readline() == "ready\n"
     for opener in openers:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from statistics import median
 
 import optuna
@@ -38,15 +37,12 @@ main(["start", "--study", sys.argv[2], "--storage", sys.argv[3], "--device", "cp
 
 
 @pytest.fixture
-def start_slowly(workplace):
+def start_slowly(workplace, start_python):
     """Start a study in another process, and return it during its second epoch."""
 
     def start_slowly(study, *, second_epoch_s):
-        process = subprocess.Popen(
-            [sys.executable, "-c", SLOW_START, str(second_epoch_s), study, workplace.storage],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        process = start_python(
+            SLOW_START, second_epoch_s, study, workplace.storage, stderr=subprocess.PIPE
         )
         assert process.stdout.readline() == "second epoch\n"
         return process
@@ -267,10 +263,9 @@ def test_failures_that_are_not_in_a_row_do_not_end_the_study(workplace, monkeypa
 # The target.
 
 
-def test_reaching_the_target_ends_the_study_but_no_trial(workplace, recorder):
-    target = {"metric": "val_mse", "below": 20}  # any trial's
+def test_reaching_the_target_ends_the_study_but_no_trial(workplace, recorder, reached):
     listener = recorder()
-    reader = workplace.start(workplace.write_study(objective={"target": target}), listener)
+    reader = workplace.start(workplace.write_study(objective=reached), listener)
     (trial,) = reader.trials()
     assert (trial["state"], trial["epochs"]) == ("complete", 2)
     assert reader.status()["target"]["reached"]
@@ -289,16 +284,18 @@ def test_an_unreached_target_ends_nothing(workplace):
     }
 
 
-def test_a_pruned_trial_below_the_target_does_not_reach_it(workplace):
+def test_a_pruned_trial_beyond_the_target_does_not_reach_it(workplace, reached):
     """It is worse than the biases in every epoch, but good enough for the target."""
     base = {"architecture": "hybrid", "amp": "off", "max_epochs": 3, "batch_size": 2000}
     small = {"latent_dim": 2, "n_factors": 2, "hidden_dims": [4], "learning_rate": 1e-6}
     strict = [{"divergence": {"lost_factor": 1.001, "patience": 2}}]
-    study = workplace.write_study(base={**base, **small}, space={}, pruners=strict, trials=1)
-    reader = workplace.start(study, target_rmse=4.0)
+    study = workplace.write_study(
+        base={**base, **small}, space={}, pruners=strict, objective=reached, trials=1
+    )
+    reader = workplace.start(study)
     (trial,) = reader.trials()
     assert (trial["state"], trial["stop_reason"]) == ("pruned", "diverged")
-    assert trial["val_rmse"] < 4
+    assert trial["value"] > 0.01
     assert not reader.status()["target"]["reached"]
 
 

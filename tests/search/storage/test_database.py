@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from time import monotonic
 
@@ -119,20 +117,12 @@ def test_after_a_study_the_database_file_alone_holds_everything(workplace):
     assert (trial["state"], trial["epochs"]) == ("complete", 2)
 
 
-def test_concurrent_workers_never_take_the_same_queued_trial(url):
+def test_concurrent_workers_never_take_the_same_queued_trial(url, start_python):
     with writable_storage(url) as storage:
         study = optuna.create_study(study_name="queue", storage=storage)
         for x in range(60):
             study.enqueue_trial({"x": x})
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", TAKE_TRIALS, url, "20"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
+    workers = [start_python(TAKE_TRIALS, url, 20) for _ in range(3)]
     for worker in workers:
         assert worker.stdout.readline() == "ready\n"
     for worker in workers:

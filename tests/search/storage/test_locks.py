@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 
 import pytest
 from recsys_search.errors import StudyError
@@ -17,23 +15,16 @@ def url(tmp_path):
 
 
 @pytest.fixture
-def holder(url):
+def holder(url, start_python):
     """Another process that holds study a/b until it is killed."""
     script = (
         "import sys; from recsys_search.search.storage.locks import sole_runner\n"
         "with sole_runner(sys.argv[1], 'a/b'):\n"
         "    print('held', flush=True); sys.stdin.read()"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, url],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    process = start_python(script, url)
     assert process.stdout.readline() == "held\n"
-    yield process
-    process.kill()
-    process.communicate()
+    return process
 
 
 def test_a_second_process_is_refused_at_once(url, holder, tmp_path):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 
 import psutil
 import pytest
@@ -13,21 +11,13 @@ from recsys_search.search.storage.worker import has_ended, this_worker
 
 
 @pytest.fixture
-def process():
+def process(start_python):
     """A process that prints its own record and waits."""
     script = (
         "import json, sys; from recsys_search.search.storage.worker import this_worker; "
         "print(json.dumps(this_worker()), flush=True); sys.stdin.read()"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", script],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    yield process
-    process.kill()
-    process.communicate()
+    return start_python(script)
 
 
 def worker_of(process):
