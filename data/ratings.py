@@ -12,14 +12,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 Int = NDArray[np.int64]
+Ids = NDArray[Any]  # int64, or str for ids that are text
 Float = NDArray[np.float32]
 
 
+STARS_SPAN = 4.5  # MovieLens' scale: half a star to five
+
+
 class Scale(NamedTuple):
-    """Lowest and highest rating in the dataset, in stars."""
+    """Lowest and highest rating in the dataset, in the dataset's own units."""
 
     low: float
     high: float
+
+    @property
+    def span(self) -> float:
+        return self.high - self.low
+
+    @property
+    def star(self) -> float:
+        """What one star of MovieLens' scale is worth here, in the ratings' units.
+
+        1 where ratings are stars, or a sample of them: 1 to 5, 0.5 to 5, 0 to 5. About 22 where
+        they run from 0 to 100.
+        """
+        if 3 <= self.span <= 5 or self.span == 0:
+            return 1.0
+        return self.span / STARS_SPAN
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,13 +46,14 @@ class Films:
     """Features of each film.
 
     Attributes:
-        ids: (n_films,) the dataset's own film ids, ascending; a film's index is its position here.
+        ids: (n_films,) the dataset's own film ids, whole numbers or text, ascending; a film's index
+            is its position here.
         titles: (n_films,) "" if unknown; None if the dataset has no titles.
         year: (n_films,) year of release, 0 if unknown.
         genres: (n_films, n_genres) bool, in the order of `genre_names`.
     """
 
-    ids: Int
+    ids: Ids
     titles: NDArray[np.str_] | None
     year: NDArray[np.int16]
     genres: NDArray[np.bool_]
@@ -46,7 +66,8 @@ class Ratings:
 
     Attributes:
         name: of the dataset, or of its folder.
-        user_ids: (n_users,) the dataset's own user ids, ascending; a user's index is its position.
+        user_ids: (n_users,) the dataset's own user ids, whole numbers or text, ascending; a user's
+            index is its position here.
         films: features of every rated film.
         user, film: (n,) indices into `user_ids` and `films.ids`.
         rating: (n,) stars, finite.
@@ -59,7 +80,7 @@ class Ratings:
     """
 
     name: str
-    user_ids: Int
+    user_ids: Ids
     films: Films
     user: Int
     film: Int

@@ -1,1 +1,1 @@
-"""Readers of ratings, film and pair files, which check every line."""
+"""Readers of files with ratings, films and pairs, in every known format."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
-from ..ratings import Films, Int
-from .tables import ID_REMEDY, Table
+from ..ratings import Films, Ids
+from ..tables.columns import GENRES, ITEM, TITLE, ReadOptions
+from ..tables.ids import whole_number
+from ..tables.sources import Place, Source
+from ..tables.table import Table
+from . import netflix
 
 _YEAR = re.compile(r"\(([0-9]{4})\)$")
 _RELEASED = re.compile(r"-([0-9]{4})$")
@@ -34,23 +37,25 @@ _GENRES_100K = [
 
 class _Film(NamedTuple):
     line: int
-    film_id: int
+    film_id: str
     title: str
     year: int  # 0 if unknown
     genres: set[str]
 
 
-def read_films(path: Path, film_ids: Int) -> Films:
-    """Features of the films in `film_ids` (ascending), all unknown if `path` does not exist.
+def read_films(source: Source | None, film_ids: Ids, options: ReadOptions) -> Films:
+    """Features of the films in `film_ids` (ascending), all unknown without a file.
 
     Args:
-        path: movies.csv, movies.dat, or u.item, which may have a u.genre in the same folder.
+        source: movies.csv, movies.dat, movie_titles.csv, or u.item, which may have a u.genre in the
+            same place.
+        options: its `columns` may name the column of ids.
 
     Raises:
         DataError: names the file, the line, the value and the remedy.
     """
     n_films = len(film_ids)
-    if not path.exists():
+    if source is None:
         return Films(
             ids=film_ids,
             titles=None,
@@ -62,17 +67,19 @@ def read_films(path: Path, film_ids: Int) -> Films:
     year = np.zeros(n_films, np.int16)
     genres_of: list[set[str]] = [set() for _ in range(n_films)]
     index = {film_id: i for i, film_id in enumerate(film_ids.tolist())}
-    first_line: dict[int, int] = {}
+    are_numbers = film_ids.dtype.kind == "i"
+    first_line: dict[int | str, int] = {}
     genre_names: set[str] = set()
-    for film in _READERS[path.name](path):
-        location = f"{path} line {film.line}"
-        earlier = first_line.setdefault(film.film_id, film.line)
+    for film in _READERS[source.name](source, options):
+        location = f"{source} line {film.line}"
+        film_id = whole_number(film.film_id, location, ITEM.name) if are_numbers else film.film_id
+        earlier = first_line.setdefault(film_id, film.line)
         if earlier != film.line:
             raise DataError(
-                f"{location}: movieId {film.film_id} is already used on line {earlier}; "
+                f"{location}: movieId {film_id} is already used on line {earlier}; "
                 "keep one of the two"
             )
-        if (i := index.get(film.film_id)) is None:
+        if (i := index.get(film_id)) is None:
             continue
         if len(film.title) > _MAX_TITLE_LENGTH:
             raise DataError(
@@ -97,26 +104,48 @@ def read_films(path: Path, film_ids: Int) -> Films:
     )
 
 
-def _read_genre_lists(path: Path, separator: str) -> Iterator[_Film]:
+def _read_csv(source: Source, options: ReadOptions) -> Iterator[_Film]:
+    """Films of a movies.csv, in which title and genres may be missing."""
+    chosen = {key: name for key, name in options.columns.items() if key == ITEM.key}
+    try:
+        table = Table.with_header(source, (ITEM,), (TITLE, GENRES), chosen)
+    except DataError:
+        if not chosen:
+            raise
+        table = Table.with_header(source, (ITEM,), (TITLE, GENRES))
+    return _genre_lists(table)
+
+
+def _read_dat(source: Source, options: ReadOptions) -> Iterator[_Film]:
+    names = (ITEM.name, TITLE.name, GENRES.name)
+    return _genre_lists(Table.without_header(source, "::", names))
+
+
+def _genre_lists(table: Table) -> Iterator[_Film]:
     """Films whose genres are names separated by |."""
-    table = Table(path, ("movieId", "title", "genres"), separator=separator)
     for row in table.rows():
-        title = table.field(row, "title")
+        title = table.field(row, TITLE.name) if TITLE.name in table.columns else ""
+        genres = table.field(row, GENRES.name) if GENRES.name in table.columns else ""
         yield _Film(
             line=row.line,
-            film_id=table.whole_number(row, "movieId", ID_REMEDY),
+            film_id=table.field(row, ITEM.name),
             title=title,
             year=_year(title),
-            genres={genre.strip() for genre in table.field(row, "genres").split("|")},
+            genres={genre.strip() for genre in genres.split("|")},
         )
 
 
-def _read_genre_flags(path: Path) -> Iterator[_Film]:
+def _read_netflix(source: Source, options: ReadOptions) -> Iterator[_Film]:
+    for line, film_id, year, title in netflix.read_titles(source):
+        yield _Film(line=line, film_id=str(film_id), title=title, year=year, genres=set())
+
+
+def _read_genre_flags(source: Source, options: ReadOptions) -> Iterator[_Film]:
     """Films of MovieLens 100K's u.item, whose genres are 0/1 flags."""
-    genres = _flag_names(path.with_name("u.genre"))
+    genres = _flag_names(Place(source.path if source.member else source.path.parent))
     flags = {genre: f"flag {genre}" for genre in genres}
     leading = ("movieId", "title", "released", "released on video", "address")
-    table = Table(path, (*leading, *flags.values()), separator="|")
+    table = Table.without_header(source, "|", (*leading, *flags.values()))
     for row in table.rows():
         for flag in flags.values():
             if table.field(row, flag) not in ("0", "1"):
@@ -126,18 +155,19 @@ def _read_genre_flags(path: Path) -> Iterator[_Film]:
         title = table.field(row, "title")
         yield _Film(
             line=row.line,
-            film_id=table.whole_number(row, "movieId", ID_REMEDY),
+            film_id=table.field(row, "movieId"),
             title=title,
             year=_year(title) or _year(table.field(row, "released"), _RELEASED),
             genres={genre for genre, flag in flags.items() if table.field(row, flag) == "1"},
         )
 
 
-def _flag_names(path: Path) -> list[str]:
+def _flag_names(place: Place) -> list[str]:
     """Genre names of u.item's flags in order, from u.genre if it exists."""
-    if not path.exists():
+    source = place.find("u.genre")
+    if source is None:
         return _GENRES_100K
-    table = Table(path, ("genre", "number"), separator="|")
+    table = Table.without_header(source, "|", ("genre", "number"))
     names: list[str] = []
     for row in table.rows():
         name = table.field(row, "genre")
@@ -145,17 +175,19 @@ def _flag_names(path: Path) -> list[str]:
             first = names.index(name)
             remedy = f"number {first} has the same name; rename one of the two"
             raise table.value_error(row, "genre", "is repeated", remedy)
-        if table.whole_number(row, "number", f"write {len(names)}") != len(names):
+        location, text = table.location(row.line), table.field(row, "number")
+        if whole_number(text, location, "number", f"write {len(names)}") != len(names):
             remedy = f"number the genres 0, 1, 2 and so on; this one is {len(names)}"
             raise table.value_error(row, "number", "is out of order", remedy)
         names.append(name)
     return names
 
 
-_READERS: dict[str, Callable[[Path], Iterator[_Film]]] = {
-    "movies.csv": lambda path: _read_genre_lists(path, ","),
-    "movies.dat": lambda path: _read_genre_lists(path, "::"),
+_READERS: dict[str, Callable[[Source, ReadOptions], Iterator[_Film]]] = {
+    "movies.csv": _read_csv,
+    "movies.dat": _read_dat,
     "u.item": _read_genre_flags,
+    netflix.TITLES: _read_netflix,
 }
 
 

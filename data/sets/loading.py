@@ -1,4 +1,4 @@
-"""Loads ratings by a dataset's name or folder."""
+"""Loads ratings by a dataset's name, folder or file."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ...base.files import is_folder
+from ...base.files import is_file, is_folder
 from ...errors import DataError
 from ..data_folder import data_folder
 from ..demo.generator import generator_version
-from ..formats.ratings_folder import SOURCE_FILES, read_folder
+from ..formats.ratings_files import NAMES, find_ratings, read_ratings, source_files
 from ..ratings import Ratings
+from ..tables.columns import ReadOptions
 from .download import find_downloaded
 from .prepared_store import files_version, load_prepared
 from .progress_bar import download_with_progress
@@ -22,26 +23,36 @@ PREPARED_FOLDER = "prepared"  # of prepared ratings, in the data folder
 
 
 def load_ratings(
-    dataset: str, data_dir: Path | None = None, *, fetch: Fetch | None = download_with_progress
+    dataset: str,
+    data_dir: Path | None = None,
+    *,
+    options: ReadOptions | None = None,
+    fetch: Fetch | None = download_with_progress,
 ) -> Ratings:
-    """The ratings of a named dataset or of a folder. A name takes precedence over a folder.
+    """The ratings of a named dataset, a folder, a zip or a file.
+
+    A name takes precedence over a folder of that name in the working folder, which in turn is used
+    rather than downloading the dataset.
 
     Args:
         data_dir: contains the named datasets. [default: `data_folder()`]
+        options: how to read the files.
         fetch: downloads a missing dataset, called with its name and `data_dir`; None raises
             instead.
 
     Raises:
         DataError: there is no such dataset, or it cannot be downloaded or read.
     """
+    options = options or ReadOptions()
     source = find_dataset(dataset)
     data_dir = data_folder(data_dir)
     if source is None:
-        folder = _find_folder(dataset)
-        return _load_folder(folder.resolve().name, folder, data_dir)
+        return _load_path(None, _find_path(dataset), options, data_dir)
     if not isinstance(source, Source):
+        if options.columns:
+            raise DataError(f"{dataset} is generated and has no columns; leave out --columns")
         return _load_generated(canonical_name(dataset) or dataset, source, data_dir)
-    downloaded = find_downloaded(dataset, data_dir)
+    downloaded = find_downloaded(dataset, data_dir) or _find_local(dataset)
     if downloaded is None:
         if fetch is None:
             raise DataError(
@@ -49,16 +60,27 @@ def load_ratings(
                 f"run 'recsys-search data download {dataset}', or copy its folder there"
             )
         downloaded = fetch(dataset, data_dir)
-    return _load_folder(dataset, downloaded, data_dir)
+    return _load_path(dataset, downloaded, options, data_dir)
 
 
 def dataset_reference(dataset: str) -> str:
-    """A reference that is valid in any working folder: the name, or the folder's absolute path.
+    """A reference that is valid in any working folder: the name, or an absolute path.
 
     Raises:
         DataError: there is no such dataset.
     """
-    return canonical_name(dataset) or str(_find_folder(dataset).resolve())
+    name = canonical_name(dataset)
+    if name is None:
+        return str(_find_path(dataset).resolve())
+    if isinstance(DATASETS.get(name), Source) and not find_downloaded(name, data_folder()):
+        local = _find_local(name)
+        return str(local.resolve()) if local else name
+    return name
+
+
+def is_dataset_name(dataset: str) -> bool:
+    """Whether the text names a dataset, rather than a folder or file."""
+    return find_dataset(dataset) is not None
 
 
 def _load_generated(name: str, generate: Callable[[], Ratings], data_dir: Path) -> Ratings:
@@ -73,25 +95,45 @@ def _load_generated(name: str, generate: Callable[[], Ratings], data_dir: Path) 
     )
 
 
-def _load_folder(name: str, folder: Path, data_dir: Path) -> Ratings:
-    absolute = folder.resolve()
+def _load_path(name: str | None, path: Path, options: ReadOptions, data_dir: Path) -> Ratings:
+    """The ratings at a path, called `name` or else after the path."""
+    absolute = path.resolve()
+    how = "" if options == ReadOptions() else repr((sorted(options.columns.items()), options[1]))
+
+    def read() -> Ratings:
+        ratings = read_ratings(path, options)
+        return replace(
+            ratings,
+            name=name or ratings.name,
+            folder=ratings.folder and ratings.folder.resolve(),
+        )
+
     return load_prepared(
-        name,
-        source=str(absolute),
-        version=lambda: f"{name} {files_version(folder / file for file in SOURCE_FILES)}",
-        read=lambda: replace(read_folder(folder), name=name, folder=absolute),
+        name or absolute.name,
+        source=f"{absolute}{how}",
+        version=lambda: f"{name} {files_version(source_files(path))}",
+        read=read,
         cache=data_dir / PREPARED_FOLDER,
     )
 
 
-def _find_folder(dataset: str) -> Path:
+def _find_local(name: str) -> Path | None:
+    """A folder in the working folder that has a dataset's name and holds ratings."""
+    folder = Path(name)
+    try:
+        return folder if is_folder(folder) and find_ratings(folder) else None
+    except DataError:
+        return None
+
+
+def _find_path(dataset: str) -> Path:
     try:
         path = Path(dataset).expanduser()
     except RuntimeError:  # ~name of an unknown user
         path = Path(dataset)
-    if dataset and is_folder(path):
+    if dataset and (is_folder(path) or is_file(path)):
         return path
     raise DataError(
         f"no dataset named {dataset!r}; choose from {', '.join(DATASETS)}, "
-        "or name a folder with ratings.csv, ratings.dat or u.data"
+        f"or name a folder with {NAMES}, or a file of ratings"
     )

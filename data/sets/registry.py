@@ -24,7 +24,7 @@ class Source:
         md5: of the zip, in hex.
         folder: the folder in the zip that contains the ratings.
         file: the ratings file in that folder; its name determines its format
-            (`ratings_folder.FORMATS`).
+            (`ratings_files.FORMATS`).
         readme: URL of a page with the full licence and how to cite the data.
         ratings, users, films: numbers of each; unrated films are not counted.
         licence: a one-line summary.

@@ -13,19 +13,23 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import DataError
-from ..formats.tables import ID_REMEDY, Table
 from ..ratings import Int, Ratings
+from ..tables.ids import whole_number
+from ..tables.sources import Source
+from ..tables.table import Table
+from .times import shared_boundaries, users_without_order
 
 _FOLD_REMEDY = "take the official folds from the folder of MovieLens 100K (ml-100k)"
 
 
 class Parts(NamedTuple):
-    """Row numbers of each part."""
+    """Row numbers of each part, and sentences on what the method could not decide."""
 
     train: Int
     validation: Int
     test: Int
     n_users_kept_in_train: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def fold_files(ratings: Ratings, names: tuple[str, ...]) -> list[Path]:
@@ -53,7 +57,10 @@ def _temporal(ratings: Ratings, *, train: float, validation: float, test: float)
     """Holds out the newest ratings of the dataset."""
     # A stable sort keeps ratings of the same second in the order of user and film on every run.
     order = np.argsort(_timestamps(ratings, "temporal"), kind="stable")
-    return _cut_by_shares(order, train, validation, test)
+    parts = _cut_by_shares(order, train, validation, test)
+    n_train, n_search = len(parts.train), len(parts.train) + len(parts.validation)
+    boundaries = {"train and validation": n_train, "validation and test": n_search}
+    return parts._replace(notes=shared_boundaries(ratings, order, boundaries))
 
 
 def _leave_last_k(ratings: Ratings, *, k: int) -> Parts:
@@ -75,7 +82,11 @@ def _leave_last_k(ratings: Ratings, *, k: int) -> Parts:
     test = is_split & (age_rank < k)
     validation = is_split & ~test & (age_rank < 2 * k)
     n_kept = int(((counts > 0) & (counts < min_count)).sum())
-    return Parts(order[~(test | validation)], order[validation], order[test], n_kept)
+    newest = np.flatnonzero(is_split & (age_rank == 0))
+    oldest = newest + 1 - counts[user[newest]]
+    boundary = (order[newest - 2 * k], order[newest - 2 * k + 1])
+    notes = users_without_order(ratings, name, boundary, (order[oldest], order[newest]))
+    return Parts(order[~(test | validation)], order[validation], order[test], n_kept, notes)
 
 
 def _official_fold(
@@ -117,14 +128,15 @@ def _cut_by_shares(order: Int, train: float, validation: float, test: float) -> 
 
 def _read_fold(path: Path, row_of: dict[tuple[int, int], int], dataset: str) -> Int:
     """Row numbers of the ratings in a fold's file."""
-    table = Table(path, ("userId", "movieId", "rating", "timestamp"), separator="\t")
+    names = ("userId", "movieId", "rating", "timestamp")
+    table = Table.without_header(Source(path), "\t", names)
     rows = []
     for line in table.rows():
-        user, film = (table.whole_number(line, name, ID_REMEDY) for name in ("userId", "movieId"))
+        location = table.location(line.line)
+        user, film = (whole_number(table.field(line, name), location, name) for name in names[:2])
         if (row := row_of.get((user, film))) is None:
             raise DataError(
-                f"{table.location(line.line)}: {dataset} has no rating of film {film} by "
-                f"user {user}; {_FOLD_REMEDY}"
+                f"{location}: {dataset} has no rating of film {film} by user {user}; {_FOLD_REMEDY}"
             )
         rows.append(row)
     if not rows:

@@ -7,7 +7,7 @@ import re
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from recsys_search.data.formats.ratings_folder import read_folder
+from recsys_search.data.formats.ratings_files import read_ratings
 from recsys_search.data.ratings import Ratings
 from recsys_search.errors import DataError
 
@@ -101,7 +101,7 @@ def test_a_damaged_file_is_read_or_gives_a_one_line_error(tmp_path, kind, name):
     outcomes = []
     for other, text in FOLDERS[kind].items():
         (tmp_path / other).write_text(text, encoding="utf-8")
-    assert len(read_folder(tmp_path)) == 3  # before the damage
+    assert len(read_ratings(tmp_path)) == 3  # before the damage
 
     @settings(
         max_examples=250,
@@ -114,7 +114,7 @@ def test_a_damaged_file_is_read_or_gives_a_one_line_error(tmp_path, kind, name):
     def check(data):
         (tmp_path / name).write_bytes(data)
         try:
-            ratings = read_folder(tmp_path)
+            ratings = read_ratings(tmp_path)
         except DataError as error:
             outcomes.append("error")
             assert_clear_error(str(error), tmp_path, name)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from recsys_search.data.formats.ratings_folder import _read_exactly, _read_fast, read_folder
-from recsys_search.data.formats.tables import Table
+from recsys_search.data.formats.ratings_files import read_ratings
+from recsys_search.data.formats.text_ratings import read_exactly, read_fast
+from recsys_search.data.tables.sources import Source
+from recsys_search.data.tables.table import Table
 from recsys_search.errors import DataError
 
 RATINGS_CSV = "userId,movieId,rating,timestamp\n1,10,3.5,1000\n1,20,4,2000\n2,10,0.5,3000\n"
@@ -32,16 +34,15 @@ def write(folder, **files):
 
 def read_error(folder):
     with pytest.raises(DataError) as caught:
-        read_folder(folder)
+        read_ratings(folder)
     message = str(caught.value)
     assert "\n" not in message
     return message
 
 
 def table(path):
-    return Table(
-        path, ("userId", "movieId", "rating"), ("timestamp",), separator=SEPARATORS[path.name]
-    )
+    names = ("userId", "movieId", "rating")
+    return Table.without_header(Source(path), SEPARATORS[path.name], names, ("timestamp",))
 
 
 # Valid files
@@ -51,35 +52,35 @@ def table(path):
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_all_formats_hold_the_same_ratings(tmp_path, name, end):
     (tmp_path / "csv").mkdir()
-    expected = read_folder(write(tmp_path / "csv", ratings_csv=RATINGS_CSV)).fingerprint
+    expected = read_ratings(write(tmp_path / "csv", ratings_csv=RATINGS_CSV)).fingerprint
     write(tmp_path, **{name: GOOD[name].replace("\n", end)})
-    assert _read_fast(table(tmp_path / name)) is not None
-    assert read_folder(tmp_path).fingerprint == expected
+    assert read_fast(table(tmp_path / name)) is not None
+    assert read_ratings(tmp_path).fingerprint == expected
     write(tmp_path, **{name: "\xef\xbb\xbf" + GOOD[name].replace("\n", f" {end}{end}")})
-    assert read_folder(tmp_path).fingerprint == expected
+    assert read_ratings(tmp_path).fingerprint == expected
 
 
 def test_ratings_keep_their_folder_for_the_official_folds(tmp_path):
-    assert read_folder(write(tmp_path, u_data=U_DATA)).folder == tmp_path
+    assert read_ratings(write(tmp_path, u_data=U_DATA)).folder == tmp_path
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_the_timestamp_may_be_left_out(tmp_path, name):
     write(tmp_path, **{name: SEPARATORS[name].join(("1", "10", "3.5")) + "\n"})
-    ratings = read_folder(tmp_path)
+    ratings = read_ratings(tmp_path)
     assert (ratings.rating.tolist(), ratings.timestamp) == ([3.5], None)
 
 
 def test_ratings_csv_takes_precedence_over_the_older_formats(tmp_path):
     write(tmp_path, ratings_csv="userId,movieId,rating\n1,1,5\n", ratings_dat=RATINGS_DAT)
-    assert len(read_folder(tmp_path)) == 1
+    assert len(read_ratings(tmp_path)) == 1
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])  # ml-1m, ml-10m
 def test_movies_dat_has_titles_years_and_genres(tmp_path, encoding):
     movies = "10::Toy Story (1995)::Animation|Children's\n20::Mis\xe9rables, Les (1998)::Drama\n"
     write(tmp_path, ratings_dat=RATINGS_DAT, movies_dat=movies.encode(encoding))
-    films = read_folder(tmp_path).films
+    films = read_ratings(tmp_path).films
     assert films.titles.tolist() == ["Toy Story (1995)", "Mis\xe9rables, Les (1998)"]
     assert films.year.tolist() == [1995, 1998]
     assert films.genre_names == ("Animation", "Children's", "Drama")
@@ -87,7 +88,7 @@ def test_movies_dat_has_titles_years_and_genres(tmp_path, encoding):
 
 
 def test_u_item_has_titles_years_and_flags_named_by_u_genre(tmp_path):
-    films = read_folder(write(tmp_path, u_data=U_DATA, u_item=U_ITEM, u_genre=U_GENRE)).films
+    films = read_ratings(write(tmp_path, u_data=U_DATA, u_item=U_ITEM, u_genre=U_GENRE)).films
     assert films.titles.tolist() == ["Toy Story (1995)", "Mis\xe9rables, Les"]
     assert films.year.tolist() == [1995, 1998]  # the second from its release date
     assert films.genre_names == ("Action", "Crime")  # "unknown" is not a genre
@@ -98,12 +99,14 @@ def test_without_u_genre_the_flags_are_those_of_movielens_100k(tmp_path):
     flags = ["0"] * 19
     flags[1] = flags[18] = "1"
     item = "10|Toy Story (1995)|||http://a|" + "|".join(flags) + "\n"
-    films = read_folder(write(tmp_path, u_data=U_DATA, u_item=item)).films
+    films = read_ratings(write(tmp_path, u_data=U_DATA, u_item=item)).films
     assert films.genre_names == ("Action", "Western")
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_both_parsers_agree_on_every_damaged_file_that_the_fast_one_accepts(tmp_path, name):
+def test_both_parsers_agree_on_every_damaged_file_that_the_fast_one_accepts(
+    tmp_path, name, assert_same
+):
     rng = np.random.default_rng(0)
     path = tmp_path / name
     alphabet = list(b'0159.,:::\t\t-+eE "\n\r\tN\0\xff')
@@ -117,10 +120,9 @@ def test_both_parsers_agree_on_every_damaged_file_that_the_fast_one_accepts(tmp_
             damaged = table(path)
         except DataError:
             continue
-        if (fast := _read_fast(damaged)) is not None:
+        if (fast := read_fast(damaged)) is not None:
             accepted += 1
-            for quick, exact in zip(fast, _read_exactly(damaged), strict=True):
-                np.testing.assert_array_equal(quick, exact, err_msg=repr(bytes(text)))
+            assert_same(fast, read_exactly(damaged), repr(bytes(text)))
     assert accepted > 40
 
 
@@ -133,13 +135,14 @@ LINE_ERRORS = {
     "1::30::::5": f": rating is empty; {STARS}",
     "1::30::3": " has 3 fields separated by {sep}, expected 4; fix or delete the line",
     "1::30::3::5::": " has 5 fields separated by {sep}, expected 4; fix or delete the line",
-    '1::"30"::3::5': ": movieId '\"30\"' is not a whole number; write an id such as 17",
-    "1::30::3::-5": ": timestamp '-5' is negative; "
-    "write whole seconds since 1970 such as 964982703",
+    "1::1.5::3::5": ": movieId '1.5' is not a whole number; write an id such as 17",
+    "1::30::3::-5": ": timestamp -5 is before 1970; write seconds since 1970 such as 964982703, "
+    "or a date such as 2000-07-30 18:45:03",
     "1::30\r::3::5": " has a bare carriage return; end lines with LF or CRLF",
     "1::30::3::5\0": " has a NUL byte; copy or download the file again",
     "1::30::\xff::5": f": rating '\xff' is not a number; {STARS}",
-    "1::20::1::5": ": user 1 already rated film 20 on line {first}; keep one of the two",
+    "1::20::1::5": ": user 1 already rated film 20 on line {first}; keep one of the two, or "
+    "choose with --duplicates newest or mean",
 }
 
 

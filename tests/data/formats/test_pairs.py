@@ -39,10 +39,10 @@ def test_columns_may_be_in_any_order(read):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("userId,movieId\n1,2\n1,two\n", "line 3: movieId 'two' is not a whole number; "),
+        ("userId,movieId\n1,2\n1,2E+9\n", "line 3: movieId '2E+9' is rounded, "),
         ("userId,movieId\n1,2.5\n", "line 2: movieId '2.5' is not a whole number; "),
         ("userId,movieId\n,2\n", "line 2: userId is empty; "),
-        ("userId,movieId,timestamp\n1,2,noon\n", "line 2: timestamp 'noon' is not "),
+        ("userId,movieId,timestamp\n1,2,noon\n", "line 2: timestamp 'noon' is not a date; "),
     ],
 )
 def test_an_invalid_value_is_reported_with_its_line(read, tmp_path, text, message):

@@ -92,8 +92,8 @@ def test_an_unknown_dataset_is_reported_with_the_choices(dataset, find):
         find(dataset)
     assert str(caught.value) == (
         f"no dataset named {dataset!r}; choose from ml-latest-small, ml-100k, ml-1m, ml-10m, "
-        "ml-20m, ml-25m, ml-32m, demo, or name a folder with ratings.csv, ratings.dat "
-        "or u.data"
+        "ml-20m, ml-25m, ml-32m, demo, or name a folder with ratings.csv, ratings.parquet, "
+        "ratings.dat or u.data, or a file of ratings"
     )
 
 
@@ -177,7 +177,7 @@ def test_without_fetch_a_missing_dataset_is_reported(data_dir):
 
 
 def test_the_list_shows_which_datasets_are_available(data_dir):
-    rows = {row["name"]: (row["there"], row["folder"]) for row in list_datasets()}
+    rows = {row["name"]: (row["downloaded"], row["folder"]) for row in list_datasets()}
     assert rows.pop("ml-latest-small") == (True, str(data_dir / "ml-latest-small"))
     assert rows.pop("demo") == (True, None)
     assert set(rows.values()) == {(False, None)}

@@ -81,7 +81,7 @@ def test_missing_columns_are_none_after_opening(tmp_path, without):
 
 def test_the_second_load_parses_no_file(folder, cache, monkeypatch):
     load(folder, cache)
-    monkeypatch.setattr("recsys_search.data.sets.loading.read_folder", None)
+    monkeypatch.setattr("recsys_search.data.sets.loading.read_ratings", None)
     assert len(load(folder, cache)) == 3
 
 

@@ -1,0 +1,59 @@
+"""Notes on ratings that can be read, but whose figures would mislead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ..ratings import Float
+
+MAX_STRAYS = 10  # ratings that are called a handful, of at least a hundred times as many
+WIDENED = 2.0  # times the scale without them
+_SHOWN = 3
+
+
+def odd_ratings(rating: Float, place: Callable[[int], str]) -> Iterator[str]:
+    """Sentences on a scale without information, or one that a handful of ratings widen.
+
+    Args:
+        rating: (n,) at least one.
+        place: where a row is, such as `ratings.csv line 7`.
+    """
+    low, high = float(rating.min()), float(rating.max())
+    if low == high:
+        yield (
+            f"all ratings are {low:g}: this is implicit data, in which a rating only says that "
+            "there was one; RMSE says nothing about it"
+        )
+    elif ((rating == low) | (rating == high)).all() and (low, high) in ((0, 1), (-1, 1)):
+        yield (
+            f"all ratings are {low:g} or {high:g}: this is implicit data, likes or clicks; RMSE "
+            "says little about it"
+        )
+    elif strays := _strays(rating):
+        rows, usual_low, usual_high = strays
+        shown = ", ".join(f"{rating[row]:g} ({place(row)})" for row in rows[:_SHOWN])
+        more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+        yield (
+            f"ratings run from {low:g} to {high:g}, but all except {len(rows)} of "
+            f"{len(rating):,} from {usual_low:g} to {usual_high:g}: check {shown}{more}; "
+            "predictions may lie anywhere on the wider scale"
+        )
+
+
+def _strays(rating: Float) -> tuple[list[int], float, float] | None:
+    """Rows that widen the scale far beyond the others, and the others' lowest and highest."""
+    n_strays = min(MAX_STRAYS, len(rating) // 100)
+    if not n_strays:
+        return None
+    lowest = np.sort(np.partition(rating, n_strays)[: n_strays + 1])
+    highest = np.sort(np.partition(rating, -n_strays - 1)[-n_strays - 1 :])
+    # Leave out `i` of the lowest, and the others of the highest.
+    spans = [highest[i] - lowest[i] for i in range(n_strays + 1)]
+    i = int(np.argmin(spans))
+    usual_low, usual_high = float(lowest[i]), float(highest[i])
+    if highest[-1] - lowest[0] < WIDENED * (usual_high - usual_low) or usual_low == usual_high:
+        return None
+    rows = np.flatnonzero((rating < usual_low) | (rating > usual_high)).tolist()
+    return rows, usual_low, usual_high

@@ -1,0 +1,96 @@
+"""Reads the ratings of a Parquet file, with pyarrow where it is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...base.messages import format_error
+from ...errors import DataError
+from ..ratings import Int
+from ..tables.columns import ITEM, RATING, TIMESTAMP, USER, ColumnError, find_columns
+from ..tables.ids import Labels
+from ..tables.sources import Source
+from .text_ratings import RawRatings
+
+SUFFIXES = (".parquet", ".pq")
+
+
+def read_parquet(source: Source, chosen: Mapping[str, str]) -> RawRatings:
+    """The ratings of a Parquet file; the types of its columns decide what ids and times are.
+
+    Args:
+        chosen: key of a role -> name of its column.
+
+    Raises:
+        DataError: pyarrow is missing, the file is damaged, or a value is missing or no number.
+    """
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        raise DataError(
+            f"{source} needs pyarrow to be read; run: pip install 'recsys-search[parquet]'"
+        ) from None
+    try:
+        with source.open() as file:
+            parquet_file = parquet.ParquetFile(file)
+            names = parquet_file.schema_arrow.names
+            columns = find_columns(names, (USER, ITEM, RATING), (TIMESTAMP,), chosen)
+            table = parquet_file.read(columns=[names[i] for i in columns.values()])
+    except ColumnError as error:
+        raise DataError(f"{source} {error}; say which with --columns user=NAME,...") from None
+    except (ArrowException, OSError) as error:
+        raise DataError(f"{source} is damaged: {format_error(error)}; copy it again") from None
+    labels = {name: names[i] for name, i in columns.items()}
+
+    def place(row: int) -> str:
+        return f"{source} row {row + 1}"
+
+    series = {name: table.column(label).to_pandas() for name, label in labels.items()}
+    for name, column in series.items():
+        if column.isna().any():
+            row = int(np.argmax(column.isna()))
+            raise DataError(f"{place(row)}: {labels[name]} is empty; drop the row")
+    rating = _ratings(series[RATING.name], labels[RATING.name], place)
+    return RawRatings(
+        user=_labels(series[USER.name]),
+        film=_labels(series[ITEM.name]),
+        rating=rating,
+        timestamp=_times(series.get(TIMESTAMP.name)),
+        labels=labels,
+        place=place,
+    )
+
+
+def _ratings(column: Any, label: str, place: Any) -> Any:
+    try:
+        with np.errstate(over="ignore"):
+            rating = column.to_numpy(np.float32)
+    except (TypeError, ValueError):
+        raise DataError(f"{place(0)}: {label} is not a number; store it as one") from None
+    if not np.isfinite(rating).all():
+        row = int(np.argmin(np.isfinite(rating)))
+        raise DataError(f"{place(row)}: {label} {column.iloc[row]} is not finite; drop the row")
+    return rating
+
+
+def _labels(column: pd.Series) -> Labels:
+    """Whole numbers as they are; all else as text, in which 17.0 is 17 again."""
+    codes, values = pd.factorize(column)
+    if pd.api.types.is_integer_dtype(column.dtype) and not (values > np.iinfo(np.int64).max).any():
+        return Labels(codes.astype(np.int64), np.asarray(values, np.int64))
+    return Labels(codes.astype(np.int64), [str(value) for value in values])
+
+
+def _times(column: pd.Series | None) -> Labels | Int | None:
+    if column is None:
+        return None
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        utc = pd.to_datetime(column, utc=True).dt.tz_localize(None).to_numpy()
+        return utc.astype("datetime64[s]").astype(np.int64)
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return np.floor(column.to_numpy()).astype(np.int64)
+    return _labels(column)

@@ -1,0 +1,1 @@
+"""Files as tables whose values are checked: where they are, their columns, ids and times."""
