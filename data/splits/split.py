@@ -23,6 +23,7 @@ class Split:
             seed of a recut.
         n_users_kept_in_train: users without held-out ratings in a leave-last-k split, because they
             have fewer than 2k + 1 ratings.
+        cut_notes: sentences on what the method could not decide.
     """
 
     train: Ratings
@@ -30,17 +31,40 @@ class Split:
     spec: SplitSpec
     fingerprint: str
     n_users_kept_in_train: int = 0
+    cut_notes: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on the ratings and on what the split leaves out, for whoever trains on it."""
+        """Sentences on the ratings, and on what the split leaves out or cannot show."""
         notes = list(self.train.notes)
         if self.n_users_kept_in_train:
             notes.append(
                 f"{self.n_users_kept_in_train} of {self.train.n_users} users have too few ratings "
                 f"for a {self.spec} split: all their ratings are in train, and none is evaluated"
             )
-        return tuple(notes)
+        return (*notes, *self.cut_notes, *self._describe_unknown())
+
+    def _describe_unknown(self) -> tuple[str, ...]:
+        """A sentence if few validation ratings have both their user and their film in train."""
+        train, n = self.train, len(self.validation)
+        has_user = np.bincount(train.user, minlength=train.n_users) > 0
+        has_film = np.bincount(train.film, minlength=train.n_films) > 0
+        n_known = int((has_user[self.validation.user] & has_film[self.validation.film]).sum())
+        if 2 * n_known >= n:
+            return ()
+        if n_known:
+            return (
+                f"only {n_known:,} of {n:,} validation ratings have both their user and their film "
+                "in train; every model predicts the others from the biases",
+            )
+        remedy = "use more ratings of each user and film"
+        if not self.spec.is_random:
+            remedy += ", or choose a split at random, such as 80/10/10"
+        return (
+            f"none of the {n:,} validation ratings has both its user and its film in train, so "
+            "every model predicts them from the biases, and validation figures compare baselines "
+            f"only; {remedy}",
+        )
 
     def recut(self, seed: int) -> Split:
         """Another random cut of the same rows into train and validation parts of the same sizes.
@@ -68,7 +92,7 @@ def split_ratings(ratings: Ratings, spec: SplitSpec) -> Split:
 
     Raises:
         DataError: there are too few ratings for a non-empty part, or the ratings lack timestamps
-            or fold files that the method needs.
+            or fold files that the method needs, or have one time only.
     """
     parts = _cut(ratings, spec)
     return Split(
@@ -77,6 +101,7 @@ def split_ratings(ratings: Ratings, spec: SplitSpec) -> Split:
         spec=spec,
         fingerprint=split_fingerprint(ratings, spec),
         n_users_kept_in_train=parts.n_users_kept_in_train,
+        cut_notes=parts.notes,
     )
 
 

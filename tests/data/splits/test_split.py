@@ -86,7 +86,8 @@ def test_parts_stay_sorted_and_keep_the_whole_datasets_indices_and_scale(ratings
 
 def test_a_split_holds_nothing_of_the_test_part():
     names = {field.name for field in fields(Split)}
-    assert names == {"train", "validation", "spec", "fingerprint", "n_users_kept_in_train"}
+    parts, texts = {"train", "validation"}, {"spec", "fingerprint", "cut_notes"}
+    assert names == parts | texts | {"n_users_kept_in_train"}
 
 
 def test_a_fingerprint_is_reproducible_and_changes_with_ratings_and_spec(ratings):
@@ -143,9 +144,11 @@ def test_a_temporal_split_holds_out_the_newest_ratings():
 
 
 def test_among_ratings_of_the_same_second_the_last_user_and_film_are_the_newest():
-    ratings = rated(*((user, film, NOON) for user in (1, 2) for film in (10, 20)))
-    train, validation, test = parts(ratings, SplitSpec.parse("temporal:50/25/25"))
-    assert [ids(train), ids(validation), ids(test)] == [[(1, 10), (1, 20)], [(2, 10)], [(2, 20)]]
+    same = ((user, film, NOON) for user in (1, 2) for film in (10, 20))
+    ratings = rated(*same, (3, 10, NOON - 1))
+    train, validation, test = parts(ratings, SplitSpec.parse("temporal:60/20/20"))
+    assert ids(train) == [(1, 10), (1, 20), (3, 10)]
+    assert [ids(validation), ids(test)] == [[(2, 10)], [(2, 20)]]
 
 
 def test_leave_last_k_holds_out_each_users_newest_ratings():
