@@ -1,4 +1,4 @@
-"""The order of ratings by user, by film and in time."""
+"""The order of ratings by user, by film and in time; what a star is worth on their scale."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from recsys_search.data.demo.generator import demo_ratings
+from recsys_search.data.ratings import Scale
 
 
 @pytest.fixture
@@ -39,3 +40,16 @@ def test_timestamps_too_far_apart_for_one_sort_key_are_sorted_correctly(ratings)
 
 def test_an_empty_subset_has_no_rows(ratings):
     assert ratings.take(np.array([], np.int64)).rows_by_user.tolist() == []
+
+
+@pytest.mark.parametrize("scale", [(0.5, 5), (1, 5), (0, 5), (1, 4), (2, 5), (-2, 2), (3, 3)])
+def test_a_star_is_a_star_where_ratings_are_stars_or_a_sample_of_them(scale):
+    assert Scale(*scale).star == 1.0
+
+
+@pytest.mark.parametrize(
+    ("scale", "star"),
+    [((10, 100), 20), ((0.1, 1), 0.2), ((0, 1), 1 / 4.5), ((1, 10), 2), ((-10, 10), 20 / 4.5)],
+)
+def test_on_another_scale_a_star_is_worth_its_share_of_movielens_span(scale, star):
+    assert Scale(*scale).star == pytest.approx(star)
