@@ -20,7 +20,9 @@ def dashboard(
     ] = 8080,
     storage: Storage = DEFAULT_STORAGE,
 ) -> None:
-    """Serve optuna-dashboard on the storage until Ctrl-C."""
+    """Serve optuna-dashboard on the storage, read-only, until Ctrl-C."""
     from ..search.results.dashboard import serve_dashboard
 
-    serve_dashboard(storage, host, port, ready=lambda url: notify(f"dashboard at {url}"))
+    serve_dashboard(
+        storage, host, port, ready=lambda url: notify(f"dashboard at {url}"), report=notify
+    )
