@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from recsys_search.base.files import write_atomically
+from recsys_search.base.files import write_output
 
 
 def add_out(parser: ArgumentParser) -> None:
@@ -20,6 +20,5 @@ def keep(folder: Path | None, name: str, document: dict[str, Any]) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
-    text = json.dumps(document, indent=2) + "\n"
-    write_atomically(path, lambda partial: partial.write_text(text))
+    write_output(path, json.dumps(document, indent=2) + "\n")
     print(f"wrote {path}")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..base.files import is_stdout, is_stream
 from .options import (
     DEFAULT_STORAGE,
     AsJson,
@@ -17,7 +18,7 @@ from .options import (
     Storage,
     StudyName,
 )
-from .terminal.output import notify, print_json
+from .terminal.output import check_stdout_is_free, notify, print_json
 
 app = typer.Typer()
 
@@ -27,7 +28,8 @@ def best(
     study: StudyName = None,
     top: Annotated[int, typer.Option("--top", min=1, help="Number of trials to show.")] = 1,
     export: Annotated[
-        Path | None, typer.Option("--export", help="Write the best trial's config to this file.")
+        Path | None,
+        typer.Option("--export", help="Write the best trial's config to this file; - is stdout."),
     ] = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
@@ -37,12 +39,16 @@ def best(
     from ..search.results.reader import StudyReader
     from .terminal.examples import example
 
+    check_stdout_is_free("--export", export, as_json)
     reader = StudyReader(storage, study)
     ranking = reader.ranking()
     records = ranking.records(top)
     if export:
         write_experiment(export, reader.experiment(records[0]["number"]))
-        notify(f"wrote {export}; train it with: {example('train', '--config', export)}")
+        if is_stdout(export):
+            return
+        usage = f"; train it with: {example('train', '--config', export)}"
+        notify(f"wrote {export}{'' if is_stream(export) else usage}")
     if as_json:
         print_json(records if top > 1 else records[0])
         return

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from ..base.files import is_stdout, write_output
 from ..errors import NothingYet
 from .options import DEFAULT_STORAGE, AsJson, Storage, StudyName
-from .terminal.output import notify, print_json
+from .terminal.output import check_stdout_is_free, notify, print_json
 
 app = typer.Typer()
 
@@ -71,7 +72,9 @@ def trials(
     ] = None,
     csv: Annotated[
         Path | None,
-        typer.Option("--csv", help="Write the trials to this CSV file instead of printing them."),
+        typer.Option(
+            "--csv", help="Write the trials to this CSV file (- is stdout) instead of a table."
+        ),
     ] = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
@@ -79,17 +82,18 @@ def trials(
     """List a study's trials, and why each one ended."""
     from ..search.results.reader import StudyReader
 
+    check_stdout_is_free("--csv", csv, as_json)
     reader = StudyReader(storage, study)
     records = reader.trials(state and state.value)
     if csv:
         import pandas as pd
 
-        from ..base.files import write_atomically
         from ..search.storage.trials import RECORD_KEYS
 
         table = pd.DataFrame(records, columns=list(RECORD_KEYS))
-        write_atomically(csv, lambda partial: table.to_csv(partial, index=False))
-        notify(f"wrote {len(records)} trials to {csv}")
+        write_output(csv, lambda stream: table.to_csv(stream, index=False, lineterminator="\n"))
+        if not is_stdout(csv):
+            notify(f"wrote {len(records)} trials to {csv}")
     if as_json:
         print_json(records)
     elif not csv:

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ..base.files import is_stdout
+from ..errors import OutputError
 from .options import AsJson, DataDir, Dataset, Device, MovedDataset, RunFolder, SplitPart
-from .terminal.output import notify, print_json
+from .terminal.output import check_stdout_is_free, notify, print_json
 
 app = typer.Typer()
 
@@ -57,6 +59,8 @@ def train(
     from .terminal.consoles import out as stdout
     from .terminal.trials import epoch_line
 
+    if is_stdout(out):
+        raise OutputError(f"--out {out} is stdout, but a run is a folder; name a new folder")
     experiment = plan_experiment(
         config,
         architecture,
@@ -116,7 +120,8 @@ def predict(
         Path, typer.Argument(help="CSV file with userId,movieId[,timestamp].", show_default=False)
     ],
     out: Annotated[
-        Path, typer.Option("--out", help="CSV file to write: userId,movieId,rating,known.")
+        Path,
+        typer.Option("--out", help="CSV file to write: userId,movieId,rating,known; - is stdout."),
     ],
     dataset: MovedDataset = None,
     data_dir: DataDir = None,
@@ -127,11 +132,12 @@ def predict(
     from ..data.formats.pairs import read_pairs, write_predictions
     from ..model.runs.run import Run
 
+    check_stdout_is_free("--out", out, as_json)
     asked = read_pairs(pairs)
     rating, known = Run.load(run, device, dataset).predict(asked)
     write_predictions(out, asked, rating, known)
     result = {"out": str(out), "n": len(rating), "known": int(known.sum())}
     if as_json:
         print_json(result)
-    else:
+    elif not is_stdout(out):
         notify(f"wrote {result['n']} predictions to {out}, {result['known']} of known pairs")

@@ -5,12 +5,29 @@ from __future__ import annotations
 import json
 import sys
 from math import isfinite
+from pathlib import Path
 from typing import Any
+
+from ...base.files import is_stdout
+from ...errors import OptionError
 
 
 def print_json(document: Any) -> None:
     """One JSON document on stdout; numbers that are not finite become null."""
     sys.stdout.write(json.dumps(_finite(document), indent=2) + "\n")
+
+
+def check_stdout_is_free(option: str, path: Path | None, as_json: bool) -> None:
+    """Refuse an output on stdout next to the JSON document.
+
+    Raises:
+        OptionError: both would go to stdout.
+    """
+    if as_json and is_stdout(path):
+        raise OptionError(
+            f"{option} {path} and --json both write to stdout; leave out one of them, or name a "
+            "file"
+        )
 
 
 def notify(message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from ...base.files import write_atomically
+from ...base.files import is_stream, write_output
 from ...base.messages import printable
 from ...base.strict import Strict
 from ...base.yaml_file import YamlFile, dump_yaml
@@ -134,6 +135,6 @@ def write_experiment(path: Path, experiment: Experiment) -> None:
         "metrics": dict(experiment.metrics),
         "environment": dict(experiment.environment),
     }
-    head = f"# Train it: recsys-search train --config {printable(path.name)}\n"
-    text = head + dump_yaml(document)
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    name = "FILE" if is_stream(path) else printable(shlex.quote(path.name), 300)
+    head = f"# Train it: recsys-search train --config {name}\n"
+    write_output(path, head + dump_yaml(document))
