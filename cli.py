@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from .base.messages import format_error
 from .commands import best, dashboard, data, doctor, start, studies, train
 from .commands.terminal.output import notify
+from .commands.terminal.streams import install_streams, lost_on_stdout
 from .errors import NothingYet, OptionError, RecsysSearchError
 
 # In the order of the help. A new command is one file in commands/ and its name here.
@@ -52,9 +53,20 @@ for command in COMMANDS:
 
 def main(args: list[str] | None = None) -> None:
     """Entry point of the console script: an error becomes one line on stderr and an exit code."""
-    args = sys.argv[1:] if args is None else args
+    install_streams()
+    code = _run(sys.argv[1:] if args is None else args)
+    if reason := lost_on_stdout():
+        notify(f"error: stdout cannot be written: {reason}; its text is incomplete")
+        code = code or 1
+    sys.exit(code)
+
+
+def _run(args: list[str]) -> int:
+    """The exit code of a command."""
     try:
         app(args)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except Exception as error:
         if "--debug" in args:
             raise
@@ -63,4 +75,5 @@ def main(args: list[str] | None = None) -> None:
         else:
             traceback = f"recsys-search --debug {args[0]} ..."
             notify(f"error: {format_error(error)} (traceback: {traceback})")
-        sys.exit(EXIT_CODES.get(type(error), 1))
+        return EXIT_CODES.get(type(error), 1)
+    return 0

@@ -1,0 +1,109 @@
+"""Stdout and stderr that never raise: what cannot be printed must not end the work."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import os
+import select
+import sys
+from typing import TextIO
+
+# For streams that take ASCII alone; any other sign becomes an escape such as \xfc.
+ASCII = {"±": "+/-", "×": "x", "·": "*", "²": "^2", "→": "->", "…": "..."}
+ASCII |= dict.fromkeys("–—−", "-")
+
+ERRORS = "recsys_search.ascii"  # the name of the error handler that encodes so
+
+
+def install_streams() -> None:
+    """Let `sys.stdout` and `sys.stderr` write what they can, and drop the rest.
+
+    A stream that was replaced, such as a notebook's, stays. Descriptors 0 to 2 that are closed
+    are opened on the null device, or the next file to be opened, a database perhaps, would be
+    printed into.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)
+    if sys.stdout is sys.__stdout__:
+        sys.stdout = lenient_stream(sys.stdout, "<stdout>")
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = lenient_stream(sys.stderr, "<stderr>")
+
+
+def lost_on_stdout() -> str | None:
+    """Why a part of what was printed on stdout is lost, such as a full disk.
+
+    Returns:
+        The first error; None if nothing is lost, or if nobody reads it: the reader went away, or
+        stdout is closed.
+    """
+    raw = getattr(sys.stdout, "buffer", None)
+    error = raw.error if isinstance(raw, _LenientWriter) else None
+    if error is None or isinstance(error, ConnectionError) or error.errno == errno.EBADF:
+        return None
+    return error.strerror
+
+
+class _LenientWriter(io.RawIOBase):
+    """Writes to a descriptor, and takes no notice when that fails.
+
+    It has no buffer: a signal handler may print in the middle of a print, which a buffered stream
+    refuses, and nothing is left to be written when the interpreter exits.
+
+    Attributes:
+        error: the first error.
+    """
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self.error: OSError | None = None
+        self.name = name
+        self.mode = "wb"
+        self._descriptor = descriptor
+
+    def write(self, data: memoryview) -> int:  # type: ignore[override]
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except BlockingIOError:  # another program shares the pipe and does not want to wait
+                select.select([], [self._descriptor], [])
+            except OSError as error:
+                self.error = self.error or error
+                break
+        return size
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+
+def lenient_stream(stream: TextIO | None, name: str) -> TextIO:
+    """A stream to the same place; None stands for a closed one, where every write fails."""
+    if stream is None:
+        descriptor, encoding = os.open(os.devnull, os.O_RDONLY), "utf-8"
+    else:
+        descriptor, encoding = stream.fileno(), stream.encoding
+    codecs.register_error(ERRORS, _replace_signs)
+    raw = _LenientWriter(descriptor, name)
+    return io.TextIOWrapper(raw, encoding, errors=ERRORS, write_through=True)
+
+
+def _replace_signs(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    sign = error.object[error.start]
+    if sign in ASCII:
+        return ASCII[sign], error.start + 1
+    error.end = error.start + 1  # one at a time
+    return codecs.backslashreplace_errors(error)
