@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from ...base.callbacks import never_failing
 from ...base.interrupts import Interrupts
 from ...data.splits.split import split_ratings
 from ...errors import RunError
@@ -38,8 +39,8 @@ def train_run(
 
     Args:
         out: a folder that does not exist yet.
-        on_epoch: called after each epoch.
-        notify: called with a message about the split, or when training is cut short.
+        on_epoch: called after each epoch; an exception in it becomes a warning.
+        notify: called with a message about the split, or when training is cut short; likewise.
 
     Returns:
         The figures that `train --json` prints.
@@ -50,6 +51,7 @@ def train_run(
         SystemExit: 143 on SIGTERM, likewise.
     """
     _check_free(out)
+    on_epoch, notify = never_failing(on_epoch, "on_epoch"), never_failing(notify, "notify")
     ratings = experiment.load()
     split = split_ratings(ratings, experiment.split)
     for note in split.notes:

@@ -20,7 +20,15 @@ from ...model.config import DescentConfig, TrainingConfig
 from ...model.evaluation.metrics import Metric
 from ...model.training.device import resolve_device
 from ...model.training.training import Training
-from ..running.events import EpochEnded, Listener, Notice, StudyStarted, TrialStarted, ignore
+from ..running.events import (
+    EpochEnded,
+    Listener,
+    Notice,
+    StudyStarted,
+    TrialStarted,
+    broadcast,
+    ignore,
+)
 from ..running.opening import check_same_ratings
 from ..storage.database import writable_storage
 from ..storage.locks import sole_runner
@@ -66,6 +74,7 @@ def confirm(
     if seeds < 2:
         raise OptionError(f"seeds must be at least 2, got {seeds}: one value has no interval")
     resolve_device(device)
+    listener = broadcast(listener)  # its errors must not end a training
     interrupts = Interrupts(lambda message: listener(Notice(message)))
     reader = StudyReader(storage_url, name)
     spec = reader.spec.model_copy(update={"dataset": dataset or reader.spec.dataset})

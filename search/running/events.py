@@ -8,6 +8,7 @@
     run_study("demo", "sqlite:///studies.db", listener=listen)
 
 The live view is one listener; notifications and trackers are others: `broadcast(view, tracker)`.
+An exception in a listener becomes a warning: it ends neither a trial nor the study.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ...base.callbacks import never_failing
 from ...model.config import TrainingConfig
 from ...model.evaluation.metrics import Metric
 from ...model.training.reports import EpochReport
@@ -87,10 +89,11 @@ def ignore(event: Event) -> None:
 
 
 def broadcast(*listeners: Listener) -> Listener:
-    """One listener that passes each event on to all of these, in order."""
+    """One listener that passes each event on to all of these, in order; an error is a warning."""
+    tolerant = [never_failing(listener, "a listener") for listener in listeners]
 
     def pass_on(event: Event) -> None:
-        for listener in listeners:
+        for listener in tolerant:
             listener(event)
 
     return pass_on

@@ -21,7 +21,7 @@ from ..storage.artifacts import artifact_store
 from ..storage.database import writable_storage
 from ..storage.locks import sole_runner
 from ..storage.trials import best_trials, count_trials, trial_record
-from .events import Listener, Notice, StudyStarted, TrialEnded, ignore
+from .events import Listener, Notice, StudyStarted, TrialEnded, broadcast, ignore
 from .objective import Objective
 from .opening import Overrides, open_study, resolve_spec
 from .queue import recover_queue, requeue
@@ -46,7 +46,7 @@ def run_study(
 
     Args:
         timeout: of this call, such as `2h`. [default: the study file's]
-        listener: receives each event of `events`.
+        listener: receives each event of `events`; an exception in it becomes a warning.
 
     Returns:
         The study's name.
@@ -61,6 +61,7 @@ def run_study(
     """
     started_at = monotonic()
     resolve_device(device)  # refuse a wrong device before anything is created
+    listener = broadcast(listener)  # its errors must not end a trial
     interrupts = Interrupts(notify=lambda message: listener(Notice(message)))
     spec = resolve_spec(name_or_path, storage_url, overrides or Overrides())
     timeout = timeout or spec.timeout

@@ -44,6 +44,28 @@ def test_every_listener_of_a_broadcast_receives_every_event_in_order():
     assert received == [("a", first), ("b", first), ("a", second), ("b", second)]
 
 
+def test_a_listener_that_fails_ends_no_trial_and_keeps_no_other_from_listening(workplace):
+    def fail(event):
+        raise OSError("no space left")
+
+    received = []
+    with pytest.warns(UserWarning, match="^a listener failed with OSError: ") as caught:
+        reader = workplace.start(workplace.write_study(), broadcast(fail, received.append))
+    failures = [each for each in caught if "no space left" in str(each.message)]
+    assert len(failures) == 1
+    assert [trial["state"] for trial in reader.trials()] == ["complete", "complete"]
+    assert sum(isinstance(event, TrialEnded) for event in received) == 2
+
+
+def test_a_single_listener_that_fails_ends_no_trial(workplace):
+    def fail(event):
+        raise OSError("no space left")
+
+    with pytest.warns(UserWarning, match="^a listener failed with OSError: no space left; "):
+        reader = workplace.start(workplace.write_study(trials=1), fail)
+    assert [trial["state"] for trial in reader.trials()] == ["complete"]
+
+
 def test_events_cannot_be_changed_by_a_listener():
     with pytest.raises(FrozenInstanceError):
         Notice("as it was").message = "changed"
