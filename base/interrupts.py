@@ -8,6 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+NOTICES: dict[int, str] = {
+    signal.SIGINT: "Ctrl-C: stopping after this epoch; press it again to stop at once",
+    signal.SIGTERM: "SIGTERM: stopping after this epoch; send it again to stop at once",
+}
+
 
 class Interrupts:
     """Records the first signal, for the caller to check after each epoch; the second one raises.
@@ -27,10 +32,7 @@ class Interrupts:
         if threading.current_thread() is not threading.main_thread():
             yield  # only the main thread can set handlers
             return
-        before = {
-            number: signal.signal(number, self._handle)
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        before = {number: signal.signal(number, self._handle) for number in NOTICES}
         try:
             yield
         except KeyboardInterrupt:  # a second signal's, or a debugger's
@@ -55,4 +57,4 @@ class Interrupts:
         if self.received:
             raise KeyboardInterrupt
         self.received = signal.Signals(number).name
-        self._notify(f"{self.received}: stopping after this epoch; repeat to stop at once")
+        self._notify(NOTICES[number])

@@ -18,7 +18,7 @@ from .options import (
     Storage,
     StudyName,
 )
-from .terminal.output import check_stdout_is_free, notify, print_json
+from .terminal.output import check_stdout_is_free, interruptible, notify, print_json
 
 app = typer.Typer()
 
@@ -95,22 +95,21 @@ def confirm(
     from .terminal.live import study_view
 
     study_options = [*(["--study", study] if study else []), *storage_option(storage)]
-    try:
-        with study_view(quiet=quiet) as view:
-            rows = run(
-                study,
-                storage,
-                top=top,
-                seeds=seeds,
-                dataset=dataset,
-                device=device,
-                listener=view,
-            )
-    except KeyboardInterrupt:
-        moved = ["--dataset", dataset] if dataset else []
-        again = ["confirm", "--top", top, "--seeds", seeds, *moved, *study_options]
-        notify(f"continue with: {example(*again)}")
-        raise
+    moved = ["--dataset", dataset] if dataset else []
+    again = example("confirm", "--top", top, "--seeds", seeds, *moved, *study_options)
+    with (
+        interruptible(lambda: f"interrupted; continue with: {again}"),
+        study_view(quiet=quiet) as view,
+    ):
+        rows = run(
+            study,
+            storage,
+            top=top,
+            seeds=seeds,
+            dataset=dataset,
+            device=device,
+            listener=view,
+        )
     if as_json:
         print_json(rows)
         return

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .options import DEFAULT_STORAGE, AsJson, DataDir, Dataset, Device, Quiet, Storage
-from .terminal.output import notify, print_json
+from .terminal.output import interruptible, print_json
 
 app = typer.Typer()
 
@@ -61,19 +61,19 @@ def start(
         usd_per_hour=usd_per_hour,
         budget_usd=budget_usd,
     )
-    try:
-        with study_view(quiet=quiet) as view:
-            name = run(
-                study,
-                storage,
-                overrides=overrides,
-                timeout=timeout,
-                device=device,
-                listener=view,
-            )
-    except KeyboardInterrupt:
-        notify(f"continue with: {example('start', '--study', study, *storage_option(storage))}")
-        raise
+    again = example("start", "--study", study, *storage_option(storage))
+    with (
+        interruptible(lambda: f"interrupted; continue with: {again}"),
+        study_view(quiet=quiet) as view,
+    ):
+        name = run(
+            study,
+            storage,
+            overrides=overrides,
+            timeout=timeout,
+            device=device,
+            listener=view,
+        )
     reader = StudyReader(storage, name)
     if as_json:
         print_json(reader.status())

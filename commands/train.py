@@ -10,7 +10,7 @@ import typer
 from ..base.files import is_stdout
 from ..errors import OutputError
 from .options import AsJson, DataDir, Dataset, Device, MovedDataset, RunFolder, SplitPart
-from .terminal.output import check_stdout_is_free, notify, print_json
+from .terminal.output import check_stdout_is_free, interruptible, notify, print_json
 
 app = typer.Typer()
 
@@ -70,13 +70,16 @@ def train(
         seed=seed,
         epochs=epochs,
     )
-    result = train_run(
-        experiment,
-        out or new_run_folder(experiment),
-        device=device,
-        on_epoch=lambda run, report: err.print(epoch_line(run.config, report), soft_wrap=True),
-        notify=notify,
-    )
+    folder = out or new_run_folder(experiment)
+    # A run that is saved has been reported.
+    with interruptible(lambda: "" if folder.exists() else "interrupted; nothing is saved"):
+        result = train_run(
+            experiment,
+            folder,
+            device=device,
+            on_epoch=lambda run, report: err.print(epoch_line(run.config, report), soft_wrap=True),
+            notify=notify,
+        )
     if as_json:
         print_json(result)
         return

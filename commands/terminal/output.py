@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,30 @@ from ...errors import OptionError
 def print_json(document: Any) -> None:
     """One JSON document on stdout; numbers that are not finite become null."""
     sys.stdout.write(json.dumps(_finite(document), indent=2) + "\n")
+
+
+@contextmanager
+def interruptible(conclude: Callable[[], str]) -> Iterator[None]:
+    """Ends the command if a signal ends the block, with one last line.
+
+    Args:
+        conclude: gives that line; an empty one is not printed.
+
+    Raises:
+        SystemExit: 130 after Ctrl-C, 143 after SIGTERM.
+    """
+    try:
+        yield
+        return
+    except KeyboardInterrupt:
+        code = 130
+    except SystemExit as leaving:
+        if leaving.code != 143:
+            raise
+        code = 143
+    if line := conclude():
+        notify(line)
+    raise SystemExit(code)
 
 
 def check_stdout_is_free(option: str, path: Path | None, as_json: bool) -> None:

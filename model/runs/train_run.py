@@ -91,10 +91,9 @@ def train_run(
         ),
     )
     _save(out, done, training)
-    if result["stop_reason"] in ("interrupted", "diverged"):
-        notify(
-            f"{result['stop_reason']} in epoch {result['epochs']}; saved the best epoch in {out}"
-        )
+    cut_short = "interrupted" if interrupts.received else result["stop_reason"]
+    if cut_short in ("interrupted", "diverged"):
+        notify(f"{cut_short} in epoch {result['epochs']}; saved the best epoch in {out}")
     interrupts.leave()
     ratings_per_s = len(split.train) * len(training.reports) / train_s
     return {"run": str(out), **result, "ratings_per_s": round(ratings_per_s)}

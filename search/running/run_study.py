@@ -101,7 +101,7 @@ def run_study(
                 listener(Notice(f"trial {earlier} is tried again as trial {trial.number}"))
         with interrupts.caught():
             reason = _run_trials(study, spec, objective, listener, should_stop, storage)
-            if reason:
+            if reason and not interrupts.received:  # which the listener knows
                 listener(Notice(reason))
     interrupts.leave()
     return spec.name

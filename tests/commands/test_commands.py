@@ -360,8 +360,7 @@ def test_ctrl_c_is_130(cli, press_ctrl_c):
     outcome = cli("start", "--study", "small.yaml", "--quiet")
     assert outcome.code == 130
     assert outcome.err.splitlines() == [
-        "continue with: recsys-search start --study small.yaml",
-        "interrupted",
+        "interrupted; continue with: recsys-search start --study small.yaml"
     ]
 
 

@@ -56,8 +56,7 @@ def test_ctrl_c_is_130_and_prints_how_to_continue(searched, press_ctrl_c):
     outcome = searched("confirm", "--study", "small", "--quiet")
     assert outcome.code == 130
     assert outcome.err.splitlines() == [
-        "continue with: recsys-search confirm --top 3 --seeds 5 --study small",
-        "interrupted",
+        "interrupted; continue with: recsys-search confirm --top 3 --seeds 5 --study small"
     ]
 
 

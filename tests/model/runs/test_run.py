@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from math import nan
 
@@ -285,13 +286,50 @@ def test_an_existing_folder_is_refused_before_training(tmp_path, experiment):
     assert not list(out.iterdir())
 
 
-def test_a_training_that_fails_leaves_nothing_behind(tmp_path, experiment):
-    def fail(run, report):
+def test_a_training_that_fails_leaves_nothing_behind(tmp_path, experiment, monkeypatch):
+    def fail(*args, **kwargs):
         raise ZeroDivisionError
 
+    monkeypatch.setattr(training.Training, "_epoch", fail)
     with pytest.raises(ZeroDivisionError):
-        train_run(experiment, tmp_path / "deep" / "a", device="cpu", on_epoch=fail)
+        train_run(experiment, tmp_path / "deep" / "a", device="cpu")
     assert not list(tmp_path.iterdir())
+
+
+def test_callbacks_that_fail_end_neither_the_training_nor_the_saving(tmp_path, small_config):
+    def on_epoch(run, report):
+        if report.epoch == 2:
+            signal.raise_signal(signal.SIGINT)
+        raise OSError("no space left")
+
+    def notify(message):
+        raise OSError("no space left")
+
+    experiment = Experiment(config=small_config(max_epochs=9), dataset="demo", split=SPEC)
+    with (
+        pytest.warns(UserWarning, match="no space left") as caught,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        train_run(experiment, tmp_path / "a", device="cpu", on_epoch=on_epoch, notify=notify)
+    assert {str(each.message).split()[0] for each in caught} == {"on_epoch", "notify"}
+    assert Run.load(tmp_path / "a", "cpu").experiment.metrics["epochs"] == 2
+
+
+def test_ctrl_c_in_the_last_epoch_is_reported_with_what_was_saved(tmp_path, small_config):
+    experiment = Experiment(config=small_config(max_epochs=1), dataset="demo", split=SPEC)
+    messages = []
+    with pytest.raises(KeyboardInterrupt):
+        train_run(
+            experiment,
+            tmp_path / "a",
+            device="cpu",
+            on_epoch=lambda run, report: signal.raise_signal(signal.SIGINT),
+            notify=messages.append,
+        )
+    assert messages == [
+        "Ctrl-C: stopping after this epoch; press it again to stop at once",
+        f"interrupted in epoch 1; saved the best epoch in {tmp_path}/a",
+    ]
 
 
 def test_a_training_that_diverges_advises_a_lower_learning_rate(

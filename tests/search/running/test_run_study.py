@@ -372,7 +372,7 @@ def test_a_second_signal_stops_at_once_and_queues_the_trial_again(workplace, int
     listener = interrupt(signal.SIGINT, signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         workplace.start(workplace.write_study(), listener)
-    assert listener.notices == ["SIGINT: stopping after this epoch; repeat to stop at once"]
+    assert listener.notices == ["Ctrl-C: stopping after this epoch; press it again to stop at once"]
     (trial,) = workplace.read().trials()
     assert (trial["stop_reason"], trial["reason"]) == (
         "interrupted",
@@ -388,7 +388,8 @@ def test_ctrl_c_ends_the_command_with_130_and_no_traceback(workplace, start_slow
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in stderr
-    assert stderr.splitlines()[-1] == "interrupted"
+    again = f"recsys-search start --study {study} --storage {workplace.storage}"
+    assert stderr.splitlines()[-1] == f"interrupted; continue with: {again}"
     (trial,) = workplace.read().trials()
     assert trial["stop_reason"] == "interrupted"
     assert trial["reason"] == "SIGINT after epoch 2"
@@ -398,7 +399,7 @@ def test_ctrl_c_ends_the_command_with_130_and_no_traceback(workplace, start_slow
 def test_ctrl_c_twice_does_not_wait_for_the_epoch(workplace, start_slowly):
     process = start_slowly(workplace.write_study(), second_epoch_s=200)
     process.send_signal(signal.SIGINT)
-    while "repeat to stop at once" not in process.stderr.readline():
+    while "again to stop at once" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
