@@ -97,11 +97,9 @@ def trials(
     if as_json:
         print_json(records)
     elif not csv:
-        from .terminal.consoles import out
-        from .terminal.trials import trials_table
+        from .terminal.trials import print_trials
 
-        best = reader.status()["best"]
-        out.print(trials_table(records, best=best and best["number"]))
+        print_trials(records, reader.status()["best"], reader.spec.name, state and state.value)
 
 
 @app.command(epilog="recsys-search show --study demo --trial 0")

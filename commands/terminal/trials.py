@@ -58,6 +58,21 @@ def trials_table(records: list[dict[str, Any]], *, best: int | None = None) -> T
     return table
 
 
+def print_trials(
+    records: list[dict[str, Any]], best: dict[str, Any] | None, study: str, state: str | None
+) -> None:
+    """Print a study's trials, or that there are none.
+
+    Args:
+        best: the study's best trial, if one has completed.
+        state: the only state of the trials, if they were chosen by it.
+    """
+    if records:
+        out.print(trials_table(records, best=best and best["number"]))
+    else:
+        out.print(f"{study} has no {state} trials" if state else f"{study} has no trials yet")
+
+
 def metric_of(record: dict[str, Any]) -> Metric:
     """The metric of the study that a trial's record comes from."""
     from ...model.evaluation.metrics import METRICS

@@ -30,7 +30,7 @@ def _describe(name: str, source: Source | Callable[[], Ratings], data_dir: Path)
         "ratings": published and published.ratings,
         "users": published and published.users,
         "films": published and published.films,
-        "there": folder is not None or published is None,
+        "downloaded": folder is not None or published is None,
         "licence": published.licence if published else "none: it is generated",
         "readme": published and published.readme,
         "folder": folder and str(folder),
