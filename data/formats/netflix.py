@@ -77,7 +77,7 @@ def read_netflix(sources: Sequence[Source]) -> RawRatings:
                     frames.append(frame)
                     films.append(np.full(len(frame), film, np.int64))
                     starts.append(n_rows)
-                    blocks.append((source, line))
+                    blocks.append((source, line + block.startswith(b"\n")))
                     n_rows += len(frame)
                 line += block.count(b"\n")
                 if heading:

@@ -9,7 +9,7 @@ import numpy as np
 from ..ratings import Float
 
 MAX_STRAYS = 10  # ratings that are called a handful, of at least a hundred times as many
-WIDENED = 2.0  # times the scale without them
+WIDENED = 3.0  # times the scale without them
 _SHOWN = 3
 
 
@@ -44,16 +44,15 @@ def odd_ratings(rating: Float, place: Callable[[int], str]) -> Iterator[str]:
 
 def _strays(rating: Float) -> tuple[list[int], float, float] | None:
     """Rows that widen the scale far beyond the others, and the others' lowest and highest."""
-    n_strays = min(MAX_STRAYS, len(rating) // 100)
-    if not n_strays:
+    most = min(MAX_STRAYS, len(rating) // 100)
+    if not most:
         return None
-    lowest = np.sort(np.partition(rating, n_strays)[: n_strays + 1])
-    highest = np.sort(np.partition(rating, -n_strays - 1)[-n_strays - 1 :])
-    # Leave out `i` of the lowest, and the others of the highest.
-    spans = [highest[i] - lowest[i] for i in range(n_strays + 1)]
-    i = int(np.argmin(spans))
-    usual_low, usual_high = float(lowest[i]), float(highest[i])
-    if highest[-1] - lowest[0] < WIDENED * (usual_high - usual_low) or usual_low == usual_high:
-        return None
-    rows = np.flatnonzero((rating < usual_low) | (rating > usual_high)).tolist()
-    return rows, usual_low, usual_high
+    lowest = np.sort(np.partition(rating, most)[: most + 1])
+    highest = np.sort(np.partition(rating, -most - 1)[-most - 1 :])
+    for n_strays in range(1, most + 1):
+        # Leave out `i` of the lowest, and the others of the highest.
+        i = min(range(n_strays + 1), key=lambda i: highest[i - n_strays - 1] - lowest[i])
+        low, high = float(lowest[i]), float(highest[i - n_strays - 1])
+        if low < high and highest[-1] - lowest[0] >= WIDENED * (high - low):
+            return np.flatnonzero((rating < low) | (rating > high)).tolist(), low, high
+    return None

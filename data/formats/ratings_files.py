@@ -157,7 +157,8 @@ def _find_in(place: Place) -> Found:
     folder = place.path if is_folder(place.path) else None
     source = place.find(*FORMATS)
     if source is not None:
-        return Found((source,), place.find(FORMATS[source.name].films), folder)
+        films = FORMATS.get(source.name, _OTHER).films
+        return Found((source,), place.find(films), folder)
     if prize := netflix.find_netflix(place):
         return Found(tuple(prize), place.find(netflix.TITLES), folder)
     if folder is None and len(members := place.members()) == 1:

@@ -18,7 +18,7 @@ REMEDY = "write seconds since 1970 such as 964982703, or a date such as 2000-07-
 # Smallest value -> units in a second. In seconds these values would be after the year 5000.
 _UNITS = {10**17: 10**9, 10**14: 10**6, 10**11: 10**3}
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]*)?([eE]\+?[0-9]{1,2})?")
-_COMPACT_DATE = re.compile(r"(19|20)[0-9]{6}")
+_COMPACT_DATES = 19_700_101, 20_991_231
 
 
 def resolve_times(labels: Labels | Int, column: Column) -> Int:
@@ -36,7 +36,7 @@ def resolve_times(labels: Labels | Int, column: Column) -> Int:
     texts = [str(value).strip() for value in labels.values]
     numbers = [_number(text) for text in texts]
     is_number = np.array([number is not None for number in numbers], bool)
-    are_dates = not is_number.any() or all(map(_COMPACT_DATE.fullmatch, texts))
+    are_dates = not is_number.any()
     seconds = _parse_dates(texts) if are_dates else [number or 0 for number in numbers]
     wrong = np.isnan(seconds) if are_dates else ~is_number
     if wrong.any():
@@ -49,6 +49,8 @@ def to_seconds(values: Int, column: Column) -> Int:
     """(n,) seconds of times that are all in one unit; 0 is the same in each."""
     if not len(values):
         return values
+    if (dates := _compact_dates(values)) is not None:
+        return dates
     if (lowest := values.min()) < 0:
         raise column.error(int(np.argmin(values)), f"{lowest} is before 1970", REMEDY)
     highest = values.max()
@@ -67,6 +69,15 @@ def to_seconds(values: Int, column: Column) -> Int:
             "write all times in seconds since 1970",
         )
     return values // _UNITS[threshold]
+
+
+def _compact_dates(values: Int) -> Int | None:
+    """Seconds of dates such as 20000730, which as seconds would all be in August 1970."""
+    if values.min() < _COMPACT_DATES[0] or values.max() > _COMPACT_DATES[1]:
+        return None
+    unique, codes = np.unique(values, return_inverse=True)
+    dates = _parse_dates([str(value) for value in unique])
+    return None if np.isnan(dates).any() else dates.astype(np.int64)[codes]
 
 
 def _number(text: str) -> int | None:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+import os
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from threading import Thread
+
 import numpy as np
 import pytest
 from recsys_search.data.demo.generator import demo_ratings
 from recsys_search.data.formats.pairs import UserFilmPairs, read_pairs, write_predictions
+from recsys_search.data.formats.ratings_files import read_ratings
+from recsys_search.data.tables.columns import ReadOptions
 from recsys_search.errors import DataError, OutputError
 
 
@@ -65,6 +73,66 @@ def test_ids_become_indices_and_unknown_ids_become_minus_one():
     user, film = pairs.indices(ratings)
     assert user.tolist() == [0, 39, -1, -1]
     assert film.tolist() == [0, ratings.n_films - 1, -1, -1]
+
+
+def test_text_ids_of_a_dataset_are_found_by_text(read, tmp_path):
+    path = tmp_path / "file.csv"
+    path.write_text("user,item,rating\nanna,10,1\nzoe,B02,5\n")
+    pairs = read("user,item\nzoe,10\nbob,B02\nanna,99\n")
+    user, film = pairs.indices(read_ratings(path))
+    assert user.tolist() == [1, -1, 0]
+    assert film.tolist() == [0, 1, -1]
+
+
+def test_numbers_are_found_among_text_ids(read, tmp_path):
+    path = tmp_path / "file.csv"
+    path.write_text("user,item,rating\n007,B01,1\n12,B02,5\n")
+    user, _ = read("user,item\n12,1\n7,2\n").indices(read_ratings(path))
+    assert user.tolist() == [1, -1]
+
+
+def test_text_is_no_id_of_a_dataset_with_numbers(read, tmp_path):
+    pairs = read("userId,movieId\n1,1\nanna,1\n")
+    with pytest.raises(DataError) as caught:
+        pairs.indices(demo_ratings(600, n_users=40, n_films=50))
+    assert str(caught.value) == (
+        f"{tmp_path}/pairs.csv line 3: userId 'anna' is not a whole number, as the dataset's ids "
+        "are; write an id such as 17"
+    )
+
+
+def test_pairs_may_have_the_datasets_own_column_names(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text("who,what\n7,30\n")
+    own = ReadOptions({"user": "who", "item": "what", "rating": "how"})
+    assert read_pairs(path, own).user_id.tolist() == [7]
+    path.write_text("userId,movieId\n7,30\n")
+    assert read_pairs(path, own).user_id.tolist() == [7]
+
+
+def test_pairs_may_come_from_a_pipe_or_stdin(tmp_path, monkeypatch):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    writer = Thread(target=lambda: fifo.write_text("userId,movieId\n7,30\n"))
+    writer.start()
+    assert read_pairs(fifo).film_id.tolist() == [30]
+    writer.join()
+    stdin = TextIOWrapper(BytesIO(b"userId,movieId\n7,x\n,5\n"))
+    monkeypatch.setattr("sys.stdin", stdin)
+    with pytest.raises(DataError, match=r"^stdin line 3: userId is empty; "):
+        read_pairs(Path("-"))
+
+
+def test_pairs_may_be_compressed(tmp_path):
+    (tmp_path / "pairs.csv.gz").write_bytes(gzip.compress(b"userId;movieId\n7;30\n"))
+    assert read_pairs(tmp_path / "pairs.csv.gz").user_id.tolist() == [7]
+
+
+def test_predictions_keep_text_ids(tmp_path):
+    pairs = UserFilmPairs(np.array(["zoe"]), np.array(["007"]), None)
+    out = tmp_path / "out.csv"
+    write_predictions(out, pairs, np.array([3.5], np.float32), np.array([True]))
+    assert out.read_text() == "userId,movieId,rating,known\nzoe,007,3.5,true\n"
 
 
 def test_predictions_are_written_in_the_order_of_the_pairs(tmp_path):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 import pytest
 from pytest import approx
 from recsys_search.data.demo.generator import demo_ratings
 from recsys_search.data.sets.loading import dataset_reference, load_ratings
 from recsys_search.data.sets.summaries import list_datasets, summarise
+from recsys_search.data.tables.columns import ReadOptions
 from recsys_search.errors import DataError
 
 RATINGS = "userId,movieId,rating,timestamp\n1,10,3,0\n1,20,4,60\n2,10,5,86400\n"
@@ -116,6 +118,7 @@ def test_the_summary_of_three_ratings(folder):
         "ratings_per_user": {"median": 1.5, "max": 2},
         "ratings_per_film": {"median": 1.5, "max": 2},
         "noise_rmse": None,
+        "notes": [],
     }
 
 
@@ -125,6 +128,56 @@ def test_the_summary_can_be_written_as_json_with_and_without_timestamps(folder):
     assert json.loads(json.dumps(summary)) == summary
     assert summary["first_rating_at"] is summary["last_rating_at"] is None
     assert json.loads(json.dumps(summarise(demo_ratings(100))))["noise_rmse"] > 0.5
+
+
+# Files, and how to read them
+
+
+def test_a_file_is_a_dataset_too(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "mine.csv").write_text(RATINGS)
+    assert len(load_ratings("mine.csv")) == 3
+    assert dataset_reference("mine.csv") == str(folder.resolve() / "mine.csv")
+
+
+def test_the_cache_keeps_ways_to_read_apart(folder):
+    (folder / "mine.csv").write_text("user,item,rating,stars\n1,10,1,5\n1,20,2,4\n1,20,4,4\n")
+    path = str(folder / "mine.csv")
+    newest = ReadOptions(duplicates="newest")
+    stars = ReadOptions({"rating": "stars"}, "mean")
+    for _ in range(2):
+        assert load_ratings(path, options=newest).rating.tolist() == [1, 4]
+        assert load_ratings(path, options=stars).rating.tolist() == [5, 4]
+        with pytest.raises(DataError, match="already rated film 20"):
+            load_ratings(path)
+
+
+def test_notes_are_kept_in_the_cache(folder):
+    (folder / "mine.csv").write_text("user,item,rating\n1,10,1\n2,20,1\n")
+    first, second = (load_ratings(str(folder / "mine.csv")) for _ in range(2))
+    assert first.notes == second.notes
+    assert len(first.notes) == 1
+
+
+def test_ids_that_are_text_are_kept_in_the_cache(folder):
+    (folder / "mine.csv").write_text("user,item,rating\nanna,B01,1\nzoë,B02,5\n")
+    for _ in range(2):
+        ratings = load_ratings(str(folder / "mine.csv"))
+        assert ratings.user_ids.tolist() == ["anna", "zoë"]
+
+
+def test_a_changed_zip_is_read_again(folder):
+    path = folder / "mine.zip"
+    for stars in ("3", "5"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x/ratings.csv", f"userId,movieId,rating\n1,1,{stars}\n")
+        assert load_ratings(str(path)).rating.tolist() == [float(stars)]
+
+
+def test_generated_ratings_have_no_columns_to_name():
+    with pytest.raises(DataError) as caught:
+        load_ratings("demo", options=ReadOptions({"user": "a"}))
+    assert str(caught.value) == "demo is generated and has no columns; leave out --columns"
 
 
 # Named datasets
@@ -165,6 +218,28 @@ def test_a_missing_named_dataset_is_fetched(data_dir):
 
     assert len(load_ratings("ml-32m", fetch=fetch)) == 3
     assert calls == [("ml-32m", data_dir)]
+
+
+def test_a_folder_of_that_name_is_used_rather_than_a_download(data_dir, folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    folder.rename(folder.parent / "ml-32m")
+    assert len(load_ratings("ml-32m", fetch=no_fetch)) == 3
+    assert dataset_reference("ml-32m") == str((folder.parent / "ml-32m").resolve())
+    assert load_ratings("ml-32m", fetch=no_fetch).name == "ml-32m"
+
+
+def test_a_downloaded_dataset_takes_precedence_over_a_folder(data_dir, folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    folder.rename(folder.parent / "ml-latest-small")
+    assert dataset_reference("ml-latest-small") == "ml-latest-small"
+
+
+def test_a_folder_of_that_name_without_ratings_does_not_count(data_dir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ml-32m").mkdir()
+    assert dataset_reference("ml-32m") == "ml-32m"
+    with pytest.raises(DataError, match="ml-32m is not in"):
+        load_ratings("ml-32m", fetch=None)
 
 
 def test_without_fetch_a_missing_dataset_is_reported(data_dir):
