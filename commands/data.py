@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import AsJson, DataDir
+from .options import AsJson, Columns, DataDir, Duplicates
 from .terminal.output import notify, print_json
 
 app = typer.Typer(name="data", no_args_is_help=True, rich_markup_mode=None)
@@ -62,23 +62,31 @@ def info(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="A name from data list, demo:SIZE such as demo:1M, or a folder with "
-            "ratings.csv, ratings.dat or u.data.",
+            help="A name from data list, demo:SIZE such as demo:1M, or a folder or file of "
+            "ratings.",
             show_default=False,
         ),
     ],
+    columns: Columns = None,
+    duplicates: Duplicates = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Describe a dataset: its ratings, users and films."""
     from ..data.sets.loading import load_ratings
     from ..data.sets.summaries import summarise
+    from ..data.tables.columns import ReadOptions, parse_columns
 
-    values = summarise(load_ratings(dataset, data_dir, fetch=None))
+    options = ReadOptions(
+        parse_columns(columns) if columns else {}, duplicates.value if duplicates else "error"
+    )
+    values = summarise(load_ratings(dataset, data_dir, options=options, fetch=None))
     if as_json:
         print_json(values)
         return
     from .terminal.consoles import out
     from .terminal.values import key_values
 
+    for note in values.pop("notes"):
+        notify(note)
     out.print(key_values(values))

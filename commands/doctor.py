@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from .options import DEFAULT_STORAGE, AsJson, DataDir, Dataset, Device, Storage
+from .options import DEFAULT_STORAGE, AsJson, Columns, DataDir, Dataset, Device, Storage
 from .terminal.output import print_json
 
 app = typer.Typer()
@@ -13,6 +13,7 @@ app = typer.Typer()
 @app.command(epilog="recsys-search doctor --dataset ml-32m")
 def doctor(
     dataset: Dataset = None,
+    columns: Columns = None,
     data_dir: DataDir = None,
     storage: Storage = DEFAULT_STORAGE,
     device: Device = "auto",
@@ -21,9 +22,16 @@ def doctor(
     """Check whether this machine can run a study."""
     from dataclasses import asdict
 
+    from ..data.tables.columns import ReadOptions, parse_columns
     from ..search.doctor.examination import examine
 
-    checks = examine(storage, data_dir=data_dir, dataset=dataset, device=device)
+    checks = examine(
+        storage,
+        data_dir=data_dir,
+        dataset=dataset,
+        read_options=ReadOptions(parse_columns(columns)) if columns else None,
+        device=device,
+    )
     if as_json:
         print_json([asdict(check) for check in checks])
     else:

@@ -13,6 +13,14 @@ from ..data.data_folder import DATA_DIR_VARIABLE
 from .terminal.examples import DEFAULT_STORAGE, STORAGE_VARIABLE
 
 
+class DuplicatesChoice(StrEnum):
+    """What to do with several ratings of one film by one user."""
+
+    ERROR = "error"
+    NEWEST = "newest"
+    MEAN = "mean"
+
+
 class SplitPart(StrEnum):
     """The part of a split that a run is evaluated on."""
 
@@ -44,7 +52,26 @@ RunFolder = Annotated[Path, typer.Argument(help="Folder of the run.", show_defau
 Dataset = Annotated[
     str | None,
     typer.Option(
-        "--dataset", help="A name from data list, demo:SIZE (such as demo:1M), or a folder."
+        "--dataset",
+        help="A name from data list, demo:SIZE (such as demo:1M), or a folder or file of ratings.",
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        help="Columns of the ratings, such as user=a,item=b,rating=c,timestamp=d, or numbers from "
+        "1 for a file without a header. [default: MovieLens' and other well-known names]",
+        show_default=False,
+    ),
+]
+Duplicates = Annotated[
+    DuplicatesChoice | None,
+    typer.Option(
+        "--duplicates",
+        help="Of several ratings of one film by one user keep the newest or the mean; error "
+        "refuses them. [default: error]",
+        show_default=False,
     ),
 ]
 MovedDataset = Annotated[
@@ -65,9 +92,11 @@ DataDir = Annotated[
 __all__ = [
     "DEFAULT_STORAGE",
     "AsJson",
+    "Columns",
     "DataDir",
     "Dataset",
     "Device",
+    "Duplicates",
     "MovedDataset",
     "Quiet",
     "RunFolder",

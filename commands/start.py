@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from .options import DEFAULT_STORAGE, AsJson, DataDir, Dataset, Device, Quiet, Storage
+from .options import (
+    DEFAULT_STORAGE,
+    AsJson,
+    Columns,
+    DataDir,
+    Dataset,
+    Device,
+    Duplicates,
+    Quiet,
+    Storage,
+)
 from .terminal.output import interruptible, print_json
 
 app = typer.Typer()
@@ -25,6 +35,8 @@ def start(
         str | None, typer.Option("--timeout", help="Stop after this time, such as 2h or 10m.")
     ] = None,
     dataset: Dataset = None,
+    columns: Columns = None,
+    duplicates: Duplicates = None,
     data_dir: DataDir = None,
     target_rmse: Annotated[
         float | None,
@@ -46,6 +58,7 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Run a study, or continue it."""
+    from ..data.tables.columns import parse_columns
     from ..search.results.reader import StudyReader
     from ..search.running.opening import Overrides
     from ..search.running.run_study import run_study as run
@@ -56,6 +69,8 @@ def start(
     overrides = Overrides(
         trials=trials,
         dataset=dataset,
+        columns=columns and parse_columns(columns),
+        duplicates=duplicates and duplicates.value,
         target_rmse=target_rmse,
         explore=explore,
         usd_per_hour=usd_per_hour,

@@ -9,7 +9,17 @@ import typer
 
 from ..base.files import is_stdout
 from ..errors import OutputError
-from .options import AsJson, DataDir, Dataset, Device, MovedDataset, RunFolder, SplitPart
+from .options import (
+    AsJson,
+    Columns,
+    DataDir,
+    Dataset,
+    Device,
+    Duplicates,
+    MovedDataset,
+    RunFolder,
+    SplitPart,
+)
 from .terminal.output import check_stdout_is_free, interruptible, notify, print_json
 
 app = typer.Typer()
@@ -29,6 +39,8 @@ def train(
         ),
     ] = None,
     dataset: Dataset = None,
+    columns: Columns = None,
+    duplicates: Duplicates = None,
     data_dir: DataDir = None,
     split: Annotated[
         str | None,
@@ -53,6 +65,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a config, or an architecture's defaults, and save a run."""
+    from ..data.tables.columns import parse_columns
     from ..model.runs.plan import new_run_folder, plan_experiment
     from ..model.runs.train_run import train_run
     from .terminal.consoles import err
@@ -65,10 +78,13 @@ def train(
         config,
         architecture,
         dataset=dataset,
+        columns=columns and parse_columns(columns),
+        duplicates=duplicates and duplicates.value,
         split=split,
         split_seed=split_seed,
         seed=seed,
         epochs=epochs,
+        notify=notify,
     )
     folder = out or new_run_folder(experiment)
     # A run that is saved has been reported.
@@ -83,13 +99,14 @@ def train(
     if as_json:
         print_json(result)
         return
-    from .terminal.examples import example, print_next
+    from .terminal.evaluation import print_next_evaluations
     from .terminal.trials import compare_to_baseline
     from .terminal.values import key_values
 
+    del result["reproduced"]  # said on stderr
     stdout.print(key_values(result))
     stdout.print(f"\n{compare_to_baseline(result['val_rmse'], result['bias_val_rmse'])}")
-    print_next(example("evaluate", result["run"], "--split", "test"))
+    print_next_evaluations(result["run"], has_test=experiment.split.test != 0)
 
 
 @app.command(epilog="recsys-search evaluate runs/best --split test --json")
@@ -120,7 +137,7 @@ def evaluate(
 def predict(
     run: RunFolder,
     pairs: Annotated[
-        Path, typer.Argument(help="CSV file with userId,movieId[,timestamp].", show_default=False)
+        Path, typer.Argument(help="CSV file with userId,movieId[,timestamp]; - is stdin.", show_default=False)
     ],
     out: Annotated[
         Path,
@@ -133,10 +150,10 @@ def predict(
 ) -> None:
     """Predict the ratings of user-film pairs."""
     from ..data.formats.pairs import read_pairs, write_predictions
-    from ..model.runs.run import Run
+    from ..model.runs.run import Run, run_experiment
 
     check_stdout_is_free("--out", out, as_json)
-    asked = read_pairs(pairs)
+    asked = read_pairs(pairs, run_experiment(run).read_options)
     rating, known = Run.load(run, device, dataset).predict(asked)
     write_predictions(out, asked, rating, known)
     result = {"out": str(out), "n": len(rating), "known": int(known.sum())}

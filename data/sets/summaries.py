@@ -56,6 +56,7 @@ def summarise(ratings: Ratings) -> dict[str, Any]:
         "ratings_per_film": _median_and_max(ratings.film, ratings.n_films),
         "fingerprint": ratings.fingerprint,
         "noise_rmse": _noise_rmse(ratings),
+        "notes": list(ratings.notes),
     }
 
 

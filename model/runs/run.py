@@ -35,6 +35,21 @@ from .experiment import Experiment, read_experiment
 CONFIG, REPORTS, WEIGHTS = "config.yaml", "reports.jsonl", "weights.safetensors"
 
 
+def run_experiment(folder: Path) -> Experiment:
+    """The experiment that a run trained.
+
+    Raises:
+        RunError: there is no run in the folder.
+        ConfigError: its config.yaml is invalid.
+    """
+    if not is_file(folder / CONFIG) or not is_file(folder / WEIGHTS):
+        raise RunError(
+            f"no run at {folder}; make one with: "
+            "recsys-search train --architecture two_tower --dataset demo --out runs/first"
+        )
+    return read_experiment(folder / CONFIG)
+
+
 @dataclass(frozen=True)
 class Run:
     """A trained model, with the ratings that it was trained on."""
@@ -54,12 +69,7 @@ class Run:
         Raises:
             RunError: there is no run, or its weights do not fit its config.
         """
-        if not is_file(folder / CONFIG) or not is_file(folder / WEIGHTS):
-            raise RunError(
-                f"no run at {folder}; make one with: "
-                "recsys-search train --architecture two_tower --dataset demo --out runs/first"
-            )
-        experiment = read_experiment(folder / CONFIG)
+        experiment = run_experiment(folder)
         if dataset is not None:
             experiment = experiment.moved_to(dataset)
         ratings = experiment.load()

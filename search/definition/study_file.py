@@ -24,7 +24,9 @@ from pydantic import (
 from ...base.messages import format_detail, printable, quoted
 from ...base.strict import Count, Strict, error_at, refuse_unknown
 from ...base.yaml_file import YamlFile
+from ...data.sets.loading import is_dataset_name
 from ...data.splits.spec import SplitSpec
+from ...data.tables.columns import ColumnNames, Duplicates, ReadOptions
 from ...errors import ConfigError, StudyError
 from ...model.architectures.configs import build_config, config_fields
 from ...model.architectures.table import architecture_names, find_architecture
@@ -62,7 +64,9 @@ class StudySpec(Strict):
     """A study file, validated."""
 
     name: Name
-    dataset: Text  # `demo`, the name of a MovieLens set, or a folder
+    dataset: Text  # `demo`, the name of a MovieLens set, or a folder or file
+    columns: ColumnNames = Field(default_factory=dict)  # user, item, rating, timestamp -> column
+    duplicates: Duplicates = "error"
     split: SplitSpec = SplitSpec()
     objective: Objective = Objective()
     base: dict[str, Any] = Field(default_factory=dict)  # config fields that no axis sets
@@ -75,6 +79,11 @@ class StudySpec(Strict):
     trials: Count  # in total
     budget: Budget | None = None  # of all starts together
     timeout: Duration | None = None  # of one start
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """How to read the dataset."""
+        return ReadOptions(self.columns, self.duplicates)
 
     @property
     def architectures(self) -> tuple[str, ...]:
@@ -255,10 +264,20 @@ def read_study(name_or_path: str) -> tuple[StudySpec, YamlFile]:
     if "name" not in file.data and _is_descriptor(path):
         message = "name is missing, and a pipe has no file name to take instead"
         raise file.refusal_at((), f"{message}; add a line such as `name: my_study`")
+    data = {"name": path.stem, **file.data}
+    if isinstance(dataset := data.get("dataset"), str) and not _is_descriptor(path):
+        data["dataset"] = _from_folder(path.parent, dataset)
     try:
-        return StudySpec.model_validate({"name": path.stem, **file.data}), file
+        return StudySpec.model_validate(data), file
     except ValidationError as error:
         raise file.refusal(error) from None
+
+
+def _from_folder(folder: Path, dataset: str) -> str:
+    """The dataset with a relative path taken from the study file's folder."""
+    if not dataset or is_dataset_name(dataset) or dataset.startswith("~"):
+        return dataset
+    return str(folder / dataset)
 
 
 def _can_be_read(path: Path) -> bool:

@@ -29,7 +29,7 @@ def check_dataset(plan: Plan) -> str:
     if (row := rows.get(reference)) is None:
         if find_dataset(reference) is not None:  # such as demo:1M
             return f"{reference} is generated"
-        return check_ratings(Path(reference))
+        return check_ratings(Path(reference), plan.read_options)
     if row["downloaded"]:
         return row["folder"] or f"{plan.dataset} is generated"
     check_server(plan.dataset, data_dir)

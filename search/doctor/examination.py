@@ -17,10 +17,13 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...base.messages import format_error
 from ...errors import RecsysSearchError
+
+if TYPE_CHECKING:
+    from ...data.tables.columns import ReadOptions
 
 OLDEST_PYTHON = (3, 11)
 
@@ -54,6 +57,7 @@ class Plan:
     storage_url: str
     data_dir: Path | None
     dataset: str | None
+    read_options: ReadOptions | None
     device: str
 
 
@@ -62,16 +66,24 @@ def examine(
     *,
     data_dir: Path | None = None,
     dataset: str | None = None,
+    read_options: ReadOptions | None = None,
     device: str = "auto",
 ) -> list[Check]:
     """Run every check, whatever the others find, and leave nothing behind.
 
     Args:
         data_dir: holds the named datasets. [default: `data_folder()`]
-        dataset: a folder, or the name of a dataset that exists or can be downloaded.
+        dataset: a folder or file, or the name of a dataset that exists or can be downloaded.
+        read_options: how to read it.
         device: auto, cpu, cuda or cuda:N.
     """
-    plan = Plan(storage_url=storage_url, data_dir=data_dir, dataset=dataset, device=device)
+    plan = Plan(
+        storage_url=storage_url,
+        data_dir=data_dir,
+        dataset=dataset,
+        read_options=read_options,
+        device=device,
+    )
     done: dict[str, Check] = {}
     for name, row in CHECKS.items():
         done[name] = _make(name, row, plan, done)

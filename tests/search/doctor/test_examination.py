@@ -483,7 +483,7 @@ def test_a_dataset_that_exists_or_can_be_downloaded_is_good(checks, datasets, da
     ("dataset", "detail", "remedy"),
     [
         ("ml-2m", "no dataset named 'ml-2m'", "choose from "),
-        ("data", "{datasets} has no ratings.csv, ratings.dat or u.data", "add a ratings.csv "),
+        ("data", "{datasets} has no ratings.csv, ratings.parquet, ratings.dat or u.data", "add a ratings.csv "),
         ("ml-10m", "cannot download ml-10m: http://127.0.0.1:", "run 'recsys-search data downl"),
     ],
 )
