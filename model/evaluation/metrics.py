@@ -52,6 +52,9 @@ class Metric:
         digits: decimals shown.
         per_star: how far the metric moves where validation RMSE moves by one star. The pruners'
             thresholds are in stars; they are multiplied by it.
+        unit_power: power of the ratings' unit that the value scales with: 1 for an RMSE, 2 for an
+            MSE. 0 for a share, a correlation or a ranking metric, whose values are the same on
+            every scale of ratings.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Metric:
     compute: Callable[[Predictions], float]
     digits: int = 4
     per_star: float = 1.0
+    unit_power: int = 0
 
     def of(self, report: Report) -> float:
         """The metric's value in one epoch."""
@@ -72,13 +76,25 @@ class Metric:
     def is_better(self, value: float, other: float) -> bool:
         return self.cost(value) < self.cost(other)
 
-    def level(self, value: float) -> float:
-        """The value as stars, lower is better: what pruners compare. The RMSE's is its value."""
-        return self.cost(value) / self.per_star
+    def level(self, value: float, star: float = 1.0) -> float:
+        """The value as stars, lower is better: what pruners compare. The RMSE's is its value.
 
-    def value_of(self, level: float) -> float:
+        Args:
+            star: what a star is worth in the ratings' units, as `Scale.star` has it.
+        """
+        return self.cost(value) / self.moves_per_star(star)
+
+    def value_of(self, level: float, star: float = 1.0) -> float:
         """The value whose level this is."""
-        return self.cost(level * self.per_star)
+        return self.cost(level * self.moves_per_star(star))
+
+    def moves_per_star(self, star: float = 1.0) -> float:
+        """How far the metric moves per star of validation RMSE, on ratings with such a star."""
+        return self.per_star * self.in_ratings(1.0, star)
+
+    def in_ratings(self, value: float, star: float) -> float:
+        """A value for ratings in stars as one for ratings with such a star."""
+        return value * star**self.unit_power
 
     @property
     def better_side(self) -> str:
@@ -94,31 +110,40 @@ class Metric:
         finite = filter(math.isfinite, values)
         return min(finite, key=self.cost, default=None)
 
-    def format(self, value: float) -> str:
-        return f"{value:.{self.digits}f}"
+    def format(self, value: float, star: float = 1.0) -> str:
+        """The value as text, with more decimals where the ratings' unit makes values smaller."""
+        finer = max(0, math.ceil(-math.log10(self.in_ratings(1.0, star))))
+        return f"{value:.{self.digits + finer}f}"
 
 
 def val_mse(predictions: Predictions) -> float:
-    """In stars squared; summed in float64."""
+    """In the ratings' unit squared; summed in float64."""
     error = predictions.predicted.double() - predictions.rating.double()
     return float(error.square().mean())
 
 
 def val_rmse(predictions: Predictions) -> float:
-    """In stars."""
+    """In the ratings' unit."""
     return math.sqrt(val_mse(predictions))
 
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric(name="val_rmse", label="validation RMSE", direction="minimize", compute=val_rmse),
+        Metric(
+            name="val_rmse",
+            label="validation RMSE",
+            direction="minimize",
+            compute=val_rmse,
+            unit_power=1,
+        ),
         Metric(
             name="val_mse",
             label="validation MSE",
             direction="minimize",
             compute=val_mse,
             per_star=1.7,  # 2 * RMSE, at the RMSE of MovieLens
+            unit_power=2,
         ),
     )
 }

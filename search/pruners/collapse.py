@@ -71,16 +71,16 @@ class Collapse(Rule):
 
     def _no_better(self, progress: Progress, checks: Sequence[EpochReport]) -> str | None:
         """Why a trial with a dead tower should end; None if it improves and beats the baseline."""
-        best = progress.best_by_rmse
+        best, noise = progress.best_by_rmse, self.noise * progress.star
         if best is None:
             return "no validation RMSE is finite"
-        if best.val_rmse >= progress.bias_val_rmse - self.noise:
+        if best.val_rmse >= progress.bias_val_rmse - noise:
             return (
                 f"validation RMSE {best.val_rmse:.4f} is no better than the bias baseline's "
                 f"{progress.bias_val_rmse:.4f}"
             )
         before = [r.val_rmse for r in progress.reports if r.epoch < checks[0].epoch]
-        if before and min(report.val_rmse for report in checks) >= min(before) - self.noise:
+        if before and min(report.val_rmse for report in checks) >= min(before) - noise:
             return f"validation RMSE does not improve on {min(before):.4f}"
         return None
 

@@ -57,14 +57,21 @@ class Hopeless(Rule):
         chance = expected.chance_below(goal)
         if chance >= self.chance:
             return None
-        metric, n = progress.metric, len(longer)
+        n, per_star = len(longer), progress.metric.moves_per_star(progress.star)
         return self.stop(
-            f"{metric.label} {progress.show(level)} by epoch {epoch} should end at "
-            f"{progress.show(expected.mean)} ± {metric.format(expected.sd * metric.per_star)}, "
+            f"{progress.metric.label} {progress.show(level)} by epoch {epoch} should end at "
+            f"{progress.show(expected.mean)} ± {progress.format(expected.sd * per_star)}, "
             f"judging by the {n} {progress.config.architecture} trial{'s' * (n > 1)} that ran "
-            f"longer; the chance to come within {near * metric.per_star:g} of the best trial's "
+            f"longer; the chance to come within {_distance(near, progress)} of the best trial's "
             f"{progress.show(incumbent)} is {100 * chance:.1f}% (limit {100 * self.chance:g}%)"
         )
+
+
+def _distance(stars: float, progress: Progress) -> str:
+    """A distance from the best trial, as the metric's; on another scale, in stars as well."""
+    metric = progress.metric
+    here, usual = stars * metric.moves_per_star(progress.star), stars * metric.moves_per_star()
+    return f"{usual:g}" if here == usual else f"{here:.3g} ({stars:g} stars)"
 
 
 class ExpectedEnd(NamedTuple):

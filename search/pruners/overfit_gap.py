@@ -27,7 +27,7 @@ class OverfitGap(Rule):
     def judge(self, progress: Progress) -> Stop | None:
         n, best, last = self.patience, progress.best_by_rmse, progress.last
         before, recent = progress.reports[-2 * n : -n], progress.reports[-n:]
-        if best is None or len(before) < n or train_gap(last) <= self.gap:
+        if best is None or len(before) < n or train_gap(last) <= self.gap * progress.star:
             return None
         widest_before = max(map(train_gap, before))
         rises = min(r.val_rmse for r in recent) > max(r.val_rmse for r in before)
@@ -37,11 +37,11 @@ class OverfitGap(Rule):
         return self.stop(
             f"validation RMSE {last.val_rmse:.4f} is past its best, {best.val_rmse:.4f} in epoch "
             f"{best.epoch}, and {train_gap(last):.3f} above the train RMSE {last.train_rmse:.4f} "
-            f"(limit {self.gap:g}); in the {n} epochs before the last {n}, the gap was at most "
-            f"{widest_before:.3f}"
+            f"(limit {progress.limit(self.gap)}); in the {n} epochs before the last {n}, the gap "
+            f"was at most {widest_before:.3f}"
         )
 
 
 def train_gap(report: EpochReport) -> float:
-    """How far validation RMSE is above train RMSE, in stars."""
+    """How far validation RMSE is above train RMSE, in the ratings' units."""
     return report.val_rmse - report.train_rmse

@@ -56,7 +56,8 @@ class Progress:
     """A trial so far, and what the study's other trials have reached.
 
     Rules compare levels: values of the metric as stars, lower is better, so that one rule and its
-    thresholds fit every metric. A level of validation RMSE is the value itself.
+    thresholds fit every metric and every scale of ratings. Where ratings are stars, a level of
+    validation RMSE is the value itself.
 
     Attributes:
         reports: one per epoch, at least one, in order.
@@ -65,6 +66,7 @@ class Progress:
         ended: curves (value by epoch) of the trials with the same architecture and `max_epochs`
             that completed or were exhausted, as far as they ran.
         metric: what the study optimises.
+        star: what a star is worth in the ratings' units, as `Scale.star` has it.
     """
 
     config: TrainingConfig
@@ -73,6 +75,7 @@ class Progress:
     incumbent: float | None = None
     ended: Sequence[Sequence[float]] = ()
     metric: Metric = VAL_RMSE
+    star: float = 1.0
 
     @property
     def last(self) -> EpochReport:
@@ -91,25 +94,36 @@ class Progress:
     @property
     def best_level(self) -> float | None:
         best = self.best
-        return None if best is None else self.metric.level(self.metric.of(best))
+        return None if best is None else self._level(self.metric.of(best))
 
     @property
     def levels(self) -> tuple[float, ...]:
         """The trial's curve, as levels."""
-        return tuple(self.metric.level(self.metric.of(report)) for report in self.reports)
+        return tuple(self._level(self.metric.of(report)) for report in self.reports)
 
     @property
     def incumbent_level(self) -> float | None:
-        return None if self.incumbent is None else self.metric.level(self.incumbent)
+        return None if self.incumbent is None else self._level(self.incumbent)
 
     @property
     def ended_levels(self) -> list[list[float]]:
         """The curves of `ended`, as levels."""
-        return [[self.metric.level(value) for value in curve] for curve in self.ended]
+        return [[self._level(value) for value in curve] for curve in self.ended]
 
     def show(self, level: float) -> str:
         """A level as a message shows it: the metric's value."""
-        return self.metric.format(self.metric.value_of(level))
+        return self.format(self.metric.value_of(level, self.star))
+
+    def format(self, value: float) -> str:
+        """A value of the metric as a message shows it."""
+        return self.metric.format(value, self.star)
+
+    def limit(self, stars: float) -> str:
+        """A threshold on an RMSE as a message shows it: in stars, and what they are worth here."""
+        return f"{stars:g}" if self.star == 1 else f"{stars:g} stars, {stars * self.star:.3g} here"
+
+    def _level(self, value: float) -> float:
+        return self.metric.level(value, self.star)
 
 
 class Rule(Strict):

@@ -49,7 +49,7 @@ def stopped(stop: Stop, progress: Progress) -> Ending:
         return Ending(TrialState.COMPLETE, stop.stop_reason, stop.reason)
     reason = stop.reason
     if progress.incumbent is not None:
-        reason += f"; the best trial has {progress.metric.format(progress.incumbent)}"
+        reason += f"; the best trial has {progress.format(progress.incumbent)}"
     return Ending(TrialState.PRUNED, stop.stop_reason, reason)
 
 
@@ -77,7 +77,7 @@ def out_of_patience(progress: Progress) -> Stop:
     """The stop of a training that ran out of patience."""
     metric, best = progress.metric, _best(progress)
     reason = (
-        f"{metric.label} no better than {metric.format(metric.of(best))} (epoch {best.epoch}) "
+        f"{metric.label} no better than {progress.format(metric.of(best))} (epoch {best.epoch}) "
         f"for {progress.config.patience} epochs"
     )
     return Stop("plateau", reason, Kind.EXHAUSTED)

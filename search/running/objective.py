@@ -159,7 +159,7 @@ class Objective:
 
     def _judge(self, trial: Trial, run: Training, report: EpochReport) -> Ending | None:
         """How the trial ends after this epoch, or None if it continues."""
-        so_far = trial_progress(trial, run, self._metric)
+        so_far = trial_progress(trial, run, self._metric, self._split.train.scale.star)
         if not (report.finite and isfinite(self._metric.of(report))):
             stop = Divergence().judge(so_far)  # whether or not the study names this pruner
             assert stop is not None

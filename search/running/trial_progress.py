@@ -11,8 +11,14 @@ from ..pruners.table import kind_of
 from ..storage.trials import CONFIG, best_trials, is_trained_complete
 
 
-def trial_progress(trial: Trial, run: Training, metric: Metric = VAL_RMSE) -> Progress:
-    """The trial so far, with what the study's other trials have reached."""
+def trial_progress(
+    trial: Trial, run: Training, metric: Metric = VAL_RMSE, star: float = 1.0
+) -> Progress:
+    """The trial so far, with what the study's other trials have reached.
+
+    Args:
+        star: what a star is worth in the ratings' units, as `Scale.star` has it.
+    """
     states = [TrialState.COMPLETE, TrialState.PRUNED]
     trials = trial.study.get_trials(deepcopy=False, states=states)
     ranked = best_trials(trials, metric)
@@ -23,6 +29,7 @@ def trial_progress(trial: Trial, run: Training, metric: Metric = VAL_RMSE) -> Pr
         incumbent=ranked[0].value if ranked else None,
         ended=[curve(t) for t in trials if is_exhausted(t) and is_comparable(t, run)],
         metric=metric,
+        star=star,
     )
 
 
