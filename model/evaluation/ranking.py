@@ -5,9 +5,9 @@ Two protocols, which differ in the candidates of a user's ranking:
 held_out_rated   the films that the user rated in the evaluated split
 full_catalogue   all films with train ratings, except those that the user rated in train
 
-A candidate is relevant if the user rated it in the evaluated split with at least 80% of the scale's
-maximum: 4 of 5 stars. Users without a relevant candidate are left out, and counted.
-Shapes: U users, k places.
+A candidate is relevant if the user rated it in the evaluated split with at least 4 of 5 stars, or
+as much on the scale of the ratings: 80 of 100. Users without a relevant candidate are left out, and
+counted. Shapes: U users, k places.
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ from ..store.train_store import TrainStore
 from .top_k import metrics_at_k, neutral_order, places, random_hits, top_films
 
 K = 10
-RELEVANT_SHARE = 0.8  # of the scale's maximum: minimum rating of a relevant film
+# The minimum rating of a relevant film is 80% of the highest, which is 4 stars whether they start
+# at 0, 0.5 or 1. A scale that starts below 0, or above a fifth of its highest rating, is not a
+# multiple of these: there it is the share of the span that 4 is of 0.5 to 5.
+RELEVANT_SHARE = 0.8
+RELEVANT_SHARE_OF_SPAN = 3.5 / 4.5
+ROUNDING = 1e-6  # share of the scale: a rating is in single precision, and 0.8 stays relevant
 
 # A network that runs on each pair scores a few thousand pairs per second on a CPU.
 MAX_USERS = 2_000
@@ -32,8 +37,16 @@ MAX_PAIRS_ON_CPU = 1_000_000
 
 
 def min_relevant_rating(scale: Scale) -> float:
-    """The lowest rating of a relevant film: 4 on a scale up to 5, 8 on one up to 10."""
-    return RELEVANT_SHARE * scale.high
+    """The lowest rating of a relevant film: 4 of 5 stars, 80 of 100, 7 from -7 to 11."""
+    if scale.low >= 0 and (scale.star == 1 or scale.low <= scale.high / 5):
+        return RELEVANT_SHARE * scale.high
+    return scale.low + RELEVANT_SHARE_OF_SPAN * scale.span
+
+
+def describe_relevant(scale: Scale) -> str:
+    """The ratings of relevant films, for a protocol."""
+    unit = " stars" if scale.star == 1 else ""
+    return f"{min_relevant_rating(scale):g}{unit} and more"
 
 
 def held_out_rated(store: TrainStore, part: Ratings, score: Tensor, k: int = K) -> dict[str, Any]:
@@ -63,7 +76,7 @@ def held_out_rated(store: TrainStore, part: Ratings, score: Tensor, k: int = K) 
         ),
         "users_left_out": int(((n_candidates > 0) & ~kept).sum()),
         "protocol": "ranks the films that a user rated in this split; relevant: "
-        f"{min_relevant_rating(store.scale):g} stars and more",
+        f"{describe_relevant(store.scale)}",
     }
 
 
@@ -102,14 +115,13 @@ def full_catalogue(model: RatingModel, part: Ratings, k: int = K) -> dict[str, A
         start = end
     n_candidates = int(in_train.sum()) - store.by_user.counts[users]
     n_relevant = position.bincount(minlength=len(users))
-    stars = f"{min_relevant_rating(store.scale):g} stars"
     return {
         **_figures(hits, n_relevant, n_candidates),
         "users_left_out": n_part_users - len(all_users),
         "users_sampled": len(users) if len(users) < len(all_users) else None,
         "relevant_without_train_ratings": int((relevant & ~findable).sum()),
         "protocol": "ranks all films that have train ratings, except those the user has in train; "
-        f"relevant: rated in this split with {stars} and more",
+        f"relevant: rated in this split with {describe_relevant(store.scale)}",
     }
 
 
@@ -127,7 +139,8 @@ def _figures(hits: dict[str, Tensor], n_relevant: Tensor, n_candidates: Tensor) 
 
 def _columns(store: TrainStore, part: Ratings) -> tuple[Tensor, Tensor, Tensor]:
     """User, film and relevance of each row."""
-    columns = part.user, part.film, part.rating >= min_relevant_rating(part.scale)
+    lowest = min_relevant_rating(part.scale) - ROUNDING * part.scale.span
+    columns = part.user, part.film, part.rating >= lowest
     user, film, relevant = (torch.from_numpy(column).to(store.device) for column in columns)
     return user, film, relevant
 

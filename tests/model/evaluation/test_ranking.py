@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from math import log2
 
@@ -150,10 +151,42 @@ def test_ties_are_broken_by_a_fixed_shuffle(tiny_store):
 
 
 @pytest.mark.parametrize(
-    ("scale", "stars"), [((0.5, 5), 4), ((1, 5), 4), ((1, 10), 8), ((0, 1), 0.8)]
+    ("scale", "stars"), [((0.5, 5), 4), ((1, 5), 4), ((1, 10), 8), ((0, 1), 0.8), ((20, 100), 80)]
 )
 def test_relevant_is_four_of_five_stars(scale, stars):
     assert min_relevant_rating(Scale(*scale)) == stars
+
+
+@pytest.mark.parametrize(("scale", "lowest"), [((-7, 11), 7), ((-10, -1), -3), ((55, 100), 90)])
+def test_relevant_on_a_scale_that_is_no_multiple_of_stars_is_as_far_up_as_four_of_five(
+    scale, lowest
+):
+    """(4 - 0.5) / 4.5 of the way; four fifths of the highest would be above all, or below most."""
+    assert min_relevant_rating(Scale(*scale)) == approx(lowest)
+
+
+def test_a_protocol_speaks_of_stars_only_where_ratings_are_stars(tiny_store):
+    part = make_ratings([(1, 0, 5.0, 0), (1, 1, 2.0, 0)])
+    score = torch.tensor([1.0, 2.0])
+    assert held_out_rated(tiny_store, part, score)["protocol"].endswith(
+        "relevant: 4 stars and more"
+    )
+    percent = Scale(0, 100)
+    result = held_out_rated(
+        replace(tiny_store, scale=percent),
+        replace(part, rating=np.array([80, 79], np.float32), scale=percent),
+        score,
+    )
+    assert result["protocol"].endswith("relevant: 80 and more")
+    assert result["ndcg"] == approx(1 / log2(3))  # the first is relevant, in second place
+
+
+def test_a_relevant_rating_survives_single_precision(tiny_store):
+    part = make_ratings([(1, 0, 5.0, 0), (1, 1, 2.0, 0)])
+    scale = Scale(float(np.float32(0.07)), float(np.float32(0.7)))
+    part = replace(part, rating=np.array([0.56, 0.55], np.float32), scale=scale)
+    result = held_out_rated(replace(tiny_store, scale=scale), part, torch.tensor([2.0, 1.0]))
+    assert (result["users_left_out"], result["ndcg"]) == (0, 1)
 
 
 # --- over the films that a user rated --------------------------------------------------------
