@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...data.ratings import Scale
+
 # The best of a grid on the validation split of ml-latest-small.
 USER_SHRINKAGE = 5.0
 FILM_SHRINKAGE = 3.0
@@ -32,6 +34,11 @@ class Biases:
         user_bias = torch.where(user >= 0, self.user[user], 0.0)
         film_bias = torch.where(film >= 0, self.film[film], 0.0)
         return self.mean + user_bias + film_bias
+
+    def rmse(self, user: Tensor, film: Tensor, rating: Tensor, scale: Scale) -> float:
+        """RMSE on (n,) ratings, clipped to the scale like every model's predictions."""
+        predicted = self.predict(user, film).clamp(*scale)
+        return float((predicted - rating).double().square().mean().sqrt())
 
 
 def fit_biases(

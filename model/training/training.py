@@ -239,6 +239,5 @@ class Training:
 
 
 def bias_rmse(store: TrainStore, pairs: Pairs, rating: Tensor) -> float:
-    """RMSE of the bias baseline, clipped to the scale like every model's predictions."""
-    predicted = store.biases.predict(pairs.user, pairs.film).clamp(*store.scale)
-    return float((predicted - rating).double().square().mean().sqrt())
+    """RMSE of the bias baseline on pairs and their ratings."""
+    return store.biases.rmse(pairs.user, pairs.film, rating, store.scale)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import model_validator
 
 from ...base.strict import Positive, Strict
+from ...data.ratings import Scale
 from ...model.evaluation.metrics import METRICS, MetricName
 
 
@@ -16,6 +17,7 @@ class Target(Strict):
     metric: MetricName
     below: Positive | None = None
     above: Positive | None = None
+    unit: Literal["ratings", "stars"] = "ratings"  # of the threshold: the data's own, or stars
     note: str = ""  # one sentence, printed wherever the target is shown
 
     @model_validator(mode="after")
@@ -33,6 +35,15 @@ class Target(Strict):
         value = self.below if self.above is None else self.above
         assert value is not None
         return value
+
+    def in_ratings(self, scale: Scale) -> Target:
+        """The target in the units of ratings with this scale; its note states it in stars too."""
+        value = METRICS[self.metric].in_ratings(self.value, scale.star)
+        if self.unit == "ratings" or value == self.value:
+            return self
+        bound = "below" if self.above is None else "above"
+        note = f"In stars: {self.condition}. {self.note}".strip()
+        return self.model_copy(update={bound: value, "unit": "ratings", "note": note})
 
     def is_reached(self, value: float | None) -> bool:
         """Whether a value of the target's metric is better than the threshold."""

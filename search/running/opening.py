@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial
 from pydantic import ValidationError
 
 from ...base.messages import format_validation_error
@@ -64,6 +65,19 @@ def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> S
     if spec.name in stored:
         _check_unchanged(spec_from_json(stored[spec.name]), spec, redact(storage_url))
     return spec
+
+
+def read_stored_study(name: str, storage_url: str) -> tuple[list[FrozenTrial], dict[str, Any]]:
+    """The trials of a stored study and its user attributes; both empty if there is none yet."""
+    try:
+        if storage_exists(storage_url):
+            storage = readable_storage(storage_url)
+            if name in read_stored_specs(storage):
+                study = optuna.load_study(study_name=name, storage=storage)
+                return study.get_trials(), study.user_attrs
+    except StudyError:  # as in `resolve_spec`
+        pass
+    return [], {}
 
 
 def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna.Study:

@@ -26,6 +26,7 @@ from .objective import Objective
 from .opening import Overrides, open_study, resolve_spec
 from .queue import recover_queue, requeue
 from .study_progress import spending, target_reached
+from .targets import check_target, describe_scale, target_in_ratings
 
 MAX_FAILURES_IN_A_ROW = 3
 
@@ -54,7 +55,8 @@ def run_study(
     Raises:
         StudyError: no such study, it exists with other settings or is already running, or trials
             keep failing.
-        ConfigError: the study file, an override, the device or the timeout is invalid.
+        ConfigError: the study file, an override, the device or the timeout is invalid, or the bias
+            baseline meets the target.
         DataError: the ratings cannot be read.
         KeyboardInterrupt: on Ctrl-C, once everything is saved.
         SystemExit: 143 on SIGTERM, likewise.
@@ -76,11 +78,15 @@ def run_study(
 
     ratings = load_ratings(spec.dataset)
     split = split_ratings(ratings, spec.split)
+    in_stars, spec = spec, target_in_ratings(spec, ratings.scale)
+    baseline = check_target(spec, split, storage_url, device)
     with (
         sole_runner(storage_url, spec.name),
         writable_storage(storage_url, on_stale=requeue) as storage,
     ):
         study = open_study(spec, ratings.fingerprint, storage)
+        if baseline is not None:
+            study.set_user_attr("bias_val_rmse", baseline)
         recover_queue(study, storage, spec)
         objective = Objective(
             spec,
@@ -93,7 +99,7 @@ def run_study(
         )
         trials = study.get_trials(deepcopy=False)
         listener(StudyStarted(spec, count_trials(trials)))
-        for note in split.notes:
+        for note in (*split.notes, *describe_scale(in_stars, spec, ratings.scale)):
             listener(Notice(note))
         for trial in trials:
             earlier = trial.user_attrs.get("retry_of")

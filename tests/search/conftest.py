@@ -7,6 +7,7 @@ import tempfile
 import pytest
 import yaml
 from recsys_search.data.demo.generator import demo_ratings
+from recsys_search.model.evaluation.metrics import METRICS, Metric
 from recsys_search.search.results.reader import StudyReader
 from recsys_search.search.running import events
 from recsys_search.search.running.opening import Overrides
@@ -89,6 +90,30 @@ class Recorder:
                 self.ended.append(event.record)
             case events.Notice(message):
                 self.notices.append(message)
+
+
+def share_within_half_a_star(predictions):
+    return float(((predictions.predicted - predictions.rating).abs() <= 0.5).float().mean())
+
+
+@pytest.fixture
+def val_close(monkeypatch):
+    """A metric to maximise: the share of ratings that are predicted within half a star."""
+    metric = Metric(
+        name="val_close",
+        label="share within half a star",
+        direction="maximize",
+        compute=share_within_half_a_star,
+        digits=3,
+    )
+    monkeypatch.setitem(METRICS, metric.name, metric)
+    return metric
+
+
+@pytest.fixture
+def reached(val_close):
+    """An objective whose target any trial reaches; the bias baseline has no figure to compare."""
+    return {"metric": val_close.name, "target": {"metric": val_close.name, "above": 0.01}}
 
 
 @pytest.fixture

@@ -165,8 +165,8 @@ def test_an_unknown_trial_is_refused_with_the_existing_ones(reader, number):
     assert str(caught.value) == f"no trial {number} in small; it has trials 0 to 4"
 
 
-def test_studies_are_listed_with_their_progress(workplace):
-    workplace.start(workplace.write_study("reached", trials=5), target_rmse=4.5)
+def test_studies_are_listed_with_their_progress(workplace, reached):
+    workplace.start(workplace.write_study("reached", trials=5, objective=reached))
     workplace.start(workplace.write_study("done", trials=1))
     rows = {row["study"]: row for row in list_studies(workplace.storage)}
     assert all(row.keys() >= {"study", "trials", "best", "state"} for row in rows.values())

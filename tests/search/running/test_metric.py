@@ -12,24 +12,6 @@ KNOWN = [
 ]
 
 
-def share_within_half_a_star(predictions):
-    return float(((predictions.predicted - predictions.rating).abs() <= 0.5).float().mean())
-
-
-@pytest.fixture
-def val_close(monkeypatch):
-    """A metric to maximise: the share of ratings that are predicted within half a star."""
-    metric = Metric(
-        name="val_close",
-        label="share within half a star",
-        direction="maximize",
-        compute=share_within_half_a_star,
-        digits=3,
-    )
-    monkeypatch.setitem(METRICS, metric.name, metric)
-    return metric
-
-
 @pytest.fixture
 def searched(workplace, val_close, recorder):
     """(workplace, what a listener received) of a study of two trials that maximises the metric."""
