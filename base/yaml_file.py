@@ -48,7 +48,8 @@ class YamlFile:
         try:
             self._root, self._anchored, self.data = _parse(_read(path))
         except Fault as fault:
-            raise self._error(fault.line, str(fault)) from None
+            line = None if fault.line is None else fault.line + 1
+            raise self._error(line, str(fault)) from None
 
     def refusal(self, error: ValidationError) -> ConfigError:
         """pydantic's first error, with its line."""
@@ -60,10 +61,10 @@ class YamlFile:
 
     def refusal_at(self, at: Sequence[str | int], message: str) -> ConfigError:
         """An error on the value at this path of keys and list positions."""
-        return self._error(self._line_of(at), message)
+        return self._error(self.line_of(at), message)
 
-    def _line_of(self, at: Sequence[str | int]) -> int | None:
-        """The line of the deepest part of the path that the file has; None if it has none."""
+    def line_of(self, at: Sequence[str | int]) -> int | None:
+        """The line, from 1, of the deepest part of the path that the file has, if it has any."""
         node: yaml.Node = self._root
         line = None
         for part in at:
@@ -76,7 +77,7 @@ class YamlFile:
             elif isinstance(node, yaml.SequenceNode) and part in range(len(node.value)):
                 node = node.value[int(part)]
                 line = node.start_mark.line
-        return line
+        return None if line is None else line + 1
 
     def _has_anchor(self, key: int | str) -> bool:
         """Whether the value of a top-level key is an anchor or contains one."""
@@ -88,7 +89,7 @@ class YamlFile:
         )
 
     def _error(self, line: int | None, message: str) -> ConfigError:
-        where = self.path if line is None else f"{self.path} line {line + 1}"
+        where = self.path if line is None else f"{self.path} line {line}"
         return ConfigError(f"{where}: {message}")
 
 
@@ -98,6 +99,19 @@ def dump_yaml(document: dict[str, Any]) -> str:
     A literal `${` is written as `$${`, which only `YamlFile` turns back.
     """
     return yaml.dump(_escape(document), Dumper=Dumper, sort_keys=False, allow_unicode=True)
+
+
+def flow_yaml(value: Any) -> str:
+    """A plain value on one line, as a YAML file may contain it, such as `{float: [0.1, 0.5]}`."""
+    text = yaml.dump(
+        _escape(value),
+        Dumper=Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=True,
+        width=float("inf"),
+    )
+    return text.removesuffix("\n").removesuffix("\n...")
 
 
 def _escape(value: Any) -> Any:

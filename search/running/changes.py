@@ -1,0 +1,161 @@
+"""What a study file changes in a study that the storage already holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ...base.messages import printable
+from ...base.yaml_file import YamlFile, flow_yaml
+from ...errors import StudyError
+from ..definition.study_file import StudySpec
+from ..pruners.table import read_pruner
+from ..storage.examples import example, storage_option
+from ..storage.urls import redact
+
+# These may change between two starts: they alter how long to search, not what is compared. Of the
+# objective only the target may change.
+# The dataset may move, because its fingerprint shows that the ratings are the same. The limits may
+# change, because what they ruled out was not trained.
+_CHANGEABLE = {
+    *("trials", "timeout", "objective", "dataset", "columns", "duplicates", "limits", "budget"),
+}
+
+# Tables with keys of the user's choice: each key is compared on its own. In any other table, a key
+# that only one side has means that the tables are of different kinds.
+_FREE = {("base",), ("space",)}
+
+_AXIS_DEFAULTS = {"log": False, "step": 1, "when": {}}
+_MOST = 5  # changes in a message
+
+Path = tuple[str | int, ...]  # keys and list positions in the study file
+
+
+class Change(NamedTuple):
+    """A place in the study file, and its values in the study file's notation."""
+
+    at: Path
+    label: str
+    before: str
+    now: str
+
+    def __str__(self) -> str:
+        return f"{self.label}: {printable(self.before, 120)} -> {printable(self.now, 120)}"
+
+
+def check_unchanged(stored: StudySpec, spec: StudySpec, file: YamlFile, storage_url: str) -> None:
+    """Refuse settings that would make new trials incomparable with the stored ones.
+
+    Args:
+        spec: the study of the file, before overrides.
+
+    Raises:
+        StudyError: with the first few changes, and their lines.
+    """
+    changes = sorted(find_changes(stored, spec), key=lambda change: file.line_of(change.at) or 0)
+    if not changes:
+        return
+    shown = [
+        f"line {line}: {change}" if (line := file.line_of(change.at)) else str(change)
+        for change in changes[:_MOST]
+    ]
+    if more := len(changes) - len(shown):
+        shown.append(f"and {more} more")
+    again = example("start", "--study", spec.name, *storage_option(storage_url))
+    raise StudyError(
+        f"study {printable(spec.name)} in {redact(storage_url)} was created with other settings "
+        f"than {file.path} has now: {'; '.join(shown)}; to continue it unchanged: {again}; to run "
+        "the new settings, give the file another name with its key `name:`"
+    )
+
+
+def find_changes(stored: StudySpec, spec: StudySpec) -> list[Change]:
+    """Every setting of the file that may not change and did."""
+    before, now = (each.model_dump(mode="json", by_alias=True) for each in (stored, spec))
+    changes = list(
+        _differences(
+            ("objective", "metric"), before["objective"]["metric"], now["objective"]["metric"]
+        )
+    )
+    for field in now:
+        if field == "pruners":
+            changes += _pruner_changes(before[field], now[field])
+        elif field == "known":
+            changes += _known_changes(before[field], now[field])
+        elif field not in _CHANGEABLE:
+            changes += _differences((field,), before[field], now[field])
+    return changes
+
+
+def _differences(at: Path, before: Any, now: Any, *, is_free: bool = False) -> Iterator[Change]:
+    """The deepest places in which two values differ."""
+    if before == now:
+        return
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        is_free = is_free or at in _FREE
+        keys = list(dict.fromkeys([*now, *before]))
+        if is_free or all(_has(before, key) == _has(now, key) for key in keys):
+            for key in keys:
+                yield from _differences((*at, key), before.get(key), now.get(key))
+            return
+    yield _change(at, _notation(before), _notation(now))
+
+
+def _pruner_changes(before: list[Any], now: list[Any]) -> Iterator[Change]:
+    """`gpu_memory` may change: it is a limit, like those in `limits`."""
+    old, new = (
+        {name: (place, entry[name]) for place, entry in enumerate(entries) for name in entry}
+        for entries in (before, now)
+    )
+    old.pop("gpu_memory", None), new.pop("gpu_memory", None)
+    if list(old) != list(new):
+        yield _change(
+            ("pruners",),
+            *(
+                flow_yaml([_short_pruner(name, settings) for name, (_, settings) in each.items()])
+                for each in (old, new)
+            ),
+        )
+        return
+    for name, (place, settings) in new.items():
+        yield from _differences(("pruners", place, name), old[name][1], settings)
+
+
+def _known_changes(before: list[Any], now: list[Any]) -> Iterator[Change]:
+    old, new = ([entry["name"] for entry in entries] for entries in (before, now))
+    if old != new:
+        yield _change(("known",), flow_yaml(old), flow_yaml(new))
+        return
+    for place, name in enumerate(new):
+        for change in _differences(("known", place), before[place], now[place], is_free=True):
+            yield change._replace(label=f"known {printable(name)}{change.label[5:]}")
+
+
+def _change(at: Path, before: str, now: str) -> Change:
+    return Change(
+        at, " ".join(printable(part) for part in at if isinstance(part, str)), before, now
+    )
+
+
+def _has(table: Mapping[str, Any], key: str) -> bool:
+    return table.get(key) is not None
+
+
+def _notation(value: Any) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, Mapping):
+        is_axis = not value.keys().isdisjoint(("float", "int", "choice"))
+        defaults = _AXIS_DEFAULTS if is_axis else {}
+        value = {
+            key: item
+            for key, item in value.items()
+            if item is not None and (key not in defaults or item != defaults[key])
+        }
+    return flow_yaml(value)
+
+
+def _short_pruner(name: str, settings: Mapping[str, Any]) -> Any:
+    """The entry of a study file with only the settings that are no defaults."""
+    own = read_pruner({name: settings}).model_dump(exclude_defaults=True)
+    return {name: own} if own else name
