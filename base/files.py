@@ -59,6 +59,19 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def can_be_read(path: Path) -> bool:
+    """Whether the path is a file or anything else but a folder, such as a pipe."""
+    try:
+        return path.exists() and not path.is_dir()
+    except OSError:
+        return False
+
+
+def is_descriptor(path: Path) -> bool:
+    """Whether the path is that of an open file, such as /dev/stdin or the /dev/fd/63 of a shell."""
+    return any(path.absolute().is_relative_to(folder) for folder in ("/dev", "/proc"))
+
+
 def write_output(path: Path, content: str | Callable[[TextIO], object]) -> None:
     r"""Write text, as UTF-8 with \n at line ends, where a user wants it.
 

@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from ...base.files import can_be_read, is_descriptor
 from ...base.messages import format_detail, printable, quoted
 from ...base.strict import Count, Strict, error_at, refuse_unknown
 from ...base.yaml_file import YamlFile
@@ -255,17 +256,17 @@ def read_study(name_or_path: str) -> tuple[StudySpec, YamlFile]:
     """
     builtin = builtin_studies()
     path = builtin.get(name_or_path, Path(name_or_path))
-    if not _can_be_read(path):
+    if not can_be_read(path):
         raise StudyError(
             f"no built-in study and no file named {quoted(name_or_path)}; "
             f"choose from {', '.join(builtin)}, or give the path of a YAML file"
         )
     file = YamlFile(path)
-    if "name" not in file.data and _is_descriptor(path):
+    if "name" not in file.data and is_descriptor(path):
         message = "name is missing, and a pipe has no file name to take instead"
         raise file.refusal_at((), f"{message}; add a line such as `name: my_study`")
     data = {"name": path.stem, **file.data}
-    if isinstance(dataset := data.get("dataset"), str) and not _is_descriptor(path):
+    if isinstance(dataset := data.get("dataset"), str) and not is_descriptor(path):
         data["dataset"] = _from_folder(path.parent, dataset)
     try:
         return StudySpec.model_validate(data), file
@@ -278,19 +279,6 @@ def _from_folder(folder: Path, dataset: str) -> str:
     if not dataset or is_dataset_name(dataset) or dataset.startswith("~"):
         return dataset
     return str(folder / dataset)
-
-
-def _can_be_read(path: Path) -> bool:
-    """Whether the path is a file or anything else but a folder, such as a pipe."""
-    try:
-        return path.exists() and not path.is_dir()
-    except OSError:  # for example, the name is too long
-        return False
-
-
-def _is_descriptor(path: Path) -> bool:
-    """Whether the path is that of an open file, such as /dev/stdin or the /dev/fd/63 of a shell."""
-    return any(path.absolute().is_relative_to(folder) for folder in ("/dev", "/proc"))
 
 
 def spec_to_json(spec: StudySpec) -> str:
