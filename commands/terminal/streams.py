@@ -8,7 +8,10 @@ import io
 import os
 import select
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 # For streams that take ASCII alone; any other sign becomes an escape such as \xfc.
 ASCII = {"±": "+/-", "×": "x", "·": "*", "²": "^2", "→": "->", "…": "..."}
@@ -65,7 +68,7 @@ class _LenientWriter(io.RawIOBase):
         self.mode = "wb"
         self._descriptor = descriptor
 
-    def write(self, data: memoryview) -> int:  # type: ignore[override]
+    def write(self, data: Buffer) -> int:
         rest = memoryview(data).cast("B")
         size = len(rest)
         while rest:

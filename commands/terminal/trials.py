@@ -68,7 +68,7 @@ def print_trials(
         state: the only state of the trials, if they were chosen by it.
     """
     if records:
-        out.print(trials_table(records, best=best and best["number"]))
+        out.print(trials_table(records, best=best["number"] if best else None))
     else:
         out.print(f"{study} has no {state} trials" if state else f"{study} has no trials yet")
 

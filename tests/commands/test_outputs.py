@@ -33,7 +33,7 @@ def test_no_trials_as_csv_on_stdout_are_a_header(done):
 
 
 def test_a_config_on_stdout_is_alone_there_and_can_be_trained(done, tmp_path):
-    outcome = done("best", "--export", "/dev/stdout")
+    outcome = done("best", "--export", "-")
     assert (outcome.code, outcome.err) == (0, "")
     head, _, document = outcome.out.partition("\n")
     assert head == "# Train it: recsys-search train --config FILE"
@@ -55,7 +55,7 @@ def test_predictions_on_stdout_are_alone_there(done, pairs):
     "args",
     [
         ("trials", "--csv", "-"),
-        ("best", "--export", "/dev/stdout"),
+        ("best", "--export", "/proc/self/fd/1"),
         ("predict", "runs/a", "PAIRS", "--out", "/dev/fd/1"),
     ],
     ids=lambda args: args[0],
