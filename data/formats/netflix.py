@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,8 +32,9 @@ COMBINED = re.compile(r"combined_data_[0-9]+\.txt")
 FOLDER = "training_set"
 
 _CHUNK_BYTES = 1 << 25
-_HEADING = re.compile(rb"^([0-9]+):\r?$", re.MULTILINE)
-_LINE = re.compile(rb"([0-9]+:|[0-9]+,[0-9.]+,[0-9]{4}-[0-9]{2}-[0-9]{2})?")
+_HEADING = re.compile(rb"^([0-9]{1,18}):\r?\n", re.MULTILINE)
+_RATING = re.compile(r"[0-9]{1,18},[0-9]+(\.[0-9]+)?,[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_NO_FILM = -1  # before a file's first number
 
 
 def find_netflix(place: Place) -> list[Source]:
@@ -48,9 +50,11 @@ def find_netflix(place: Place) -> list[Source]:
 
 
 def is_netflix(source: Source) -> bool:
-    """Whether a file begins with a film's number and a colon."""
+    """Whether a file is named like the prize's, or begins with a film's number and a colon."""
+    if COMBINED.fullmatch(source.name):
+        return True
     with source.open() as file:
-        return _HEADING.fullmatch(file.readline(64).strip()) is not None
+        return _HEADING.fullmatch(file.readline(64)) is not None
 
 
 def read_netflix(sources: Sequence[Source]) -> RawRatings:
@@ -60,40 +64,27 @@ def read_netflix(sources: Sequence[Source]) -> RawRatings:
         DataError: names the line that is neither a film's number nor a rating.
     """
     frames: list[pd.DataFrame] = []
-    films: list[Int] = []
-    starts: list[int] = []  # first row of each block of ratings
-    blocks: list[tuple[Source, int]] = []  # its file, and the line of its first rating
-    n_rows = 0
+    blocks: list[_Block] = []
     for source in sources:
-        film, line = -1, 1
+        film, line = _NO_FILM, 1
         for chunk in _chunks(source):
-            position = 0
-            for heading in [*_HEADING.finditer(chunk), None]:
-                block = chunk[position : heading.start() if heading else len(chunk)]
-                if block.strip():
-                    if film < 0:
-                        raise _error(source, line, block)
-                    frame = _parse(source, line, block)
-                    frames.append(frame)
-                    films.append(np.full(len(frame), film, np.int64))
-                    starts.append(n_rows)
-                    blocks.append((source, line + block.startswith(b"\n")))
-                    n_rows += len(frame)
-                line += block.count(b"\n")
-                if heading:
-                    film, position = int(heading[1]), heading.end()
-    if not frames:
+            found = list(_blocks(source, chunk, film, line))
+            frames.append(_parse(found))
+            film, line = found[-1].film, line + chunk.count(b"\n")
+            blocks += [block._replace(text=b"") for block in found if block.n_ratings]
+    if not blocks:
         raise DataError(f"{sources[0]} has no ratings; add a line such as 1488844,3,2005-09-06")
+    counts = np.array([block.n_ratings for block in blocks])
+    starts = (counts.cumsum() - counts).tolist()
 
     def place(row: int) -> str:
-        block = bisect_right(starts, row) - 1
-        source, first_line = blocks[block]
-        return f"{source} line {first_line + row - starts[block]}"
+        at = bisect_right(starts, row) - 1
+        return f"{blocks[at].source} line {blocks[at].line + row - starts[at]}"
 
     columns = pd.concat(frames, ignore_index=True)
     return RawRatings(
         user=_factorize(columns[0].to_numpy()),
-        film=_factorize(np.concatenate(films)),
+        film=_factorize(np.repeat([block.film for block in blocks], counts)),
         rating=columns[1].to_numpy(np.float32),
         timestamp=_dates(columns[2]),
         labels={role.name: role.key for role in (USER, ITEM, RATING, TIMESTAMP)},
@@ -133,31 +124,71 @@ def _chunks(source: Source) -> Iterator[bytes]:
         yield rest
 
 
-def _parse(source: Source, line: int, block: bytes) -> pd.DataFrame:
-    """Users, ratings and dates of one film's lines."""
+class _Block(NamedTuple):
+    """The ratings of one film, or a part of them.
+
+    Attributes:
+        line: of the first rating.
+    """
+
+    source: Source
+    film: int
+    line: int
+    text: bytes
+    n_ratings: int
+
+
+def _blocks(source: Source, chunk: bytes, film: int, line: int) -> Iterator[_Block]:
+    """The parts of a chunk between the films' numbers, also empty ones.
+
+    Args:
+        film: whose ratings the chunk begins with.
+        line: of the chunk's first line.
+    """
+    position = 0
+    for heading in [*_HEADING.finditer(chunk), None]:
+        end = heading.start() if heading else len(chunk)
+        lines = chunk[position:end]
+        text = lines.rstrip(b"\r\n") + b"\n" if lines.strip() else b""
+        n_ratings = text.count(b"\n")
+        if film == _NO_FILM and text.strip():
+            raise _error(_Block(source, film, line, text, n_ratings))
+        yield _Block(source, film, line, text, n_ratings)
+        if heading:
+            film, position = int(heading[1]), heading.end()
+            line += lines.count(b"\n") + 1
+
+
+def _parse(blocks: Sequence[_Block]) -> pd.DataFrame:
+    """Users, ratings and dates of the blocks' ratings.
+
+    Raises:
+        DataError: names the first line that is no rating.
+    """
     types = {0: np.int64, 1: np.float32, 2: "category"}
-    body = block.lstrip(b"\r\n")
+    n_ratings = sum(block.n_ratings for block in blocks)
+    if not n_ratings:
+        return pd.DataFrame({0: [], 1: [], 2: []})
+    body = b"".join(block.text for block in blocks)
     try:
         frame = pd.read_csv(BytesIO(body), header=None, names=[0, 1, 2], dtype=types)  # type: ignore[arg-type]
     except (ValueError, OverflowError):
-        raise _error(source, line, block) from None
-    if frame.isna().to_numpy().any() or len(frame) != body.rstrip().count(b"\n") + 1:
-        raise _error(source, line, block)
+        frame = None
+    if frame is None or len(frame) != n_ratings or frame.isna().to_numpy().any():
+        raise next(error for error in map(_error, blocks) if error)
     return frame
 
 
-def _error(source: Source, line: int, block: bytes) -> DataError:
+def _error(block: _Block) -> DataError | None:
     """The error for the first line of a block that is no rating."""
-    for number, text in enumerate(block.split(b"\n")):
-        if not _LINE.fullmatch(text.strip()):
-            line, shown = line + number, text.decode("latin-1").strip()[:60]
-            break
-    else:
-        shown = block.strip().split(b"\n")[0].decode("latin-1")[:60]
-    return DataError(
-        f"{source} line {line}: {shown!r} is neither a film such as 1: nor a rating such as "
-        "1488844,3,2005-09-06; fix or delete the line"
-    )
+    for number, line in enumerate(block.text.splitlines(), start=block.line):
+        text = line.decode("latin-1").strip()
+        if block.film == _NO_FILM or not _RATING.fullmatch(text):
+            return DataError(
+                f"{block.source} line {number}: {text[:60]!r} is neither a film such as 1: nor a "
+                "rating such as 1488844,3,2005-09-06; fix or delete the line"
+            )
+    return None
 
 
 def _factorize(values: Int) -> Labels:

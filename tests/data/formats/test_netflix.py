@@ -47,6 +47,17 @@ def test_one_file_per_film_is_read(tmp_path):
     assert_read(read_ratings(tmp_path))
 
 
+def test_blank_lines_at_the_end_of_a_film_do_not_matter(tmp_path):
+    write(tmp_path, combined_data_1=FIRST.replace("2:", "\n\n2:") + "\n\n", combined_data_2=SECOND)
+    assert_read(read_ratings(tmp_path))
+
+
+def test_a_small_chunk_gives_the_same_ratings(tmp_path, monkeypatch):
+    monkeypatch.setattr("recsys_search.data.formats.netflix._CHUNK_BYTES", 25)
+    write(tmp_path, combined_data_1=FIRST, combined_data_2=SECOND.rstrip())
+    assert_read(read_ratings(tmp_path))
+
+
 def test_one_combined_file_can_be_named(tmp_path):
     write(tmp_path, combined_data_1=FIRST.replace("\n", "\r\n"))
     ratings = read_ratings(tmp_path / "combined_data_1.txt")
@@ -58,7 +69,9 @@ def test_one_combined_file_can_be_named(tmp_path):
     [
         (FIRST + "1488844,three,2005-09-06\n", 6, "'1488844,three,2005-09-06'"),
         (FIRST + "3:\n5,3\n", 7, "'5,3'"),
-        ("1:\n5,3,2005-09-06\n\n6,,2005-09-06\n", 4, "'6,,2005-09-06'"),
+        ("1:\n5,3,2005-09-06\n6,,2005-09-06\n", 3, "'6,,2005-09-06'"),
+        ("1:\n5,3,2005-09-06\n\n6,3,2005-09-06\n", 3, "''"),
+        ("5,3,2005-09-06\n1:\n", 1, "'5,3,2005-09-06'"),
         (FIRST + "7;3;2005-09-06\n", 6, "'7;3;2005-09-06'"),
     ],
 )
