@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...errors import DataError
-from ..ratings import Int, Ratings
+from ..ratings import Int, Ratings, Scale
 from ..tables.columns import Duplicates
 
 
@@ -45,9 +45,10 @@ def without_duplicates(
         sums = np.add.reduceat(ratings.rating[order].astype(np.float64), first)
         counts = np.diff(np.append(first, len(order)))
         merged = replace(merged, rating=(sums / counts).astype(np.float32))
+    scale = Scale(float(merged.rating.min()), float(merged.rating.max()))
     kept = "the newest" if duplicates == "newest" else "the mean"
     note = f"{n_repeated:,} of {len(ratings):,} ratings repeat a user and film; kept {kept} of each"
-    return replace(merged, notes=(*merged.notes, note))
+    return replace(merged, scale=scale, notes=(*merged.notes, note))
 
 
 def _error(
@@ -62,7 +63,7 @@ def _error(
     first = at[np.argmin(order[at])]
     row, earlier = int(order[first]), int(order[first - 1])
     user_id, film_id = ratings.user_ids[ratings.user[row]], ratings.films.ids[ratings.film[row]]
-    more = f", and {n_repeated - 1:,} more lines repeat a pair" if n_repeated > 1 else ""
+    more = f" ({n_repeated:,} ratings repeat a pair)" if n_repeated > 1 else ""
     return DataError(
         f"{place(row)}: user {user_id} already rated film {film_id} on {_line(place(earlier))}"
         f"{more}; keep one of the two, or choose with --duplicates newest or mean"

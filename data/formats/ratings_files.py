@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from ...base.files import is_folder
+from ...base.files import is_file, is_folder
 from ...errors import DataError
 from ..ratings import Ratings, Scale
 from ..tables.columns import ITEM, RATING, TIMESTAMP, USER, ReadOptions, positions_in
 from ..tables.ids import Column, resolve_ids
-from ..tables.sources import COMPRESSIONS, Place, Source, is_readable, is_zip
+from ..tables.sources import COMPRESSIONS, Place, Source, is_zip
 from ..tables.table import Table
 from ..tables.times import resolve_times
 from . import netflix
@@ -118,7 +118,7 @@ def find_ratings(path: Path) -> Found:
     """
     if is_folder(path) or is_zip(path):
         return _find_in(Place(path))
-    if not is_readable(path):
+    if not is_file(path):
         raise DataError(f"no folder or file {str(path)!r}; name one with ratings, such as {NAMES}")
     source = Source(path)
     if source.name not in FORMATS:

@@ -13,6 +13,7 @@ from ..demo.generator import generator_version
 from ..formats.ratings_files import NAMES, find_ratings, read_ratings, source_files
 from ..ratings import Ratings
 from ..tables.columns import ReadOptions
+from ..tables.sources import is_pipe
 from .download import find_downloaded
 from .prepared_store import files_version, load_prepared
 from .progress_bar import download_with_progress
@@ -133,6 +134,8 @@ def _find_path(dataset: str) -> Path:
         path = Path(dataset)
     if dataset and (is_folder(path) or is_file(path)):
         return path
+    if dataset and is_pipe(path):
+        raise DataError(f"{dataset} is a pipe, which can be read only once; write it to a file")
     raise DataError(
         f"no dataset named {dataset!r}; choose from {', '.join(DATASETS)}, "
         f"or name a folder with {NAMES}, or a file of ratings"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import stat
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -143,13 +142,12 @@ def is_zip(path: Path) -> bool:
     return path.suffix.lower() == ZIP and is_file(path)
 
 
-def is_readable(path: Path) -> bool:
-    """Whether the path is a file, or a FIFO as of a shell's `<(...)`."""
+def is_pipe(path: Path) -> bool:
+    """Whether the path is a FIFO, as of a shell's `<(...)`."""
     try:
-        mode = path.stat().st_mode
+        return path.is_fifo()
     except (OSError, ValueError):
         return False
-    return stat.S_ISREG(mode) or stat.S_ISFIFO(mode)
 
 
 def _with_compressions(names: Iterable[str]) -> Iterator[str]:

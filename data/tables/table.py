@@ -191,6 +191,7 @@ def _header_remedy(names: Sequence[str], wanted: str) -> str:
     remedy = f"; start it with the header {wanted}"
     if "rating" not in wanted:
         return remedy
-    is_data = sum(bool(_NUMBER.fullmatch(name)) for name in names) > len(names) / 2
+    words = " ".join(names).split()
+    is_data = sum(bool(_NUMBER.fullmatch(word)) for word in words) > len(words) / 2
     example = "user=1,item=2,rating=3" if is_data else "user=NAME,item=NAME,rating=NAME"
     return f"{remedy}, or say which columns to read with --columns {example}"

@@ -331,8 +331,8 @@ TWICE = "user,item,rating,time\n1,10,1,50\n2,10,2,0\n1,10,4,30\n1,20,5,0\n1,10,2
 
 def test_duplicates_are_counted(tmp_path):
     assert error_of(tmp_path, TWICE) == (
-        "line 4: user 1 already rated film 10 on line 2, and 1 more lines repeat a pair; keep one "
-        "of the two, or choose with --duplicates newest or mean"
+        "line 4: user 1 already rated film 10 on line 2 (2 ratings repeat a pair); keep one of the "
+        "two, or choose with --duplicates newest or mean"
     )
 
 
@@ -349,6 +349,7 @@ def test_duplicates_are_merged(tmp_path, duplicates, text, rating):
     (tmp_path / "file.csv").write_text(text)
     ratings = read_ratings(tmp_path / "file.csv", ReadOptions(duplicates=duplicates))
     assert ratings.user.tolist() == [0, 0, 1]
+    assert ratings.scale == (ratings.rating.min(), ratings.rating.max())
     np.testing.assert_allclose(ratings.rating, [rating, 5, 2], rtol=1e-6)
     kept = {"newest": "the newest", "mean": "the mean"}[duplicates]
     assert ratings.notes == (f"2 of 5 ratings repeat a user and film; kept {kept} of each",)

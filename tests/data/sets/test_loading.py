@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 
 import pytest
@@ -138,6 +139,15 @@ def test_a_file_is_a_dataset_too(folder, monkeypatch):
     (folder / "mine.csv").write_text(RATINGS)
     assert len(load_ratings("mine.csv")) == 3
     assert dataset_reference("mine.csv") == str(folder.resolve() / "mine.csv")
+
+
+def test_a_pipe_is_no_dataset(folder):
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(DataError) as caught:
+        load_ratings(str(folder / "pipe"))
+    assert str(caught.value) == (
+        f"{folder}/pipe is a pipe, which can be read only once; write it to a file"
+    )
 
 
 def test_the_cache_keeps_ways_to_read_apart(folder):
