@@ -104,7 +104,7 @@ class Loader(yaml.SafeLoader):
             raise Fault(event.start_mark.line, message)
         node = super().compose_node(parent, index)
         self._depth -= 1
-        if getattr(event, "anchor", None) and not isinstance(event, yaml.AliasEvent):
+        if node and event.anchor and not isinstance(event, yaml.AliasEvent):
             self.anchored.append(node)
         if isinstance(node, yaml.ScalarNode):
             node.value = unmask_variables(node.value)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..base.files import is_descriptor
 from .options import (
     DEFAULT_STORAGE,
     AsJson,
@@ -76,9 +78,15 @@ def start(
         usd_per_hour=usd_per_hour,
         budget_usd=budget_usd,
     )
-    again = example("start", "--study", study, *storage_option(storage))
+
+    def conclude() -> str:
+        # A pipe cannot be read again, but the storage has the study by then.
+        again = (view.study or study) if is_descriptor(Path(study)) else study
+        command = example("start", "--study", again, *storage_option(storage))
+        return f"interrupted; continue with: {command}"
+
     with (
-        interruptible(lambda: f"interrupted; continue with: {again}"),
+        interruptible(conclude),
         study_view(quiet=quiet) as view,
     ):
         name = run(

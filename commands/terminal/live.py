@@ -33,11 +33,16 @@ def study_view(*, quiet: bool = False) -> Iterator[StudyView]:
 
 
 class StudyView:
-    """Shows events as a live view, or as lines without one."""
+    """Shows events as a live view, or as lines without one.
+
+    Attributes:
+        study: the name of the study, once it has started.
+    """
 
     def __init__(self, live: Live | None, *, quiet: bool = False) -> None:
         self._live = live
         self._quiet = quiet
+        self.study: str | None = None
         self._title = ""
         self._best = ""
 
@@ -60,6 +65,7 @@ class StudyView:
         if self._live:  # not earlier: a download shows its own progress bar
             self._live.start()
         spec = event.spec
+        self.study = spec.name
         self._print(
             f"study {spec.name} on {spec.dataset}: {event.n_done} of {spec.trials} trials are done"
         )
