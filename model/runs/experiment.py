@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, Json, ValidationError
 
 from ...base.files import is_stream, write_output
-from ...base.messages import printable
+from ...base.messages import printable, quoted
 from ...base.strict import Strict
 from ...base.yaml_file import YamlFile, dump_yaml
 from ...data.ratings import Ratings
 from ...data.sets.loading import dataset_reference, load_ratings
 from ...data.splits.spec import SplitSpec
+from ...data.tables.columns import ColumnNames, Duplicates, ReadOptions
 from ...errors import ConfigError, DataError
 from ..architectures.configs import config_from_mapping
 from ..config import TrainingConfig, config_to_mapping
 from ..evaluation.metrics import VAL_RMSE, MetricName
+from .changes import (
+    CHANGED_FROM,
+    all_values,
+    previous_values,
+    record_changes,
+    training_values,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,17 +37,20 @@ class Experiment:
     """One training run, before or after it ran.
 
     Attributes:
-        dataset: a dataset's name, or the absolute path of its folder.
+        dataset: a dataset's name, or the absolute path of its folder or file.
+        read_options: how to read the dataset.
         metric: name of the metric that decides which epoch is best.
         fingerprint: of the ratings; None to take those found when it is trained.
-        origin: study and trial that the config comes from; empty for one written by hand.
-        metrics: the figures reached there, by name.
+        origin: study and trial that the config comes from, and in `changed_from` the trial's values
+            of what was changed since; empty for one written by hand.
+        metrics: the figures that exactly this experiment reached, by name; empty if there are none.
         environment: versions, commit, device and threads of that training.
     """
 
     config: TrainingConfig
     dataset: str
     split: SplitSpec
+    read_options: ReadOptions = ReadOptions()
     metric: str = VAL_RMSE.name
     fingerprint: str | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)
@@ -51,7 +63,7 @@ class Experiment:
         Raises:
             DataError: they are unreadable, or not those that the config was found on.
         """
-        ratings = load_ratings(self.dataset)
+        ratings = load_ratings(self.dataset, options=self.read_options)
         if self.fingerprint is not None and ratings.fingerprint != self.fingerprint:
             raise DataError(
                 f"{self.dataset} has other ratings (fingerprint {ratings.fingerprint}) than the "
@@ -61,32 +73,83 @@ class Experiment:
         return ratings
 
     def on(self, dataset: str) -> Experiment:
-        """The same training on another dataset; origin and metrics no longer apply."""
-        return replace(
-            self, dataset=dataset_reference(dataset), fingerprint=None, origin={}, metrics={}
-        )
+        """The same training on another dataset."""
+        other = replace(self, dataset=dataset_reference(dataset), fingerprint=None)
+        return other._changed({"dataset": self.dataset, "fingerprint": self.fingerprint})
 
     def moved_to(self, dataset: str) -> Experiment:
         """The same ratings in another location."""
         return replace(self, dataset=dataset_reference(dataset))
 
+    def having(self, *, config: TrainingConfig, split: SplitSpec) -> Experiment:
+        """The experiment with another config and split.
+
+        Unlike `dataclasses.replace`, it notes in `origin` what changed, and drops the figures that
+        are not those of the new config.
+        """
+        other = replace(self, config=config, split=split)
+        return other._changed(previous_values(training_values(self), training_values(other)))
+
+    def pinned(self, fingerprint: str) -> Experiment:
+        """The experiment on the ratings of this fingerprint only."""
+        other = replace(self, fingerprint=fingerprint)
+        return replace(other, origin=record_changes(self.origin, {}, all_values(other)))
+
+    def _changed(self, previous: Mapping[str, Any]) -> Experiment:
+        """The experiment with a record of previous values, and without figures if there are any."""
+        if not previous:
+            return self
+        origin = record_changes(self.origin, previous, all_values(self))
+        return replace(self, origin=origin, metrics={}, environment={})
+
 
 class _Data(Strict):
     dataset: str
+    columns: ColumnNames = Field(default_factory=dict)
+    duplicates: Duplicates = "error"
     fingerprint: str | None = None
     split: SplitSpec = SplitSpec()
+
+
+def _check_origin(origin: dict[str, Any]) -> dict[str, Any]:
+    changed = origin.get(CHANGED_FROM, {})
+    if not isinstance(changed, dict):
+        raise ValueError(f"{CHANGED_FROM} must be a table, got {quoted(changed)}")
+    return origin
 
 
 class _Document(Strict):
     config: dict[str, Any]
     data: _Data
     metric: MetricName = VAL_RMSE.name
-    origin: dict[str, Any] = Field(default_factory=dict)
+    origin: Annotated[dict[str, Any], AfterValidator(_check_origin)] = Field(default_factory=dict)
     metrics: dict[str, Any] = Field(default_factory=dict)
     environment: dict[str, Any] = Field(default_factory=dict)
+    as_trained: Json[dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A `config.yaml` as read.
+
+    Attributes:
+        experiment: if the file was edited after its training, `origin` records the changes and the
+            figures are left out.
+        defaults: values of config and split that the file leaves out, by name.
+        reveals_edits: whether the file holds what it takes to notice that it was edited.
+    """
+
+    experiment: Experiment
+    defaults: Mapping[str, Any]
+    reveals_edits: bool
 
 
 def read_experiment(path: Path) -> Experiment:
+    """The experiment of a `config.yaml`; raises what `read_config_file` does."""
+    return read_config_file(path).experiment
+
+
+def read_config_file(path: Path) -> ConfigFile:
     """Read a `config.yaml`.
 
     Raises:
@@ -105,9 +168,10 @@ def read_experiment(path: Path) -> Experiment:
         raise file.refusal(error) from None
     except ConfigError as error:
         raise file.refusal_at(("config", *error.at), f"config: {error}") from None
-    return Experiment(
+    experiment = Experiment(
         config=config,
         dataset=document.data.dataset,
+        read_options=ReadOptions(document.data.columns, document.data.duplicates),
         fingerprint=document.data.fingerprint,
         split=document.data.split,
         metric=document.metric,
@@ -115,10 +179,48 @@ def read_experiment(path: Path) -> Experiment:
         metrics=document.metrics,
         environment=document.environment,
     )
+    if document.as_trained is not None:
+        previous = previous_values(document.as_trained, training_values(experiment))
+        experiment = experiment._changed(previous)
+    return ConfigFile(
+        experiment,
+        defaults=_defaults(experiment, document.config, file.data["data"].get("split")),
+        reveals_edits=document.as_trained is not None,
+    )
+
+
+def _written(options: ReadOptions) -> dict[str, Any]:
+    """The options that differ from their defaults, as the file has them."""
+    defaults = ReadOptions()
+    values = {"columns": dict(options.columns), "duplicates": options.duplicates}
+    return {name: value for name, value in values.items() if value != getattr(defaults, name)}
+
+
+def _defaults(
+    experiment: Experiment, config: Mapping[str, Any], split: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Values of the experiment that the mappings of its file leave out."""
+    spec = experiment.split
+    return {
+        **({"split": spec} if split is None else {}),
+        **{
+            f"split {name}": value
+            for name, value in spec.values().items()
+            if split is not None and name not in split
+        },
+        **{
+            name: value
+            for name, value in config_to_mapping(experiment.config).items()
+            if name not in config
+        },
+    }
 
 
 def write_experiment(path: Path, experiment: Experiment) -> None:
     """Write a `config.yaml` that `read_experiment` and `train --config` accept.
+
+    Args:
+        path: where to, as for `write_output`.
 
     Raises:
         OutputError: the file cannot be written.
@@ -127,6 +229,7 @@ def write_experiment(path: Path, experiment: Experiment) -> None:
         "config": config_to_mapping(experiment.config),
         "data": {
             "dataset": experiment.dataset,
+            **_written(experiment.read_options),
             "fingerprint": experiment.fingerprint,
             "split": experiment.split.to_mapping(),
         },
@@ -135,6 +238,9 @@ def write_experiment(path: Path, experiment: Experiment) -> None:
         "metrics": dict(experiment.metrics),
         "environment": dict(experiment.environment),
     }
+    if experiment.origin or experiment.metrics:
+        # As JSON in a text, which a search and replace of the values above leaves alone.
+        document["as_trained"] = json.dumps(training_values(experiment), ensure_ascii=False)
     name = "FILE" if is_stream(path) else printable(shlex.quote(path.name), 300)
     head = f"# Train it: recsys-search train --config {name}\n"
     write_output(path, head + dump_yaml(document))

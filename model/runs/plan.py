@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from ...base.messages import format_validation_error
+from ...base.messages import format_validation_error, printable
 from ...data.sets.loading import dataset_reference
+from ...data.splits.methods import SHARES
 from ...data.splits.spec import SplitSpec
+from ...data.tables.columns import Duplicates, ReadOptions
 from ...errors import ConfigError, OptionError
-from ..architectures.configs import build_config, config_from_mapping
+from ..architectures.configs import build_config, config_fields, config_from_mapping
 from ..config import config_to_mapping
-from .experiment import Experiment, read_experiment
+from .experiment import ConfigFile, Experiment, read_config_file
+
+# The config field that each option of `train` sets.
+FIELD_OPTIONS = {"seed": "--seed", "max_epochs": "--epochs"}
+MAX_DEFAULTS = 6  # named in a notice
 
 
 def plan_experiment(
@@ -22,22 +29,36 @@ def plan_experiment(
     architecture: str | None,
     *,
     dataset: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    duplicates: Duplicates | None = None,
     split: str | None = None,
     split_seed: int | None = None,
     seed: int | None = None,
     epochs: int | None = None,
+    notify: Callable[[str], None] = lambda message: None,
 ) -> Experiment:
     """The experiment of a config file, or of an architecture's defaults, with the other options.
+
+    Args:
+        notify: called with a message about defaults that the file relies on, and about options
+            without effect: a seed or epochs for a model that has no such field, a seed for a split
+            that is not random.
 
     Raises:
         OptionError: neither or both are given, or a value is invalid.
     """
     if (config is None) == (architecture is None):
         raise OptionError("name one of --config FILE and --architecture NAME")
+    options = {"seed": seed, "max_epochs": epochs}
+    given: dict[str, Any] = {"columns": columns, "duplicates": duplicates}
+    reading = {name: value for name, value in given.items() if value is not None}
+    values = {name: value for name, value in options.items() if value is not None}
     if config is not None:
-        experiment = read_experiment(config)
+        experiment = _read(config, _names_set(values, split, split_seed), notify)
+        read_options = experiment.read_options._replace(**reading)
+        experiment = replace(experiment, read_options=read_options)
         if dataset is not None:
-            experiment = experiment.on(dataset)
+            experiment = _on(experiment, dataset)
     else:
         assert architecture is not None
         if dataset is None:
@@ -45,22 +66,95 @@ def plan_experiment(
         experiment = Experiment(
             config=build_config(architecture),
             dataset=dataset_reference(dataset),
+            read_options=ReadOptions(**reading),
             split=SplitSpec(),
         )
-    options = {"seed": seed, "max_epochs": epochs}
-    changes: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    return _with_options(experiment, values, split, split_seed, notify)
+
+
+def _read(path: Path, names_set: set[str], notify: Callable[[str], None]) -> Experiment:
+    """The experiment of a config file.
+
+    Args:
+        names_set: names in `ConfigFile.defaults` that options set.
+    """
+    file = read_config_file(path)
+    if note := _describe_defaults(path, file, names_set):
+        notify(note)
+    if file.reveals_edits or not file.experiment.metrics:
+        return file.experiment
+    notify(
+        f"{printable(path, 200)} was written by an older version: edits to it cannot be noticed, and "
+        "its figures are not compared with the training's"
+    )
+    return replace(file.experiment, metrics={}, environment={})
+
+
+def _with_options(
+    experiment: Experiment,
+    values: Mapping[str, Any],
+    split: str | None,
+    split_seed: int | None,
+    notify: Callable[[str], None],
+) -> Experiment:
+    """The experiment with config values and a split from the command line."""
+    known = config_fields(experiment.config.architecture)
+    applied = {name: value for name, value in values.items() if name in known}
     cut = experiment.split
     try:
         if split is not None:
             cut = SplitSpec.parse(split, seed=cut.seed)
-        if split_seed is not None:
+        if split_seed is not None and cut.is_random:
             cut = replace(cut, seed=split_seed)
-        trained = config_from_mapping({**config_to_mapping(experiment.config), **changes})
+        config = config_from_mapping({**config_to_mapping(experiment.config), **applied})
     except ValidationError as error:
         raise OptionError(format_validation_error(error)) from None
     except ConfigError as error:
         raise OptionError(str(error)) from None
-    return replace(experiment, config=trained, split=cut)
+    ignored = []
+    if useless := [FIELD_OPTIONS[name] for name in values if name not in known]:
+        ignored.append(f"{_enumerate(useless)} on {experiment.config.architecture}")
+    if split_seed is not None and not cut.is_random:
+        ignored.append(f"--split-seed on a {cut.method} split")
+    if ignored:
+        notify(f"without effect: {', '.join(ignored)}")
+    return experiment.having(config=config, split=cut)
+
+
+def _on(experiment: Experiment, dataset: str) -> Experiment:
+    """The experiment on other ratings, or on its own in another place."""
+    other = experiment.on(dataset)
+    expected = experiment.fingerprint
+    if expected is not None and other.load().fingerprint == expected:
+        return experiment.moved_to(dataset)
+    return other
+
+
+def _names_set(values: Mapping[str, Any], split: str | None, split_seed: int | None) -> set[str]:
+    """Names in `ConfigFile.defaults` that the options set."""
+    names = set(values)
+    if split is not None:
+        names |= {"split", *(f"split {name}" for name in (*SHARES, "k"))}
+    if split_seed is not None:
+        names.add("split seed")
+    return names
+
+
+def _describe_defaults(path: Path, file: ConfigFile, names_set: set[str]) -> str | None:
+    """Which fields the file and the options leave to which defaults; None if there are none."""
+    left = [f"{name} ({value})" for name, value in file.defaults.items() if name not in names_set]
+    if not left:
+        return None
+    if len(left) > MAX_DEFAULTS:
+        left = [*left[: MAX_DEFAULTS - 1], f"{len(left) - MAX_DEFAULTS + 1} other fields"]
+    whose = "its default" if len(left) == 1 else "their defaults"
+    return f"{printable(path, 200)} leaves {_enumerate(left)} to {whose}"
+
+
+def _enumerate(names: list[str]) -> str:
+    """`a, b and c`."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def new_run_folder(experiment: Experiment) -> Path:

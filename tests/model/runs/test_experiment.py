@@ -12,7 +12,12 @@ from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.errors import ConfigError, DataError, OutputError
 from recsys_search.model.architectures.configs import build_config, config_fields
 from recsys_search.model.architectures.table import architecture_names
-from recsys_search.model.runs.experiment import Experiment, read_experiment, write_experiment
+from recsys_search.model.runs.experiment import (
+    Experiment,
+    read_config_file,
+    read_experiment,
+    write_experiment,
+)
 
 
 @pytest.fixture
@@ -264,3 +269,80 @@ def test_another_dataset_clears_the_fingerprint(experiment, tmp_path, monkeypatc
     assert (other.dataset, other.fingerprint) == (str(folder), None)
     assert (other.config, other.split) == (experiment.config, experiment.split)
     assert len(other.load()) == 2
+
+
+# Edits by hand.
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed_from"),
+    [
+        ("learning_rate: 1.0e-05", "learning_rate: 0.01", {"learning_rate": 1e-5}),
+        ("  - 8\n  - 6\n", "  - 9\n", {"hidden_dims": [8, 6]}),
+        ("    seed: 3", "    seed: 4", {"split seed": 3}),
+        ("fingerprint: 0123456789abcdef", "fingerprint: null", {"fingerprint": "0123456789abcdef"}),
+        ("origin:", "metric: val_mse\norigin:", {"metric": "val_rmse"}),
+        ("  dropout: 0.4\n", "", {}),
+        ("dropout: 0.4", "dropout: 4e-1", {}),
+        ("dataset: demo", "dataset: /moved/here", {}),
+    ],
+)
+def test_an_edited_file_no_longer_has_its_trials_figures(path, experiment, old, new, changed_from):
+    write_experiment(path, experiment)
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    read = read_experiment(path)
+    assert read.origin == {
+        **experiment.origin,
+        **({"changed_from": changed_from} if changed_from else {}),
+    }
+    assert (read.metrics == experiment.metrics) == (not changed_from)
+    assert (read.environment == experiment.environment) == (not changed_from)
+
+
+def test_a_search_and_replace_over_the_whole_file_is_noticed(path, experiment):
+    write_experiment(path, replace(experiment, config=build_config("mf", seed=1234)))
+    path.write_text(path.read_text().replace("seed: 1234", "seed: 5"))
+    assert read_experiment(path).origin["changed_from"] == {"seed": 1234}
+
+
+def test_an_edited_file_that_is_saved_again_keeps_the_trials_values(path, experiment):
+    write_experiment(path, experiment)
+    path.write_text(path.read_text().replace("learning_rate: 1.0e-05", "learning_rate: 0.01"))
+    edited = replace(read_experiment(path), metrics={"val_rmse": 0.8})
+    write_experiment(path, edited)
+    assert read_experiment(path) == edited
+
+
+def test_a_field_that_another_version_lacks_is_no_change(path, experiment):
+    """As if the file had been written before `dropout` was a field, or after `new` was one."""
+    write_experiment(path, experiment)
+    text = path.read_text().replace("  dropout: 0.4\n", "")
+    text = text.replace('"dropout": 0.4', '"new": 1')
+    path.write_text(text)
+    assert read_experiment(path).origin == experiment.origin
+
+
+def test_a_file_of_an_older_version_is_read_as_it_is(path, experiment):
+    write_experiment(path, experiment)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text[: text.index("as_trained:")], encoding="utf-8")
+    assert read_experiment(path) == experiment
+    assert not read_config_file(path).reveals_edits
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("  trial: 7", "  changed_from: 7", "origin: changed_from must be a table, got 7"),
+        ("as_trained: '{", "as_trained: '", "as_trained: Invalid JSON: "),
+    ],
+)
+def test_damaged_provenance_is_reported_with_its_line(path, experiment, old, new, message):
+    write_experiment(path, experiment)
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(ConfigError, match=rf"^{path} line [0-9]+: {message}"):
+        read_experiment(path)
