@@ -8,8 +8,17 @@ from rich.table import Table
 from rich.text import Text
 
 from .consoles import NARROW, out
+from .examples import example, print_next
 from .trials import compare_to_baseline
 from .values import key_values, number
+
+
+def print_next_evaluations(run: str, *, has_test: bool) -> None:
+    """Print example commands that evaluate a run: first on validation, last on test."""
+    print_next(example("evaluate", run))
+    if has_test:
+        out.print("\nonce, after all choices are made (each opening of the test split is counted):")
+        out.print(Text(f"  {example('evaluate', run, '--split', 'test')}"), soft_wrap=True)
 
 
 def print_evaluation(values: dict[str, Any]) -> None:

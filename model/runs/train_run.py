@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from ...base.callbacks import never_failing
 from ...base.interrupts import Interrupts
 from ...data.splits.split import split_ratings
 from ...errors import RunError
 from ..evaluation.metrics import METRICS
-from ..training.reports import EpochReport, write_reports
+from ..training.reports import EpochReport
 from ..training.training import Training
+from .changes import describe_changes
 from .environment import environment
-from .experiment import Experiment, write_experiment
-from .run import CONFIG, REPORTS, WEIGHTS
+from .experiment import Experiment
+from .reproduction import compare_to_record, describe_reproduction
+from .run_folder import check_creatable, check_space, save_run
 
 
 def train_run(
@@ -40,24 +39,29 @@ def train_run(
     Args:
         out: a folder that does not exist yet.
         on_epoch: called after each epoch; an exception in it becomes a warning.
-        notify: called with a message about the split, or when training is cut short; likewise.
+        notify: called with a message if the config is no longer its trial's, about the split, when
+            training is cut short, and on whether the config's own figure was reached; likewise.
 
     Returns:
         The figures that `train --json` prints.
 
     Raises:
-        RunError: `out` exists, or no epoch had a finite value of the metric.
+        RunError: `out` exists or cannot be created, or no epoch had a finite value of the metric.
         KeyboardInterrupt: on Ctrl-C, once the run is saved.
         SystemExit: 143 on SIGTERM, likewise.
     """
-    _check_free(out)
+    check_creatable(out)
     on_epoch, notify = never_failing(on_epoch, "on_epoch"), never_failing(notify, "notify")
     ratings = experiment.load()
+    experiment = experiment.pinned(ratings.fingerprint)
+    if note := describe_changes(experiment):
+        notify(note)
     split = split_ratings(ratings, experiment.split)
     for note in split.notes:
         notify(note)
     interrupts = Interrupts(notify)
     with Training(experiment.config, split, device, metric=METRICS[experiment.metric]) as training:
+        check_space(out, training)
         bias_val_rmse = training.bias_val_rmse
         with interrupts.caught():
             for report in training:
@@ -70,33 +74,43 @@ def train_run(
             f"training diverged: no epoch had a finite {METRICS[experiment.metric].label}; "
             f"lower learning_rate ({experiment.config.learning_rate:g})"
         )
-    best = training.best.report
+    result = _figures(training, experiment.metric, bias_val_rmse, interrupts)
+    surroundings = environment(
+        device=str(training.device), amp=training.amp, threads=torch.get_num_threads()
+    )
+    done = replace(experiment, metrics=result, environment=surroundings)
+    saved = save_run(out, done, training)
+    if saved != out:
+        notify(f"{out} was made by another program meanwhile; saved the run in {saved}")
+    cut_short = "interrupted" if interrupts.received else result["stop_reason"]
+    if cut_short in ("interrupted", "diverged"):
+        notify(f"{cut_short} in epoch {result['epochs']}; saved the best epoch in {saved}")
+    interrupts.leave()
+    reproduced = compare_to_record(experiment, training.reports, surroundings)
+    if reproduced:
+        notify(describe_reproduction(experiment.metric, reproduced))
     train_s = sum(report.train_s for report in training.reports)
-    result = {
+    ratings_per_s = round(len(split.train) * len(training.reports) / train_s)
+    run = {"run": str(saved), **result, "ratings_per_s": ratings_per_s}
+    return {**run, "reproduced": reproduced}
+
+
+def _figures(
+    training: Training, metric: str, bias_val_rmse: float, interrupts: Interrupts
+) -> dict[str, Any]:
+    """What `config.yaml` records about a training that has a best epoch."""
+    assert training.best is not None
+    best = training.best.report
+    return {
         "val_rmse": best.val_rmse,
         "val_mse": best.val_mse,
-        experiment.metric: best.metric(experiment.metric),
+        metric: best.metric(metric),
         "bias_val_rmse": bias_val_rmse,
         "best_epoch": best.epoch,
         "epochs": len(training.reports),
         "stop_reason": _stop_reason(training, interrupts),
-        "train_s": round(train_s, 3),
+        "train_s": round(sum(report.train_s for report in training.reports), 3),
     }
-    done = replace(
-        experiment,
-        fingerprint=ratings.fingerprint,
-        metrics=result,
-        environment=environment(
-            device=str(training.device), amp=training.amp, threads=torch.get_num_threads()
-        ),
-    )
-    _save(out, done, training)
-    cut_short = "interrupted" if interrupts.received else result["stop_reason"]
-    if cut_short in ("interrupted", "diverged"):
-        notify(f"{cut_short} in epoch {result['epochs']}; saved the best epoch in {out}")
-    interrupts.leave()
-    ratings_per_s = len(split.train) * len(training.reports) / train_s
-    return {"run": str(out), **result, "ratings_per_s": round(ratings_per_s)}
 
 
 def _stop_reason(training: Training, interrupts: Interrupts) -> str | None:
@@ -106,30 +120,3 @@ def _stop_reason(training: Training, interrupts: Interrupts) -> str | None:
     if len(training.reports) == training.config.max_epochs:
         return None
     return "interrupted" if interrupts.received else "diverged"
-
-
-def _check_free(out: Path) -> None:
-    """Refuse a folder that cannot be written, before hours of training."""
-    if out.exists():
-        raise RunError(f"{out} already exists; choose another --out, or remove it")
-    parent = out.absolute().parent
-    while not parent.exists():
-        parent = parent.parent
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise RunError(
-            f"{out} cannot be created: {parent} is not a writable folder; choose another --out"
-        )
-
-
-def _save(out: Path, experiment: Experiment, training: Training) -> None:
-    """Save all or nothing: the folder gets its name when it is complete."""
-    assert training.best is not None
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-        partial = Path(folder, out.name)
-        partial.mkdir()
-        write_experiment(partial / CONFIG, experiment)
-        write_reports(partial / REPORTS, training.reports)
-        save_file(training.best.weights, partial / WEIGHTS)
-        (partial / WEIGHTS).chmod((partial / CONFIG).stat().st_mode)  # safetensors says 0600
-        partial.rename(out)

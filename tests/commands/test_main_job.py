@@ -156,6 +156,37 @@ def test_best(done):
     assert "the bias baseline's" in done("best").out
 
 
+def test_any_trial_is_shown_and_exported(done, tmp_path):
+    leader = loads(done("best", "--json"))["number"]
+    other = 1 - leader
+    outcome = done("best", "--trial", other, "--export", tmp_path / "other.yaml")
+    note = f"trial {other} is not the best (trial {leader} is)"
+    assert outcome.err == (
+        f"wrote {tmp_path}/other.yaml; {note}; train it with: recsys-search train --config "
+        f"{tmp_path}/other.yaml\n"
+    )
+    lines = outcome.out.splitlines()
+    assert lines[1].startswith(f"{other} ")
+    assert f"config of trial {other}" in lines
+    assert lines[-1] == note
+    assert f"  trial: {other}\nmetrics:" in (tmp_path / "other.yaml").read_text()
+    record = loads(done("best", "--trial", other, "--json"))
+    assert record == loads(done("best", "--top", "2", "--json"))[1]
+
+
+def test_the_best_trial_is_shown_by_its_number_as_without(done):
+    leader = loads(done("best", "--json"))["number"]
+    assert done("best", "--trial", leader) == done("best")
+
+
+def test_a_pruned_trial_is_exported_with_how_it_ended(done, tmp_path):
+    leader = loads(done("best", "--json"))["number"]
+    outcome = done("best", "--trial", "2", "--export", "-")
+    assert outcome.err == f"trial 2 is not the best (trial {leader} is): pruned, diverged\n"
+    assert "  trial: 2\n  state: pruned\n  stop_reason: diverged\nmetrics:" in outcome.out
+    assert loads(done("best", "--trial", "2", "--json"))["val_rmse"] is None
+
+
 def test_the_export_prints_the_next_command(job):
     assert job[1]["best"].err == (
         "wrote config.yaml; train it with: recsys-search train --config config.yaml\n"
@@ -180,11 +211,48 @@ def test_training_the_export_reaches_what_its_trial_reached(job, done):
     assert result["run"] == "runs/b"
     for name in ("val_rmse", "val_mse", "epochs", "best_epoch"):
         assert result[name] == best[name]
-    assert len(outcome.err.splitlines()) == result["epochs"]
+    assert result["reproduced"]["difference"] == 0
+    *epochs, last = outcome.err.splitlines()
+    assert len(epochs) == result["epochs"]
+    assert last == (
+        f"reproduced: validation RMSE {best['val_rmse']:.4f} in 2 epochs, exactly as the config "
+        "records"
+    )
 
 
-def test_train_prints_the_next_command(job):
-    assert job[1]["train"].out.splitlines()[-1] == ("  recsys-search evaluate runs/a --split test")
+def test_training_an_edited_export_says_what_differs_from_its_trial(cli, job, folder):
+    text = (job[0] / "config.yaml").read_text()
+    line = next(line for line in text.splitlines() if "learning_rate: " in line)
+    (folder / "config.yaml").write_text(text.replace(line, "  learning_rate: 0.02", 1))
+    options = ["--config", "config.yaml", "--seed", "9", "--epochs", "1", "--device", "cpu"]
+    data = ["--dataset", job[0] / "ratings"]
+    outcome = cli("train", *options, *data, "--out", "runs/c", "--json")
+    assert loads(outcome)["reproduced"] is None
+    was = line.split()[1]
+    notices = [line for line in outcome.err.splitlines() if not line.startswith("epoch")]
+    number = loads(cli("best", "--storage", f"sqlite:///{job[0]}/studies.db", "--json"))["number"]
+    assert notices == [
+        f"the config differs from that of trial {number} of small: learning_rate 0.02, was {was}; "
+        "seed 9, was 42; max_epochs 1, was 2"
+    ]
+    kept = (folder / "runs" / "c" / "config.yaml").read_text()
+    assert f"  changed_from:\n    learning_rate: {was}\n    seed: 42\n" in kept
+
+
+def test_train_suggests_validation_first_and_the_test_split_for_the_end(job):
+    assert job[1]["train"].out.splitlines()[-5:] == [
+        "next:",
+        "  recsys-search evaluate runs/a",
+        "",
+        "once, after all choices are made (each opening of the test split is counted):",
+        "  recsys-search evaluate runs/a --split test",
+    ]
+
+
+def test_without_test_ratings_the_test_split_is_not_suggested(cli):
+    args = ["--architecture", "biases", "--dataset", "ratings", "--split", "90/10/0"]
+    lines = cli("train", *args, "--device", "cpu").out.splitlines()
+    assert lines[-2:] == ["next:", "  recsys-search evaluate runs/biases-1"]
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])

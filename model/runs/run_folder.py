@@ -1,0 +1,103 @@
+"""Makes a run's folder: completely or not at all."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from safetensors.torch import save_file
+
+from ...base.files import free_bytes
+from ...base.messages import printable
+from ...errors import RunError
+from ..training.reports import write_reports
+from ..training.training import Training
+from .experiment import Experiment, write_experiment
+from .run import CONFIG, REPORTS, WEIGHTS
+
+REHEARSAL_BYTES = 2**16  # more than config and reports of most runs
+
+
+def check_creatable(out: Path) -> None:
+    """Make the folder with a file in it and remove both, so that hours of training are not lost.
+
+    Raises:
+        RunError: it exists, or cannot be created.
+    """
+    if os.path.lexists(out):
+        exists = "already exists" if out.exists() else "is a link that leads nowhere"
+        raise RunError(f"{printable(out, 200)} {exists}; choose another --out, or remove it")
+    made: list[Path] = []
+    try:
+        for folder in (*reversed(out.parents), out):
+            if not folder.exists():
+                folder.mkdir()
+                made.append(folder)
+        with TemporaryDirectory(dir=out, prefix=".rehearsal-") as rehearsal:
+            Path(rehearsal, CONFIG).write_bytes(bytes(REHEARSAL_BYTES))
+    except OSError as error:
+        raise _refusal(out, _reason(error)) from None
+    finally:
+        for folder in reversed(made):
+            with suppress(OSError):  # another program has put something in it
+                folder.rmdir()
+
+
+def check_space(out: Path, training: Training) -> None:
+    """Raises RunError if the disk has no space for the weights."""
+    needed, free = 4 * training.n_parameters, free_bytes(out.absolute().parent)
+    if needed > free:
+        raise _refusal(
+            out, f"its weights take {needed / 2**20:.1f} MiB, and {free / 2**20:.1f} MiB are free"
+        )
+
+
+def save_run(out: Path, experiment: Experiment, training: Training) -> Path:
+    """Save a training that has a best epoch; the folder gets its name when it is complete.
+
+    Returns:
+        The folder: `out`, or with a number if it was made by another program meanwhile.
+
+    Raises:
+        RunError: it cannot be saved.
+    """
+    assert training.best is not None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=out.parent, prefix=".run-") as folder:
+            partial = Path(folder, "run")
+            partial.mkdir()
+            write_experiment(partial / CONFIG, experiment)
+            write_reports(partial / REPORTS, training.reports)
+            save_file(training.best.weights, partial / WEIGHTS)
+            # safetensors says 0600
+            (partial / WEIGHTS).chmod((partial / CONFIG).stat().st_mode)
+            free = _first_free(out)
+            partial.rename(free)
+    except OSError as error:
+        raise _refusal(out, _reason(error)) from None
+    return free
+
+
+def _first_free(out: Path) -> Path:
+    number, free = 1, out
+    while os.path.lexists(free):
+        number += 1
+        free = out.with_name(f"{out.name}-{number}")
+    return free
+
+
+def _reason(error: OSError) -> str:
+    """The system's reason, with the folder that it is about."""
+    place = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+    if isinstance(error, FileExistsError | NotADirectoryError) and place:
+        culprit = next((each for each in (place, *place.parents) if os.path.lexists(each)), place)
+        what = "is a link that leads nowhere" if culprit.is_symlink() else "is not a folder"
+        return f"{printable(culprit, 200)} {what}"
+    return error.strerror or str(error)
+
+
+def _refusal(out: Path, reason: str) -> RunError:
+    return RunError(f"{printable(out, 200)} cannot be created: {reason}; choose another --out")
