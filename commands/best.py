@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..base.files import is_stdout, is_stream
+from ..errors import NothingYet, OptionError
 from .options import (
     DEFAULT_STORAGE,
     AsJson,
@@ -20,51 +21,72 @@ from .options import (
 )
 from .terminal.output import check_stdout_is_free, interruptible, notify, print_json
 
+if TYPE_CHECKING:
+    from ..search.results.ranking import Ranking
+    from ..search.results.reader import StudyReader
+
 app = typer.Typer()
 
 
 @app.command(epilog="recsys-search best --study demo --export config.yaml")
 def best(
     study: StudyName = None,
-    top: Annotated[int, typer.Option("--top", min=1, help="Number of trials to show.")] = 1,
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, help="Number of trials to show. [default: 1]")
+    ] = None,
+    trial: Annotated[
+        int | None,
+        typer.Option("--trial", min=0, help="Show this trial, from 0, instead of the best."),
+    ] = None,
     export: Annotated[
         Path | None,
-        typer.Option("--export", help="Write the best trial's config to this file; - is stdout."),
+        typer.Option("--export", help="Write the trial's config to this file; - is stdout."),
     ] = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
 ) -> None:
-    """Show a study's best trial, and export its config."""
+    """Show a study's best trial, or any other, and export its config."""
     from ..model.runs.experiment import write_experiment
     from ..search.results.reader import StudyReader
-    from .terminal.examples import example
+    from .terminal.confirmation import describe_other_trial, format_best, print_best
+    from .terminal.examples import example, storage_option
 
     check_stdout_is_free("--export", export, as_json)
+    if top is not None and trial is not None:
+        raise OptionError("--top shows the best trials and --trial a certain one; leave out one")
     reader = StudyReader(storage, study)
-    ranking = reader.ranking()
-    records = ranking.records(top)
+    if trial is None:
+        ranking: Ranking | None = reader.ranking()
+        records = reader.best(top or 1)
+    else:
+        ranking = _ranking(reader)
+        records = [reader.candidate(trial)]
+    shown, leader = records[0], ranking and ranking.top()[0].number
+    note = None if shown["number"] == leader else describe_other_trial(shown, leader)
     if export:
-        write_experiment(export, reader.experiment(records[0]["number"]))
+        write_experiment(export, reader.experiment(shown["number"]))
         if is_stdout(export):
+            if note:
+                notify(note)
             return
-        usage = f"; train it with: {example('train', '--config', export)}"
-        notify(f"wrote {export}{'' if is_stream(export) else usage}")
+        usage = f"train it with: {example('train', '--config', export)}"
+        parts = [f"wrote {export}", note, None if is_stream(export) else usage]
+        notify("; ".join(filter(None, parts)))
     if as_json:
-        print_json(records if top > 1 else records[0])
+        print_json(records if (top or 1) > 1 else shown)
         return
-    from .terminal.confirmation import format_best
-    from .terminal.consoles import out
-    from .terminal.examples import storage_option
-    from .terminal.trials import compare_to_baseline, trials_table
-    from .terminal.values import key_values
+    if ranking and note is None:
+        study_options = ("--study", reader.spec.name, *storage_option(storage))
+        note = format_best(shown, ranking.better_unconfirmed(), *study_options).plain
+    print_best(records, leader, reader.bias_val_rmse, note or "")
 
-    winner = records[0]
-    study_options = ("--study", reader.spec.name, *storage_option(storage))
-    out.print(trials_table(records, best=winner["number"]))
-    out.print(f"\n[bold]config of trial {winner['number']}[/bold]")
-    out.print(key_values(winner["config"]))
-    out.print(f"\n{compare_to_baseline(winner['val_rmse'], reader.bias_val_rmse)}")
-    out.print(format_best(winner, ranking.better_unconfirmed(), *study_options), soft_wrap=True)
+
+def _ranking(reader: StudyReader) -> Ranking | None:
+    """The completed trials; None if there are none."""
+    try:
+        return reader.ranking()
+    except NothingYet:
+        return None
 
 
 @app.command(epilog="recsys-search confirm --study demo --top 3 --seeds 5")

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from .consoles import out
 from .examples import example
-from .trials import metric_of
-from .values import number
+from .trials import compare_to_baseline, metric_of, trials_table
+from .values import key_values, number
 
 
 def print_confirmation(rows: list[dict[str, Any]]) -> None:
@@ -53,6 +53,40 @@ def format_confirmed(confirmed: dict[str, Any]) -> Text:
     over = "seeds and cuts" if confirmed["cuts"] > 1 else "seeds, all on the search's own cut"
     figures = f"{confirmed['mean']:.4f} {_bounds(confirmed)}"
     return Text(f"confirmed over {confirmed['seeds']} {over}: {figures}")
+
+
+def print_best(
+    records: list[dict[str, Any]], leader: int | None, bias_val_rmse: float | None, note: str
+) -> None:
+    """Print trials, and the first one's config and distance from the baseline.
+
+    Args:
+        records: as `best --json` prints them.
+        leader: number of the study's best trial.
+        note: printed last.
+    """
+    shown = records[0]
+    out.print(trials_table(records, best=leader))
+    out.print(f"\n[bold]config of trial {shown['number']}[/bold]")
+    out.print(key_values(shown["config"]))
+    out.print()
+    if shown["val_rmse"] is not None:
+        out.print(compare_to_baseline(shown["val_rmse"], bias_val_rmse))
+    out.print(Text(note), soft_wrap=True)
+
+
+def describe_other_trial(record: dict[str, Any], leader: int | None) -> str:
+    """That a trial is not the best, and how it ended if it did not complete.
+
+    Args:
+        leader: number of the study's best trial; None if no trial has completed.
+    """
+    best = "no trial has completed" if leader is None else f"trial {leader} is"
+    text = f"trial {record['number']} is not the best ({best})"
+    if record["state"] == "complete":
+        return text
+    ending = (record["state"], record["stop_reason"])
+    return f"{text}: {', '.join(dict.fromkeys(filter(None, ending)))}"
 
 
 def format_best(best: dict[str, Any], better: dict[str, Any] | None, *study_options: str) -> Text:

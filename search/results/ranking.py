@@ -33,16 +33,7 @@ class Ranking:
 
     def records(self, n: int = 1) -> list[dict[str, Any]]:
         """The top trials as `best --json` prints them."""
-        figures = self.confirmation.figures
-        return [
-            {
-                **trial_record(trial, self.metric),
-                "config": trial.system_attrs[CONFIG],
-                "confirmed": figures.get(trial.number),
-                "diverged_with_seed": self.confirmation.diverged_with(trial.number),
-            }
-            for trial in self.top(n)
-        ]
+        return [best_record(trial, self.confirmation, self.metric) for trial in self.top(n)]
 
     def better_unconfirmed(self) -> dict[str, Any] | None:
         """The best unconfirmed trial, if its value in the search beats the confirmed leader's.
@@ -57,6 +48,16 @@ class Ranking:
             if trial.number not in confirmed and not diverged:
                 return trial_record(trial, self.metric)
         return None
+
+
+def best_record(trial: FrozenTrial, confirmation: Confirmation, metric: Metric) -> dict[str, Any]:
+    """A trial with a config, as `best --json` prints it."""
+    return {
+        **trial_record(trial, metric),
+        "config": trial.system_attrs[CONFIG],
+        "confirmed": confirmation.figures.get(trial.number),
+        "diverged_with_seed": confirmation.diverged_with(trial.number),
+    }
 
 
 def no_completed_trial(study: str) -> NothingYet:

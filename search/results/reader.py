@@ -20,7 +20,7 @@ from ..storage.database import readable_storage
 from ..storage.studies import FINGERPRINT, read_stored_specs
 from ..storage.trials import CONFIG, ENVIRONMENT, best_trials, count_trials, trial_record
 from ..storage.urls import redact
-from .ranking import Ranking, no_completed_trial
+from .ranking import Ranking, best_record, no_completed_trial
 from .standings import Confirmation
 
 
@@ -146,6 +146,15 @@ class StudyReader:
         """
         return self.ranking().records(top)
 
+    def candidate(self, number: int) -> dict[str, Any]:
+        """Any trial that has started, as `best --trial N --json` prints it.
+
+        Raises:
+            StudyError: no such trial, or it never started.
+        """
+        trial = self._started_trial(number)
+        return best_record(trial, self._confirmation(), self.metric)
+
     def confirmation(self) -> list[dict[str, Any]]:
         """What `confirm --json` prints: leader first, and last the trials that diverged."""
         trials, confirmation = self._trials(), self._confirmation()
@@ -184,17 +193,16 @@ class StudyReader:
             NothingYet: no trial has completed.
             StudyError: no such trial, or it never started.
         """
-        trial = self.ranking().top()[0] if number is None else self._trial(number)
-        if CONFIG not in trial.system_attrs:
-            raise StudyError(f"trial {number} of {self.spec.name} never started: it has no config")
+        trial = self.ranking().top()[0] if number is None else self._started_trial(number)
         record = trial_record(trial, self.metric)
         return Experiment(
             config=config_from_mapping(trial.system_attrs[CONFIG]),
             dataset=self.spec.dataset,
+            read_options=self.spec.read_options,
             split=self.spec.split,
             metric=self.metric.name,
             fingerprint=self.fingerprint,
-            origin={"study": self.spec.name, "trial": trial.number},
+            origin={"study": self.spec.name, "trial": trial.number, **_incomplete(record)},
             metrics={
                 **_select(record, "val_rmse", "val_mse"),
                 self.metric.name: record["value"],
@@ -231,6 +239,15 @@ class StudyReader:
             )
         return trials[number]
 
+    def _started_trial(self, number: int) -> FrozenTrial:
+        trial = self._trial(number)
+        if CONFIG not in trial.system_attrs:
+            raise StudyError(
+                f"trial {number} of {self.spec.name} never started: it has no config; choose one "
+                "that recsys-search trials lists"
+            )
+        return trial
+
 
 def list_studies(storage_url: str) -> list[dict[str, Any]]:
     """The studies of a storage, as `studies --json` prints them."""
@@ -261,6 +278,13 @@ def _study_state(status: dict[str, Any]) -> str:
     if status["target"] and status["target"]["reached"]:
         return "target reached"
     return "done" if status["done"] >= status["total"] else "paused"
+
+
+def _incomplete(record: dict[str, Any]) -> dict[str, Any]:
+    """State and stop reason of a trial that did not complete."""
+    if record["state"] == "complete":
+        return {}
+    return {name: record[name] for name in ("state", "stop_reason") if record[name] is not None}
 
 
 def _select(record: dict[str, Any], *names: str) -> dict[str, Any]:

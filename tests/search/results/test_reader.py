@@ -213,13 +213,36 @@ def test_a_trial_whose_artifact_is_elsewhere_has_no_reports(workplace):
 def test_an_exported_config_repeats_its_trial_to_the_bit(studied, tmp_path, number):
     reader = studied.read()
     experiment = reader.experiment(number)
-    assert experiment.origin == {"study": "small", "trial": number}
+    ending = {"state": "pruned", "stop_reason": "plateau"} if number == 1 else {}
+    assert experiment.origin == {"study": "small", "trial": number, **ending}
     assert experiment.metrics["val_rmse"] == reader.trials()[number]["val_rmse"]
     result = train_run(experiment, tmp_path / "run", device="cpu")
     trained = read_reports(tmp_path / "run" / "reports.jsonl")
     assert repeatable(trained) == repeatable(reader.reports(number))
     assert result["val_rmse"] == experiment.metrics["val_rmse"]
     assert result["bias_val_rmse"] == reader.bias_val_rmse
+    assert result["reproduced"]["difference"] == 0
+    assert result["reproduced"]["differs"] == {}
+
+
+def test_a_trial_that_never_started_has_nothing_to_show_or_export(workplace):
+    known = [{"name": "a"}, {"name": "b"}]
+    reader = workplace.start(workplace.write_study(known=known, trials=1))
+    for read in (reader.candidate, reader.experiment):
+        with pytest.raises(StudyError) as caught:
+            read(1)
+        assert str(caught.value) == (
+            "trial 1 of small never started: it has no config; choose one that recsys-search "
+            "trials lists"
+        )
+
+
+def test_a_candidate_is_a_record_like_those_of_the_best(reader):
+    best = reader.best(2)
+    assert [reader.candidate(record["number"]) for record in best] == best
+    pruned = reader.candidate(1)
+    assert pruned["state"] == "pruned"
+    assert pruned.keys() == best[0].keys()
 
 
 def test_the_best_trial_is_exported_unless_another_is_named(reader):
