@@ -184,6 +184,10 @@ def test_an_error_is_1_and_one_line_with_the_remedy(cli, args, message):
             "error: split must look like 80/10/10, temporal:80/10/10, leave-last-1, u1, ",
         ),
         (
+            ("best", "--trial", "0", "--top", "1"),
+            "error: --top shows the best trials and --trial a certain one; leave out one",
+        ),
+        (
             ("start", "--study", "small.yaml", "--timeout", "10"),
             "error: '10' is not a duration; write 2h, 10m, 90s or 1h30m",
         ),
@@ -216,6 +220,11 @@ def test_nothing_to_show_yet_is_3(cli, folder):
             "--study small"
         )
     assert not (folder / "config.yaml").exists()
+    outcome = cli("best", "--trial", "0")
+    assert outcome.code == 0
+    assert outcome.out.splitlines()[-1] == (
+        "trial 0 is not the best (no trial has completed): pruned, diverged"
+    )
 
 
 def test_a_study_is_chosen_by_its_name(done):
@@ -225,10 +234,10 @@ def test_a_study_is_chosen_by_its_name(done):
     )
 
 
-def test_an_unknown_trial_is_1(done):
-    assert (
-        one_line(done("show", "--trial", "7")) == "error: no trial 7 in small; it has trials 0 to 2"
-    )
+@pytest.mark.parametrize("command", ["show", "best"])
+def test_an_unknown_trial_is_1(done, command):
+    line = one_line(done(command, "--trial", "7"))
+    assert line == "error: no trial 7 in small; it has trials 0 to 2"
 
 
 def test_an_existing_run_is_not_overwritten(job, done):
