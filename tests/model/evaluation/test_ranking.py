@@ -183,8 +183,8 @@ def test_a_protocol_speaks_of_stars_only_where_ratings_are_stars(tiny_store):
 
 def test_a_relevant_rating_survives_single_precision(tiny_store):
     part = make_ratings([(1, 0, 5.0, 0), (1, 1, 2.0, 0)])
-    scale = Scale(float(np.float32(0.07)), float(np.float32(0.7)))
-    part = replace(part, rating=np.array([0.56, 0.55], np.float32), scale=scale)
+    scale = Scale(float(np.float32(0.03)), float(np.float32(0.3)))
+    part = replace(part, rating=np.array([0.24, 0.23], np.float32), scale=scale)
     result = held_out_rated(replace(tiny_store, scale=scale), part, torch.tensor([2.0, 1.0]))
     assert (result["users_left_out"], result["ndcg"]) == (0, 1)
 
