@@ -57,11 +57,12 @@ def best(
     reader = StudyReader(storage, study)
     if trial is None:
         ranking: Ranking | None = reader.ranking()
-        records = reader.best(top or 1)
+        records = ranking.records(top or 1)
     else:
         ranking = _ranking(reader)
         records = [reader.candidate(trial)]
-    shown, leader = records[0], ranking and ranking.top()[0].number
+    shown = records[0]
+    leader = ranking.top()[0].number if ranking else None
     note = None if shown["number"] == leader else describe_other_trial(shown, leader)
     if export:
         write_experiment(export, reader.experiment(shown["number"]))

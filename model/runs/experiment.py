@@ -50,7 +50,7 @@ class Experiment:
     config: TrainingConfig
     dataset: str
     split: SplitSpec
-    read_options: ReadOptions = ReadOptions()
+    read_options: ReadOptions = field(default_factory=ReadOptions)
     metric: str = VAL_RMSE.name
     fingerprint: str | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)

@@ -84,8 +84,8 @@ def _read(path: Path, names_set: set[str], notify: Callable[[str], None]) -> Exp
     if file.reveals_edits or not file.experiment.metrics:
         return file.experiment
     notify(
-        f"{printable(path, 200)} was written by an older version: edits to it cannot be noticed, and "
-        "its figures are not compared with the training's"
+        f"{printable(path, 200)} was written by an older version: edits to it cannot be noticed, "
+        "and its figures are not compared with the training's"
     )
     return replace(file.experiment, metrics={}, environment={})
 
