@@ -36,7 +36,9 @@ def best(
     ] = None,
     trial: Annotated[
         int | None,
-        typer.Option("--trial", min=0, help="Show this trial, from 0, instead of the best."),
+        typer.Option(
+            "--trial", min=0, help="Number of a trial, from 0, to show instead of the best."
+        ),
     ] = None,
     export: Annotated[
         Path | None,
@@ -55,12 +57,12 @@ def best(
     if top is not None and trial is not None:
         raise OptionError("--top shows the best trials and --trial a certain one; leave out one")
     reader = StudyReader(storage, study)
-    if trial is None:
-        ranking: Ranking | None = reader.ranking()
-        records = ranking.records(top or 1)
-    else:
+    if trial is not None:
         ranking = _ranking(reader)
         records = [reader.candidate(trial)]
+    else:
+        ranking = found = reader.ranking()
+        records = found.records(top or 1)
     shown = records[0]
     leader = ranking.top()[0].number if ranking else None
     note = None if shown["number"] == leader else describe_other_trial(shown, leader)
