@@ -17,7 +17,8 @@ def build_pruner(*entries):
 
 def study_with(pruner, *completed):
     """A study whose trials had these values, epoch by epoch."""
-    study = optuna.create_study(pruner=pruner)
+    # Hyperband picks a bracket by the name, which is random by default.
+    study = optuna.create_study(study_name="rungs", pruner=pruner)
     for values in completed:
         trial = study.ask()
         for epoch, value in enumerate(values, 1):
