@@ -56,7 +56,7 @@ class YamlFile:
         detail = error.errors()[0]
         at, message = detail["loc"], format_detail(detail)
         if UNKNOWN_KEY in message and len(at) == 1 and self._has_anchor(at[0]):
-            message += f"; if it only holds anchors, name it x-{printable(at[0])}"
+            message += f" (if it only holds anchors, name it x-{printable(at[0])})"
         return self.refusal_at(at, message)
 
     def refusal_at(self, at: Sequence[str | int], message: str) -> ConfigError:

@@ -218,4 +218,4 @@ def test_an_unknown_key_with_an_anchor_is_told_where_anchors_go(read, text, has_
         Document.model_validate(file.data)
     message = str(file.refusal(caught.value))
     assert "line 1: common: unknown key; " in message
-    assert message.endswith("; if it only holds anchors, name it x-common") == has_hint
+    assert message.endswith(" (if it only holds anchors, name it x-common)") == has_hint
