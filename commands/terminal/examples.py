@@ -1,36 +1,15 @@
-"""Example commands: lines that work when pasted into a shell."""
+"""Example commands for the next step."""
 
 from __future__ import annotations
 
-import os
-import shlex
+from ...search.storage.examples import (
+    DEFAULT_STORAGE,
+    STORAGE_VARIABLE,
+    example,
+    storage_option,
+)
 
-DEFAULT_STORAGE = "sqlite:///studies.db"
-STORAGE_VARIABLE = "RECSYS_SEARCH_STORAGE"
-
-
-class ShellVariable(str):
-    """A variable that the shell expands when the line is pasted."""
-
-    __slots__ = ()
-
-
-def example(*words: object) -> str:
-    """`recsys-search` with these words, quoted for the shell."""
-    return " ".join(["recsys-search", *map(_quoted, words)])
-
-
-def storage_option(storage: str) -> list[str]:
-    """The `--storage` of an example command; empty where the default is the same storage.
-
-    A URL with a password is never printed: the option then names RECSYS_SEARCH_STORAGE.
-    """
-    from ...search.storage.urls import has_password
-
-    default_url = os.environ.get(STORAGE_VARIABLE, DEFAULT_STORAGE)
-    if storage == default_url:
-        return []
-    return ["--storage", ShellVariable(STORAGE_VARIABLE) if has_password(storage) else storage]
+__all__ = ["DEFAULT_STORAGE", "STORAGE_VARIABLE", "example", "print_next", "storage_option"]
 
 
 def print_next(*commands: str) -> None:
@@ -44,7 +23,3 @@ def print_next(*commands: str) -> None:
         out.print(Text(f"  {line}"), soft_wrap=True)
     if any(f"${STORAGE_VARIABLE}" in line for line in commands):
         out.print(f"  ({STORAGE_VARIABLE}: the storage's URL, with its password)")
-
-
-def _quoted(word: object) -> str:
-    return f'"${word}"' if isinstance(word, ShellVariable) else shlex.quote(str(word))

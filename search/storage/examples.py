@@ -1,0 +1,37 @@
+"""Example commands for messages: lines that work when pasted into a shell."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+DEFAULT_STORAGE = "sqlite:///studies.db"
+STORAGE_VARIABLE = "RECSYS_SEARCH_STORAGE"
+
+
+class ShellVariable(str):
+    """A variable that the shell expands when the line is pasted."""
+
+    __slots__ = ()
+
+
+def example(*words: object) -> str:
+    """`recsys-search` with these words, quoted for the shell."""
+    return " ".join(["recsys-search", *map(_quoted, words)])
+
+
+def storage_option(storage: str) -> list[str]:
+    """The `--storage` of an example command; empty where the default is the same storage.
+
+    A URL with a password is never printed: the option then names RECSYS_SEARCH_STORAGE.
+    """
+    from .urls import has_password
+
+    default_url = os.environ.get(STORAGE_VARIABLE, DEFAULT_STORAGE)
+    if storage == default_url:
+        return []
+    return ["--storage", ShellVariable(STORAGE_VARIABLE) if has_password(storage) else storage]
+
+
+def _quoted(word: object) -> str:
+    return f'"${word}"' if isinstance(word, ShellVariable) else shlex.quote(str(word))
