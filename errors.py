@@ -5,7 +5,8 @@ RecsysSearchError
 ├── ConfigError       an invalid config, study file or search space
 │   └── OptionError   an invalid value on the command line (exit code 2)
 ├── StudyError        a study that does not exist, or was created with other settings
-│   └── NothingYet    nothing to show yet: no study, or no completed trial (exit code 3)
+│   ├── NothingYet    nothing to show yet: no study, or no completed trial (exit code 3)
+│   └── StorageError  a database that cannot be opened, read or written
 ├── RunError          a run folder that is missing, incomplete or already used
 └── OutputError       a file that cannot be written
 """
@@ -43,6 +44,10 @@ class StudyError(RecsysSearchError):
 
 
 class NothingYet(StudyError):  # noqa: N818 - a state of the study, not a mistake
+    pass
+
+
+class StorageError(StudyError):
     pass
 
 

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from ..base.files import is_stdout, write_output
-from ..errors import NothingYet
 from .options import DEFAULT_STORAGE, AsJson, Storage, StudyName
 from .terminal.output import check_stdout_is_free, notify, print_json
 
@@ -31,7 +30,7 @@ class State(StrEnum):
 def studies(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) -> None:
     """List the studies in the storage."""
     from ..search.results.reader import list_studies
-    from ..search.storage.urls import redact
+    from ..search.storage.database import no_studies
 
     rows = list_studies(storage)
     if as_json:
@@ -42,9 +41,7 @@ def studies(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) -> None
 
         out.print(rows_table(rows))
     else:
-        raise NothingYet(
-            f"no studies in {redact(storage)}; run one with: recsys-search start --study demo"
-        )
+        raise no_studies(storage)
 
 
 @app.command(epilog="recsys-search status --study demo")
@@ -104,7 +101,7 @@ def trials(
 
 @app.command(epilog="recsys-search show --study demo --trial 0")
 def show(
-    trial: Annotated[int, typer.Option("--trial", min=0, help="Number of the trial.")],
+    trial: Annotated[int, typer.Option("--trial", help="Number of the trial, from 0.")],
     study: StudyName = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import sqlalchemy
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from ...base.files import check_writable, free_bytes, nearest_folder
-from ...errors import StudyError
+from ...base.files import free_bytes, nearest_folder
+from ...errors import NothingYet, StudyError
+from ..storage.access import check_can_write
 from ..storage.artifacts import artifact_folder
 from ..storage.database import readable_storage
-from ..storage.urls import check_folder_exists, describe_database_error, redact, sqlite_file
+from ..storage.failures import POSTGRES_URL, opening_error
+from ..storage.urls import parse_url, redact, sqlite_file
 
 if TYPE_CHECKING:
     from .examination import Plan
@@ -46,26 +46,13 @@ NETWORK_FILE_SYSTEMS = {
 }
 
 _DRIVERS_WITH_TIMEOUT = {"psycopg", "psycopg2", "pymysql", "mysqldb"}
-_POSTGRES = "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
-_REMEDIES: dict[type[Exception], str] = {
-    NoSuchModuleError: f"write sqlite:///studies.db or {_POSTGRES}",
-    ImportError: f"pip install 'psycopg[binary]' and write {_POSTGRES}",
-    OperationalError: (
-        "start the server, or correct the URL's user, password, host, port or database"
-    ),
-    SQLAlchemyError: "allow its user to create tables and write to them, or correct the URL",
-}
 
 
 def check_storage(plan: Plan) -> str:
     """What the plan's URL holds, and whether a study can write there."""
     url = plan.storage_url
-    check_folder_exists(url)
-    path = sqlite_file(url)
-    detail = _check_server(url) if path is None else _check_file(url, path.absolute())
-    artifacts = artifact_folder(url).absolute()
-    check_writable(artifacts if artifacts.exists() else artifacts.parent)
-    return detail
+    check_can_write(url)
+    return _check_server(url) if sqlite_file(url) is None else _check_file(url)
 
 
 def check_file_system(plan: Plan) -> str:
@@ -79,7 +66,7 @@ def check_file_system(plan: Plan) -> str:
     if kind in NETWORK_FILE_SYSTEMS:
         raise StudyError(
             f"{path} is on {kind}, where SQLite can lose writes by several processes; "
-            f"name a file on a local disk with --storage, or {_POSTGRES}"
+            f"name a file on a local disk with --storage, or {POSTGRES_URL}"
         )
     return kind
 
@@ -107,38 +94,25 @@ def file_system(path: Path) -> str | None:
     return kind
 
 
-def _check_file(url: str, path: Path) -> str:
-    check_writable(path.parent)
-    if not path.exists() or (path.is_file() and not path.stat().st_size):
-        return f"{url} does not exist yet, and can be created"
-    if not path.is_file():
-        raise StudyError(f"{path} is not a file; name another with --storage")
-    if not os.access(path, os.W_OK):
-        raise StudyError(f"{path} is not writable; ask its owner, or name another with --storage")
+def _check_file(url: str) -> str:
     try:
         _check_schema(url)
-    except StudyError as error:
-        if "no such table" not in str(error):
-            raise
-        raise StudyError(
-            f"{path} is the database of another program; name another file with --storage"
-        ) from None
+    except NothingYet:
+        return f"{url} does not exist yet, and can be created"
     return f"{url} exists, and can be written"
 
 
 def _check_server(url: str) -> str:
     try:
-        driver = make_url(url).get_driver_name()
+        parsed = parse_url(url)
+        driver = parsed.get_driver_name()
         timeout = {"connect_timeout": TIMEOUT_S} if driver in _DRIVERS_WITH_TIMEOUT else {}
-        engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=timeout)
+        engine = sqlalchemy.create_engine(parsed, poolclass=NullPool, connect_args=timeout)
         with engine.connect() as connection:
             holds_studies = _try_to_write(connection)
             connection.rollback()
     except (SQLAlchemyError, ImportError) as error:
-        remedy = next(text for kind, text in _REMEDIES.items() if isinstance(error, kind))
-        raise StudyError(
-            f"storage {redact(url)} cannot be used: {describe_database_error(error)}; {remedy}"
-        ) from None
+        raise opening_error(url, error) from None
     if holds_studies:
         _check_schema(url)
         return f"{redact(url)} has tables for studies that can be written"

@@ -30,6 +30,7 @@ from ..running.events import (
     ignore,
 )
 from ..running.opening import check_same_ratings
+from ..storage.access import check_can_write
 from ..storage.database import writable_storage
 from ..storage.locks import sole_runner
 from ..storage.trials import CONFIG, best_trials, count_trials
@@ -77,8 +78,9 @@ def confirm(
     listener = broadcast(listener)  # its errors must not end a training
     interrupts = Interrupts(lambda message: listener(Notice(message)))
     reader = StudyReader(storage_url, name)
+    check_can_write(storage_url)
     spec = reader.spec.model_copy(update={"dataset": dataset or reader.spec.dataset})
-    ratings = load_ratings(spec.dataset)
+    ratings = load_ratings(spec.dataset, options=spec.read_options)
     check_same_ratings(spec, reader.fingerprint, ratings.fingerprint)
     split = split_ratings(ratings, spec.split)
     with sole_runner(storage_url, spec.name), writable_storage(storage_url) as storage:
@@ -87,7 +89,7 @@ def confirm(
         ranked = best_trials(trials, reader.metric)
         chosen = distinct_configs(ranked)[:top]
         if not chosen:
-            raise no_completed_trial(spec.name)
+            raise no_completed_trial(spec.name, storage_url)
         used = {_config(trial).seed for trial in ranked} | {spec.split.seed}
         fresh = fresh_seeds(seeds, used)
         listener(StudyStarted(spec, count_trials(trials)))

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial
 
 from ...errors import NothingYet
 from ...model.evaluation.metrics import Metric
+from ..storage.examples import example, storage_option
 from ..storage.trials import CONFIG, trial_record
 from .standings import Confirmation
 
@@ -60,8 +61,7 @@ def best_record(trial: FrozenTrial, confirmation: Confirmation, metric: Metric) 
     }
 
 
-def no_completed_trial(study: str) -> NothingYet:
+def no_completed_trial(study: str, storage_url: str) -> NothingYet:
     """The error for a study that has no result to show yet."""
-    return NothingYet(
-        f"{study} has no completed trial yet; continue with: recsys-search start --study {study}"
-    )
+    start = example("start", "--study", study, *storage_option(storage_url))
+    return NothingYet(f"{study} has no completed trial yet; continue with: {start}")

@@ -14,11 +14,19 @@ from ...model.evaluation.metrics import METRICS, Metric
 from ...model.runs.experiment import Experiment
 from ...model.training.reports import EpochReport
 from ..definition.study_file import StudySpec, spec_from_json
-from ..running.study_progress import spending, target_reached
+from ..running.study_progress import spending, study_state, target_reached
 from ..storage.artifacts import artifact_store, download_reports
-from ..storage.database import readable_storage
+from ..storage.database import no_studies, readable_storage
 from ..storage.studies import FINGERPRINT, read_stored_specs
-from ..storage.trials import CONFIG, ENVIRONMENT, best_trials, count_trials, trial_record
+from ..storage.trials import (
+    CONFIG,
+    ENVIRONMENT,
+    best_trials,
+    count_trials,
+    describe_lost,
+    trial_record,
+    trial_records,
+)
 from ..storage.urls import redact
 from .ranking import Ranking, best_record, no_completed_trial
 from .standings import Confirmation
@@ -36,15 +44,19 @@ class StudyReader:
         """Args: name: may be None if the storage holds only one study.
 
         Raises:
-            StudyError: no storage, no such study, or several to choose from.
+            NothingYet: the storage does not exist yet, or holds no studies.
+            StorageError: the storage cannot be read.
+            StudyError: no such study, or several to choose from.
         """
         self._url = storage_url
         self._storage = readable_storage(storage_url)
         specs = read_stored_specs(self._storage)
+        if not specs:
+            raise no_studies(storage_url)
         if name is None and len(specs) == 1:
             name = next(iter(specs))
         if name is None or name not in specs:
-            names = ", ".join(sorted(specs)) or "no studies yet"
+            names = ", ".join(sorted(specs))
             where = redact(storage_url)
             raise StudyError(
                 f"no study named {name!r} in {where}; it holds: {names}"
@@ -70,7 +82,7 @@ class StudyReader:
     def status(self) -> dict[str, Any]:
         """How far the study has come, as `status --json` prints it."""
         trials = self._trials()
-        records = [trial_record(trial, self.metric) for trial in trials]
+        records = trial_records(trials, self.metric)
         states = Counter(record["state"] for record in records)
         ranked = best_trials(trials, self.metric)
         confirmed = self._confirmation().figures
@@ -86,6 +98,7 @@ class StudyReader:
             "interrupted": states["interrupted"],
             "running": states["running"],
             "waiting": states["waiting"],
+            "note": describe_lost(trials),
             "metric": self.metric.name,
             "best": self._summary(ranked[0]) if ranked else None,
             "confirmed": next(({"number": n, **mean} for n, mean in confirmed.items()), None),
@@ -107,7 +120,7 @@ class StudyReader:
 
     def trials(self, state: str | None = None) -> list[dict[str, Any]]:
         """The trials as `trials --json` prints them: those in one state, or all but queued ones."""
-        records = [trial_record(trial, self.metric) for trial in self._trials()]
+        records = trial_records(self._trials(), self.metric)
         if state is None:
             return [record for record in records if record["state"] != "waiting"]
         return [record for record in records if record["state"] == state]
@@ -116,7 +129,7 @@ class StudyReader:
         """One trial: its record, its config, and its epoch reports."""
         trial = self._trial(number)
         return {
-            **trial_record(trial, self.metric),
+            **trial_records(self._trials(), self.metric)[number],
             "config": trial.system_attrs.get(CONFIG),
             "environment": trial.system_attrs.get(ENVIRONMENT),
             "bias_val_rmse": self.bias_val_rmse,
@@ -135,7 +148,7 @@ class StudyReader:
         """
         ranked = best_trials(self._trials(), self.metric)
         if not ranked:
-            raise no_completed_trial(self.spec.name)
+            raise no_completed_trial(self.spec.name, self._url)
         return Ranking(ranked, self._confirmation(), self.metric)
 
     def best(self, top: int = 1) -> list[dict[str, Any]]:
@@ -266,18 +279,10 @@ def list_studies(storage_url: str) -> list[dict[str, Any]]:
                 "trials": status["done"],
                 "total": status["total"],
                 "best": status["best"] and status["best"][status["metric"]],
-                "state": _study_state(status),
+                "state": study_state(status),
             }
         )
     return rows
-
-
-def _study_state(status: dict[str, Any]) -> str:
-    if status["running"]:
-        return "running"
-    if status["target"] and status["target"]["reached"]:
-        return "target reached"
-    return "done" if status["done"] >= status["total"] else "paused"
 
 
 def _incomplete(record: dict[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from ..pruners.divergence import Divergence
 from ..pruners.rule import Kind, Progress, Stop
 from ..pruners.trial_pruner import TrialPruner
 from ..storage.artifacts import upload_reports
+from ..storage.failures import DATABASE_ERRORS, describe_database_error
 from ..storage.trials import CONFIG, ENVIRONMENT, EPOCH_AT, INTERRUPTED, WORKER
 from ..storage.worker import this_worker
 from .endings import (
@@ -77,15 +78,17 @@ class Objective:
         Raises:
             optuna.TrialPruned: the trial ends as PRUNED; its reason is already recorded.
             InterruptedTrial: the trial is to be queued again.
+            FailedTrial: the trial failed with `error`.
+            DATABASE_ERRORS: the storage failed; the trial is to be queued again.
         """
         self.error = None
         try:
             return self._run(trial)
-        except (optuna.TrialPruned, InterruptedTrial):
+        except (optuna.TrialPruned, InterruptedTrial, *DATABASE_ERRORS):
             raise
-        except Exception as error:  # the storage's own errors too, when no reason can be recorded
+        except Exception as error:
             self.error = format_error(error)
-            raise
+            raise FailedTrial(self.error) from error
 
     def _run(self, trial: Trial) -> float:
         self._storage.set_trial_system_attr(trial._trial_id, WORKER, this_worker())
@@ -102,6 +105,10 @@ class Objective:
                 return earlier.value
             training = Training(config, self._split, self._device, metric=self._metric)
             ending = self._train(trial, training)
+        except DATABASE_ERRORS as error:
+            why = f"the storage failed: {describe_database_error(error)}"
+            ending = Ending(TrialState.FAIL, INTERRUPTED, why)
+            raise
         except Exception as error:
             if training is None or not is_out_of_memory(error):
                 ending = Ending(TrialState.FAIL, None, format_error(error))
@@ -218,3 +225,7 @@ class Objective:
 
 class InterruptedTrial(Exception):  # noqa: N818 - not an error
     """The trial was interrupted or ran out of memory, and is to be run again."""
+
+
+class FailedTrial(Exception):  # noqa: N818 - its cause is the error
+    """The trial failed with an error of its own: the study goes on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import optuna
@@ -12,22 +13,25 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 from pydantic import ValidationError
 
-from ...base.messages import format_validation_error
+from ...base.messages import format_validation_error, quoted
 from ...data.sets.loading import dataset_reference
-from ...errors import ConfigError, StudyError
+from ...data.sets.registry import DATASETS
+from ...data.tables.columns import Duplicates
+from ...errors import ConfigError, DataError, NothingYet, StudyError
 from ...model.evaluation.metrics import METRICS
-from ..definition.study_file import StudySpec, load_study, spec_from_json, spec_to_json
+from ..definition.study_file import StudySpec, read_study, spec_from_json, spec_to_json
 from ..pruners.table import pruner_to_mapping
 from ..pruners.trial_pruner import TrialPruner
 from ..storage.database import readable_storage
-from ..storage.studies import FINGERPRINT, SPEC, read_stored_specs
-from ..storage.urls import redact, storage_exists
-
-# These may change between two starts: they alter how long to search, not what is compared. Of the
-# objective only the target may change; `_fixed_settings` keeps the metric.
-# The dataset may move, because its fingerprint shows that the ratings are the same. The limits may
-# change, because what they ruled out was not trained.
-_CHANGEABLE_FIELDS = {"trials", "timeout", "objective", "dataset", "limits", "budget"}
+from ..storage.studies import (
+    FINGERPRINT,
+    SPEC,
+    check_name_is_free,
+    create_study,
+    read_stored_specs,
+)
+from ..storage.trials import count_trials
+from .changes import check_unchanged
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Overrides:
 
     trials: int | None = None
     dataset: str | None = None
+    columns: Mapping[str, str] | None = None
+    duplicates: Duplicates | None = None
     target_rmse: float | None = None
     explore: bool = False  # lift the study's limits, including the one on GPU memory
     usd_per_hour: float | None = None
@@ -48,36 +54,49 @@ def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> S
     Creates nothing: a study that cannot start leaves no storage behind.
 
     Raises:
-        StudyError: no such study, or it was created with other settings.
+        StorageError: the storage cannot be read.
+        StudyError: no such study, or it was created with other settings or by another program.
         ConfigError: the file or an override is invalid.
     """
-    stored: dict[str, str] = {}
-    try:
-        if storage_exists(storage_url):
-            stored = read_stored_specs(readable_storage(storage_url))
-    except StudyError:  # no tables yet, or unreachable: then opening it for writing fails too
-        pass
+    storage = _storage_if_any(storage_url)
+    stored = read_stored_specs(storage) if storage else {}
     if name_or_path in stored:
-        spec = spec_from_json(stored[name_or_path])
-    else:
-        spec = load_study(name_or_path)
-    spec = _override(spec, overrides)
+        return _override(spec_from_json(stored[name_or_path]), overrides)
+    if storage:
+        check_name_is_free(name_or_path, storage, storage_url)
+    in_file, file = read_study(name_or_path)
+    try:
+        spec = _override(in_file, overrides)
+    except DataError as error:
+        if overrides.dataset:
+            raise
+        written = str(file.data["dataset"])
+        message = str(error)
+        if close := get_close_matches(written, DATASETS, n=1):
+            message = f"no dataset named {quoted(written)}; did you mean {close[0]}?"
+        raise file.refusal_at(("dataset",), f"dataset: {message}") from None
     if spec.name in stored:
-        _check_unchanged(spec_from_json(stored[spec.name]), spec, redact(storage_url))
+        check_unchanged(spec_from_json(stored[spec.name]), in_file, file, storage_url)
+    elif storage:
+        check_name_is_free(spec.name, storage, storage_url)
     return spec
 
 
 def read_stored_study(name: str, storage_url: str) -> tuple[list[FrozenTrial], dict[str, Any]]:
     """The trials of a stored study and its user attributes; both empty if there is none yet."""
+    storage = _storage_if_any(storage_url)
+    if storage is None or name not in read_stored_specs(storage):
+        return [], {}
+    study = optuna.load_study(study_name=name, storage=storage)
+    return study.get_trials(), study.user_attrs
+
+
+def _storage_if_any(url: str) -> RDBStorage | None:
+    """The storage for reading; None if it is empty or does not exist yet."""
     try:
-        if storage_exists(storage_url):
-            storage = readable_storage(storage_url)
-            if name in read_stored_specs(storage):
-                study = optuna.load_study(study_name=name, storage=storage)
-                return study.get_trials(), study.user_attrs
-    except StudyError:  # as in `resolve_spec`
-        pass
-    return [], {}
+        return readable_storage(url)
+    except NothingYet:
+        return None
 
 
 def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna.Study:
@@ -89,17 +108,14 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
         StudyError: the study was created on other ratings, or by another program.
     """
     metric = METRICS[spec.objective.metric]
-    study = optuna.create_study(
-        study_name=spec.name, storage=storage, direction=metric.direction, load_if_exists=True
-    )
-    attrs = storage.get_study_system_attrs(study._study_id)
-    if SPEC not in attrs and study.get_trials(deepcopy=False):
-        raise StudyError(
-            f"{redact(storage.url)} holds a study named {spec.name} that another program created; "
-            "give the file another name, or choose another --storage"
-        )
-    check_same_ratings(spec, attrs.get(FINGERPRINT, fingerprint), fingerprint)
-    storage.set_study_system_attr(study._study_id, FINGERPRINT, fingerprint)
+    attrs = {SPEC: spec_to_json(spec), FINGERPRINT: fingerprint}
+    create_study(spec.name, metric.direction, attrs, storage)
+    check_name_is_free(spec.name, storage, storage.url)
+    study = optuna.load_study(study_name=spec.name, storage=storage)
+    stored = storage.get_study_system_attrs(study._study_id)
+    check_same_ratings(spec, stored[FINGERPRINT], fingerprint)
+    trials = study.get_trials(deepcopy=False)
+    spec = with_done(spec, count_trials(trials))
     storage.set_study_system_attr(study._study_id, SPEC, spec_to_json(spec))
     study.set_metric_names([metric.name])
     study.set_user_attr("dataset", spec.dataset)
@@ -107,7 +123,6 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
     study.set_user_attr("pruners", [pruner_to_mapping(pruner) for pruner in spec.pruners])
     if target := spec.objective.target:
         study.set_user_attr("target", str(target))
-    trials = study.get_trials(deepcopy=False)
     queued = {trial.user_attrs.get("known_config") for trial in trials}
     for known in spec.known_trials():
         if known.name not in queued:
@@ -116,6 +131,11 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
     study.sampler = _sampler(spec, n_trials=len(trials))
     study.pruner = TrialPruner(spec.pruners, metric)
     return study
+
+
+def with_done(spec: StudySpec, n_done: int) -> StudySpec:
+    """The spec with a total of at least the trials that are done already."""
+    return spec.model_copy(update={"trials": max(spec.trials, n_done)})
 
 
 def check_same_ratings(spec: StudySpec, stored_fingerprint: str, fingerprint: str) -> None:
@@ -130,8 +150,8 @@ def check_same_ratings(spec: StudySpec, stored_fingerprint: str, fingerprint: st
 def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
     values: dict[str, Any] = spec.model_dump(by_alias=True)
     values["dataset"] = dataset_reference(overrides.dataset or spec.dataset)
-    if overrides.trials is not None:
-        values["trials"] = overrides.trials
+    chosen = {name: getattr(overrides, name) for name in ("trials", "columns", "duplicates")}
+    values |= {name: value for name, value in chosen.items() if value is not None}
     for name, usd in (("usd_per_hour", overrides.usd_per_hour), ("usd", overrides.budget_usd)):
         if usd is not None:
             values["budget"] = {**(values["budget"] or {}), name: usd}
@@ -164,33 +184,3 @@ def _sampler(spec: StudySpec, *, n_trials: int) -> BaseSampler:
         group=True,  # each architecture has axes of its own
         constant_liar=True,
     )
-
-
-def _check_unchanged(stored: StudySpec, spec: StudySpec, storage: str) -> None:
-    """Refuse settings that would make new trials incomparable with the stored ones."""
-    before, now = (_fixed_settings(each) for each in (stored, spec))
-    for field in before:
-        if before[field] != now[field]:
-            raise StudyError(
-                f"study {spec.name} in {storage} was created with "
-                f"{_describe_difference(field, before[field], now[field])}; to continue it "
-                f"unchanged: recsys-search start --study {spec.name}; to run the new settings, "
-                "give the file another name"
-            )
-
-
-def _fixed_settings(spec: StudySpec) -> dict[str, Any]:
-    """The settings that may not change between two starts, as plain values."""
-    settings: dict[str, Any] = spec.model_dump(mode="json", by_alias=True)
-    settings["pruners"] = without_memory_limit(settings["pruners"])  # --explore removes it
-    settings["metric"] = settings["objective"]["metric"]
-    return {name: value for name, value in settings.items() if name not in _CHANGEABLE_FIELDS}
-
-
-def _describe_difference(name: str, before: Any, now: Any) -> str:
-    """The first place where two tables differ, with both values."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in [*before, *now]:
-            if before.get(key) != now.get(key):
-                return _describe_difference(f"{name} {key}", before.get(key), now.get(key))
-    return f"{name}: {before}, the file now says {now}"

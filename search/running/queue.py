@@ -14,10 +14,12 @@ from ..storage.trials import (
     CONFIG,
     INTERRUPTED,
     OUT_OF_MEMORY,
+    WORKER,
     WORKER_DIED,
     is_counted,
     worker_died,
 )
+from ..storage.worker import is_this_process
 from .second_chances import SecondChance, second_chance
 
 # Attributes of a queued trial that it keeps when it is queued again.
@@ -31,7 +33,7 @@ def recover_queue(study: Study, storage: BaseStorage, spec: StudySpec) -> None:
     wrong gets its second chance. If a crash interrupts this, the next call finishes it.
     """
     for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
-        if worker_died(trial):
+        if worker_died(trial) or _is_left_over(trial):
             storage.set_trial_user_attr(trial._trial_id, "stop_reason", INTERRUPTED)
             storage.set_trial_user_attr(trial._trial_id, "reason", WORKER_DIED)
             storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
@@ -46,6 +48,15 @@ def recover_queue(study: Study, storage: BaseStorage, spec: StudySpec) -> None:
             queue_second_chance(study, trial, chance, spec)
         elif not is_counted(trial):
             requeue(study, trial)
+
+
+def _is_left_over(trial: FrozenTrial) -> bool:
+    """Whether this process ran the trial: none is running while the queue is recovered.
+
+    Its end could not be stored when the storage failed.
+    """
+    worker = trial.system_attrs.get(WORKER)
+    return worker is not None and is_this_process(worker)
 
 
 def requeue(study: Study, trial: FrozenTrial) -> None:

@@ -17,13 +17,15 @@ from ...model.evaluation.metrics import METRICS
 from ...model.training.device import resolve_device
 from ..definition.durations import parse_duration
 from ..definition.study_file import StudySpec
+from ..storage.access import check_can_write
 from ..storage.artifacts import artifact_store
 from ..storage.database import writable_storage
+from ..storage.examples import example, storage_option
 from ..storage.locks import sole_runner
 from ..storage.trials import best_trials, count_trials, trial_record
 from .events import Listener, Notice, StudyStarted, TrialEnded, broadcast, ignore
-from .objective import Objective
-from .opening import Overrides, open_study, resolve_spec
+from .objective import FailedTrial, InterruptedTrial, Objective
+from .opening import Overrides, open_study, resolve_spec, with_done
 from .queue import recover_queue, requeue
 from .study_progress import spending, target_reached
 from .targets import check_target, describe_scale, target_in_ratings
@@ -55,6 +57,8 @@ def run_study(
     Raises:
         StudyError: no such study, it exists with other settings or is already running, or trials
             keep failing.
+        StorageError: the storage cannot be opened, or failed; the next call continues the study.
+        OutputError: a folder is not writable.
         ConfigError: the study file, an override, the device or the timeout is invalid, or the bias
             baseline meets the target.
         DataError: the ratings cannot be read.
@@ -65,6 +69,7 @@ def run_study(
     resolve_device(device)  # refuse a wrong device before anything is created
     listener = broadcast(listener)  # its errors must not end a trial
     interrupts = Interrupts(notify=lambda message: listener(Notice(message)))
+    check_can_write(storage_url)
     spec = resolve_spec(name_or_path, storage_url, overrides or Overrides())
     timeout = timeout or spec.timeout
     deadline = None if timeout is None else started_at + parse_duration(timeout)
@@ -76,7 +81,7 @@ def run_study(
             return f"out of time ({timeout})"
         return None
 
-    ratings = load_ratings(spec.dataset)
+    ratings = load_ratings(spec.dataset, options=spec.read_options)
     split = split_ratings(ratings, spec.split)
     in_stars, spec = spec, target_in_ratings(spec, ratings.scale)
     baseline = check_target(spec, split, storage_url, device)
@@ -98,7 +103,8 @@ def run_study(
             should_stop=should_stop,
         )
         trials = study.get_trials(deepcopy=False)
-        listener(StudyStarted(spec, count_trials(trials)))
+        n_done = count_trials(trials)
+        listener(StudyStarted(with_done(spec, n_done), n_done))
         for note in (*split.notes, *describe_scale(in_stars, spec, ratings.scale)):
             listener(Notice(note))
         for trial in trials:
@@ -107,10 +113,21 @@ def run_study(
                 listener(Notice(f"trial {earlier} is tried again as trial {trial.number}"))
         with interrupts.caught():
             reason = _run_trials(study, spec, objective, listener, should_stop, storage)
+            if reason is None and n_done >= spec.trials:
+                reason = _describe_total(spec, n_done, storage_url)
             if reason and not interrupts.received:  # which the listener knows
                 listener(Notice(reason))
     interrupts.leave()
     return spec.name
+
+
+def _describe_total(spec: StudySpec, n_done: int, storage_url: str) -> str:
+    """Why a start had nothing to do, and how to get more trials."""
+    options = ("--study", spec.name, *storage_option(storage_url), "--trials", n_done + 10)
+    done = f"all {n_done} trials of {spec.name} are done"
+    if n_done > spec.trials:
+        done = f"{n_done} trials of {spec.name} are done, more than the total of {spec.trials}"
+    return f"{done}; for more: {example('start', *options)}"
 
 
 def _run_trials(
@@ -144,7 +161,9 @@ def _run_trials(
         if spec.budget and (exhausted := spec.budget.exhausted(spending(trials))):
             return exhausted
         try:
-            study.optimize(objective, n_trials=1, catch=(Exception,), callbacks=[announce])
+            study.optimize(
+                objective, n_trials=1, catch=(FailedTrial, InterruptedTrial), callbacks=[announce]
+            )
         finally:
             recover_queue(study, storage, spec)
         failures = [*failures, objective.error] if objective.error else []

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
 from ..definition.budget import Spending
 from ..definition.objective import Target
 from ..storage.trials import EPOCH_AT, worker_died
+
+
+def study_state(status: dict[str, Any]) -> str:
+    """In a word or two; `status` is what `status --json` prints."""
+    if status["running"]:
+        return "running"
+    if status["target"] and status["target"]["reached"]:
+        return "target reached"
+    return "done" if status["done"] >= status["total"] else "paused"
 
 
 def target_reached(target: Target | None, trials: Iterable[FrozenTrial]) -> bool:

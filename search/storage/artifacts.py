@@ -16,7 +16,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial
 
 from ...model.training.reports import EpochReport, read_reports, write_reports
-from .urls import check_folder_exists, sqlite_file
+from .urls import sqlite_file
 
 REPORTS_FILE = "reports.jsonl"
 
@@ -35,7 +35,6 @@ def artifact_store(url: str, *, make: bool = False) -> FileSystemArtifactStore:
     """
     folder = artifact_folder(url)
     if make:
-        check_folder_exists(url)
         folder.mkdir(exist_ok=True)
     return FileSystemArtifactStore(folder)
 

@@ -6,24 +6,29 @@ import os
 import sqlite3
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import optuna
 import sqlalchemy
-from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, ExceptionContext
 
-from ...errors import StudyError
-from .urls import check_folder_exists, describe_database_error, parse_url, redact, sqlite_file
+from ...errors import NothingYet
+from .access import is_there
+from .examples import example, storage_option
+from .failures import DATABASE_ERRORS, opening_error, storage_error
+from .tables import holds_studies
+from .urls import parse_url, redact, sqlite_file
 
 HEARTBEAT_S = 60
 # Generous: a live worker that is taken for dead crashes when it reports its result.
 GRACE_S = 600
+LOCK_TIMEOUT_S = 60  # how long to wait for another program that holds SQLite's lock
 
 StaleCallback = Callable[[optuna.Study, FrozenTrial], None]
 
@@ -31,8 +36,17 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)  # this program reports how t
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
 
 
+class Storage(RDBStorage):
+    """Optuna's storage, whose heartbeats may fail: the trial's next write tells why."""
+
+    def record_heartbeat(self, trial_id: int) -> None:
+        """Store that the trial's process is alive, if the database can be written."""
+        with suppress(*DATABASE_ERRORS):
+            super().record_heartbeat(trial_id)
+
+
 @contextmanager
-def writable_storage(url: str, *, on_stale: StaleCallback | None = None) -> Iterator[RDBStorage]:
+def writable_storage(url: str, *, on_stale: StaleCallback | None = None) -> Iterator[Storage]:
     """The storage for a process that runs trials, created if it is missing.
 
     Leaving the block closes the database, so that its main file alone holds everything.
@@ -41,70 +55,128 @@ def writable_storage(url: str, *, on_stale: StaleCallback | None = None) -> Iter
         on_stale: called for each trial whose worker has sent no heartbeat for `GRACE_S` seconds.
 
     Raises:
-        StudyError: the URL is not a database URL, or the database cannot be opened.
+        StorageError: the URL is not a database URL, the database cannot be opened or is another
+            program's, or it failed in the block.
     """
-    storage = _connect(
-        parse_url(url),
-        url,
-        read_only=False,
-        heartbeat_interval=HEARTBEAT_S,
-        grace_period=GRACE_S,
-        heartbeat_stale_trial_callback=on_stale,
-    )
+    parsed = parse_url(url)
+    path = sqlite_file(url)
+    is_new = path is not None and not is_there(path)
+    try:
+        if not is_new:
+            _check_tables(_file_url(parsed, path, "rw") if path else parsed, url)
+        storage = _connect(
+            parsed,
+            url,
+            read_only=False,
+            heartbeat_interval=HEARTBEAT_S,
+            grace_period=GRACE_S,
+            heartbeat_stale_trial_callback=on_stale,
+        )
+    except BaseException:
+        if is_new and path and path.is_file() and not path.stat().st_size:
+            path.unlink()
+        raise
     try:
         yield storage
+    # Optuna asserts that the end of a trial was stored, and reads a variable that it has not set.
+    except (*DATABASE_ERRORS, AssertionError, UnboundLocalError) as error:
+        if failure := storage_error(url, error, writing=True):
+            raise failure from error
+        raise
     finally:
         storage.remove_session()
         storage.engine.dispose()
 
 
-def readable_storage(url: str, *, once: bool = False) -> RDBStorage:
+def readable_storage(url: str, *, once: bool = False) -> Storage:
     """The storage for a process that only reads: it never writes and never waits for a writer.
+
+    Its methods raise StorageError where the database fails.
 
     Args:
         once: for a single read; leaves no SQLite side files behind if nobody is writing.
 
     Raises:
-        StudyError: the storage does not exist or cannot be opened.
+        NothingYet: there is no storage yet, or it is empty.
+        StorageError: it cannot be opened, or is another program's.
     """
     parsed = parse_url(url)
     if (path := sqlite_file(url)) is not None:
-        if not path.is_file():
-            raise StudyError(f"no studies at {url}; run one with: recsys-search start --study demo")
-        parsed = parsed.set(
-            database=f"file:{quote(str(path.resolve()))}",
-            query={**parsed.query, "mode": "ro", "uri": "true", **_immutable_option(path, once)},
-        )
-    return _connect(parsed, url, read_only=True, skip_table_creation=True)
+        if not is_there(path):
+            raise no_studies(url)
+        # A crash can leave a log that only a writer can roll back.
+        has_journal = path.with_name(f"{path.name}-journal").exists()
+        mode = {"mode": "rw"} if has_journal else {"mode": "ro", **_immutable_option(path, once)}
+        parsed = _file_url(parsed, path, **mode)
+    if not _check_tables(parsed, url):
+        raise no_studies(url)
+    storage = _connect(parsed, url, read_only=True, skip_table_creation=True)
+
+    def on_error(context: ExceptionContext) -> Exception | None:
+        error = context.sqlalchemy_exception
+        if error is None or context.is_pre_ping:  # after a ping that fails it connects again
+            return None
+        return storage_error(url, error, writing=False)
+
+    sqlalchemy.event.listen(storage.engine, "handle_error", on_error)
+    return storage
 
 
-def _connect(parsed: URL, url: str, *, read_only: bool, **options: Any) -> RDBStorage:
-    if not read_only:
-        check_folder_exists(url)
-    is_sqlite = parsed.get_backend_name() == "sqlite"
-    engine = {"connect_args": {"timeout": 60}} if is_sqlite else {"pool_pre_ping": True}
+def no_studies(url: str) -> NothingYet:
+    """The error for a storage that holds no studies yet."""
+    start = example("start", "--study", "demo", *storage_option(url))
+    return NothingYet(f"no studies in {redact(url)}; run one with: {start}")
+
+
+def _check_tables(parsed: URL, url: str) -> bool:
+    """`holds_studies`, and StorageError where the database cannot be opened."""
+    path = sqlite_file(url)
+    name = str(path.absolute()) if path else redact(url)
     try:
-        storage = RDBStorage(
-            parsed.render_as_string(hide_password=False), engine_kwargs=engine, **options
+        return holds_studies(parsed, name, _engine_options(parsed))
+    except (*DATABASE_ERRORS, ImportError) as error:
+        raise opening_error(url, error) from None
+
+
+def _connect(parsed: URL, url: str, *, read_only: bool, **options: Any) -> Storage:
+    try:
+        storage = Storage(
+            parsed.render_as_string(hide_password=False),
+            engine_kwargs=_engine_options(parsed),
+            **options,
         )
-    except (
-        sqlalchemy.exc.SQLAlchemyError,
-        StorageInternalError,
-        RuntimeError,
-        ImportError,
-    ) as error:
-        raise StudyError(
-            f"storage {redact(url)} cannot be opened: {describe_database_error(error)}"
-        ) from None
-    if is_sqlite:
+    except (*DATABASE_ERRORS, RuntimeError, ImportError) as error:
+        raise opening_error(url, error) from None
+    if _is_sqlite(parsed):
         _harden(storage.engine, read_only=read_only)
     return storage
 
 
+def _is_sqlite(parsed: URL) -> bool:
+    return parsed.get_backend_name() == "sqlite"
+
+
+def _engine_options(parsed: URL) -> dict[str, Any]:
+    if _is_sqlite(parsed):
+        return {"connect_args": {"timeout": LOCK_TIMEOUT_S}}
+    return {"pool_pre_ping": True}
+
+
+def _file_url(parsed: URL, path: Path, mode: str, **options: str) -> URL:
+    """SQLite's URL for a file that exists, with the mode to open it in."""
+    return parsed.set(
+        database=f"file:{quote(str(path.resolve()))}",
+        query={**parsed.query, "mode": mode, "uri": "true", **options},
+    )
+
+
 def _immutable_option(path: Path, once: bool) -> dict[str, str]:
-    """`immutable` for a reader that cannot, or should not, create SQLite's side files."""
+    """`immutable` for a reader that cannot, or should not, create SQLite's side files.
+
+    Those of another user would keep the file's owner from writing.
+    """
     has_log = path.with_name(f"{path.name}-wal").exists()
-    may_create = os.access(path.parent, os.W_OK) and not once
+    may_create = os.access(path.parent, os.W_OK) and os.access(path, os.W_OK) and not once
     return {} if has_log or may_create else {"immutable": "1"}
 
 
@@ -121,8 +193,21 @@ def _harden(engine: sqlalchemy.Engine, *, read_only: bool) -> None:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")  # NORMAL may lose commits in a power cut
 
+    waited_in_vain = False  # then the writes that follow do not wait again
+
     def on_begin(connection: sqlalchemy.Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        nonlocal waited_in_vain
+        if read_only:
+            connection.exec_driver_sql("BEGIN")
+            return
+        timeout_s = 0 if waited_in_vain else LOCK_TIMEOUT_S
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={timeout_s * 1000}")
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except sqlalchemy.exc.OperationalError:
+            waited_in_vain = True
+            raise
+        waited_in_vain = False
 
     sqlalchemy.event.listen(engine, "connect", on_connect)
     sqlalchemy.event.listen(engine, "begin", on_begin)

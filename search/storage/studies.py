@@ -1,8 +1,20 @@
-"""What this program keeps of a study besides its trials: system attributes of Optuna's study."""
+"""This program's studies in a storage, told from those of other programs.
+
+A study of this program has the system attribute `SPEC` from its first moment on.
+"""
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import StudyDirectionModel, StudyModel, StudySystemAttributeModel
+from optuna.study import StudyDirection
+from sqlalchemy.exc import IntegrityError
+
+from ...errors import StudyError
+from .urls import redact
 
 SPEC = "recsys_search:spec"  # the study file as JSON, after the command line's overrides
 FINGERPRINT = "recsys_search:fingerprint"  # of the ratings that the study was created on
@@ -18,3 +30,45 @@ def read_stored_specs(storage: RDBStorage) -> dict[str, str]:
         for study in storage.get_all_studies()
         if SPEC in study.system_attrs
     }
+
+
+def check_name_is_free(name: str, storage: RDBStorage, url: str) -> None:
+    """Refuse a name that a study of another program has, even one without trials.
+
+    Raises:
+        StudyError: there is such a study.
+    """
+    if _exists(name, storage) and name not in read_stored_specs(storage):
+        raise StudyError(
+            f"{redact(url)} holds a study named {name} that another program created; "
+            "give the file another name, or choose another --storage"
+        )
+
+
+def create_study(
+    name: str, direction: str, system_attrs: dict[str, Any], storage: RDBStorage
+) -> None:
+    """Create a study together with its attributes, unless there is one of that name.
+
+    Optuna creates a study first and sets its attributes afterwards; a crash in between would leave
+    one that looks like another program's. Here it is one transaction.
+    """
+    if _exists(name, storage):
+        return
+    model = StudyModel(
+        study_name=name,
+        directions=[StudyDirectionModel(objective=0, direction=StudyDirection[direction.upper()])],
+        system_attributes=[
+            StudySystemAttributeModel(key=key, value_json=json.dumps(value))
+            for key, value in system_attrs.items()
+        ],
+    )
+    try:
+        with storage.scoped_session() as session, session.begin():
+            session.add(model)
+    except IntegrityError:  # another process was faster
+        pass
+
+
+def _exists(name: str, storage: RDBStorage) -> bool:
+    return any(study.study_name == name for study in storage.get_all_studies())

@@ -6,7 +6,8 @@ reads is a system attribute. Epoch reports are an artifact.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -21,7 +22,13 @@ EPOCH_AT = "recsys_search:epoch_at"  # when the last epoch ended, in ISO 8601
 SAME_AS = "same_as"
 INTERRUPTED = "interrupted"
 OUT_OF_MEMORY = "out-of-memory"
-WORKER_DIED = "its process died: it was killed, or the machine went down"
+WORKER_DIED = (
+    "its process ended before its result was stored: it was killed, the machine went down, or the "
+    "storage failed"
+)
+RUN_AGAIN = "the next start runs it again"
+# A process writes its identity as soon as it has a trial; this allows for waiting for a lock.
+NAMELESS_S = 120
 
 STATES = {
     TrialState.COMPLETE: "complete",
@@ -62,6 +69,14 @@ def trial_record(trial: FrozenTrial, metric: Metric = VAL_RMSE) -> dict[str, Any
     }
 
 
+def trial_records(trials: Sequence[FrozenTrial], metric: Metric = VAL_RMSE) -> list[dict[str, Any]]:
+    """All trials of a study, each as `trial_record`; a lost one says that it is run again."""
+    records = [trial_record(trial, metric) for trial in trials]
+    for number in _lost(trials):
+        records[number]["reason"] += f"; {RUN_AGAIN}"
+    return records
+
+
 def trial_state(trial: FrozenTrial) -> str:
     """A name in `STATES`, or `interrupted`, for which Optuna has failed or running."""
     return _state(trial, INTERRUPTED if worker_died(trial) else trial.user_attrs.get("stop_reason"))
@@ -75,11 +90,30 @@ def worker_died(trial: FrozenTrial) -> bool:
     """Whether the trial's process died before it ended; Optuna may still call the trial running."""
     if trial.state == TrialState.RUNNING:
         worker = trial.system_attrs.get(WORKER)
-        return worker is not None and has_ended(worker)
+        return _is_old(trial) if worker is None else has_ended(worker)
     if trial.state != TrialState.FAIL:
         return False
     # Optuna's heartbeat fails a stale trial without a reason; this program always records one.
     return trial.user_attrs.get("reason", WORKER_DIED) == WORKER_DIED
+
+
+def _is_old(trial: FrozenTrial) -> bool:
+    began = trial.datetime_start
+    return began is not None and (datetime.now() - began).total_seconds() > NAMELESS_S
+
+
+def describe_lost(trials: Iterable[FrozenTrial]) -> str | None:
+    """Which interrupted trials are not queued again yet; None if there are none."""
+    if not (lost := sorted(_lost(trials))):
+        return None
+    return f"trial {', '.join(map(str, lost))} was interrupted; {RUN_AGAIN}"
+
+
+def _lost(trials: Iterable[FrozenTrial]) -> set[int]:
+    """Numbers of the interrupted trials that only the next start will queue again."""
+    trials = list(trials)
+    queued = {trial.user_attrs.get("retry_of") for trial in trials}
+    return {trial.number for trial in trials if trial_state(trial) == INTERRUPTED} - queued
 
 
 def is_counted(trial: FrozenTrial) -> bool:

@@ -3,27 +3,55 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import sqlalchemy
 from sqlalchemy.engine import URL, make_url
 
-from ...errors import StudyError
+from ...errors import StorageError
+from .examples import DEFAULT_STORAGE
+
+POSTGRES_DRIVERS = ("psycopg", "psycopg2")
 
 
 def parse_url(url: str) -> URL:
-    """The URL as SQLAlchemy takes it.
+    """The URL as SQLAlchemy takes it; `postgresql://` uses the installed driver.
 
     Raises:
-        StudyError: it is not a database URL.
+        StorageError: it is not a database URL, or would name another file than it seems to.
     """
     try:
-        return make_url(url)
+        parsed = make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):
+        # A path, such as studies.db; anything with an @ or // is a URL with a mistake in it.
+        is_path = re.fullmatch(r"(sqlite:/*)?(?P<path>(?!.*//)[^@:]+)", url)
+        meant = sqlite_url(is_path["path"]) if is_path else DEFAULT_STORAGE
         shown = re.sub(r":[^:@/]*@", ":***@", url)
-        raise StudyError(
-            f"storage {shown!r} is not a database URL; write sqlite:///studies.db"
-        ) from None
+        raise StorageError(f"storage {shown!r} is not a database URL; write {meant}") from None
+    if parsed.get_backend_name() == "sqlite":
+        _check_sqlite_path(parsed)
+    elif parsed.drivername == "postgresql":
+        driver = next(filter(find_spec, POSTGRES_DRIVERS), POSTGRES_DRIVERS[0])
+        parsed = parsed.set(drivername=f"postgresql+{driver}")
+    return parsed
+
+
+def sqlite_url(path: str | Path) -> str:
+    """The URL of a SQLite file, with the home folder written out."""
+    return f"sqlite:///{Path(path).expanduser()}"
+
+
+def _check_sqlite_path(parsed: URL) -> None:
+    """Refuse a URL whose path is taken for a server's name, or starts with a literal `~`."""
+    path = "/".join(part for part in (parsed.host, parsed.database) if part)
+    shown = parsed.render_as_string(hide_password=True)
+    if parsed.host:
+        raise StorageError(
+            f"storage {shown} has two slashes, and a file needs three; write {sqlite_url(path)}"
+        )
+    if re.match(r"~(/|$)", path):
+        raise StorageError(f"storage {shown}: ~ is not expanded in a URL; write {sqlite_url(path)}")
 
 
 def redact(url: str) -> str:
@@ -40,34 +68,14 @@ def sqlite_file(url: str) -> Path | None:
     """SQLite's file, or None for another kind of database.
 
     Raises:
-        StudyError: it is not a database URL, or the database would live in memory only.
+        StorageError: it is not a database URL, or the database would live in memory only.
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() != "sqlite":
         return None
     if not parsed.database or parsed.database == ":memory:":
         shown = "sqlite:///:memory:" if parsed.database else "sqlite://"
-        raise StudyError(
-            f"storage {shown} is lost when the command ends; write sqlite:///studies.db"
+        raise StorageError(
+            f"storage {shown} is lost when the command ends; write {DEFAULT_STORAGE}"
         )
     return Path(parsed.database)
-
-
-def storage_exists(url: str) -> bool:
-    """Whether the storage may hold studies: a SQLite file is created with its first study."""
-    path = sqlite_file(url)
-    return path is None or path.is_file()
-
-
-def check_folder_exists(url: str) -> None:
-    """Refuse a SQLite URL whose folder is missing: SQLite creates files, but no folders."""
-    path = sqlite_file(url)
-    if path is not None and not path.parent.is_dir():
-        raise StudyError(f"storage {url}: folder {path.parent} does not exist; create it first")
-
-
-def describe_database_error(error: Exception) -> str:
-    """A database's own message in one line, without the SQL statement."""
-    # Optuna's exception only says that a commit failed; its cause says why.
-    cause = error.__cause__ or error
-    return " ".join(str(getattr(cause, "orig", None) or cause).split())[:200]

@@ -31,6 +31,11 @@ def has_ended(worker: dict[str, Any]) -> bool:
         return False
 
 
+def is_this_process(worker: dict[str, Any]) -> bool:
+    """Whether it is the process that asks."""
+    return {**worker, "began": None} == {**this_worker(), "began": None} and not has_ended(worker)
+
+
 def _began(process: psutil.Process) -> float:
     """When the process started, in seconds; unaffected when the clock is set.
 

@@ -102,7 +102,6 @@ def test_no_arguments_show_the_help():
         ("start", "--study", "demo", "--detach"),
         ("trials", "--state", "finished"),
         ("evaluate", "runs/a", "--split", "train"),
-        ("show", "--trial", "-1"),
         ("confirm", "--seeds", "1"),
         ("confirm", "--top", "0"),
         ("predict", "runs/a", "pairs.csv"),
@@ -136,12 +135,7 @@ def test_wrong_usage_is_2(cli, args):
         ),
         (
             ("start", "--study", "small.yaml", "--storage", "mine.db"),
-            "error: storage 'mine.db' is not a database URL; write sqlite:///studies.db",
-        ),
-        (
-            ("studies",),
-            "error: no studies at sqlite:///studies.db; run one with: "
-            "recsys-search start --study demo",
+            "error: storage 'mine.db' is not a database URL; write sqlite:///mine.db",
         ),
         (
             ("train", "--architecture", "hybird", "--dataset", "demo"),
@@ -201,10 +195,36 @@ def test_an_invalid_option_value_is_2(cli, args, message):
     assert one_line(cli(*args), code=2).startswith(message)
 
 
-@pytest.mark.parametrize("command", ["status", "trials", "best", "studies", "dashboard"])
-def test_a_missing_storage_is_1_and_is_not_created(cli, folder, command):
-    assert one_line(cli(command)).startswith("error: no studies at sqlite:///studies.db; run ")
-    assert not (folder / "studies.db").exists()
+READING = [
+    ["studies"],
+    ["status"],
+    ["trials"],
+    ["show", "--trial", "0"],
+    ["best"],
+    ["confirm"],
+    ["dashboard"],
+]
+
+
+@pytest.mark.parametrize("command", READING, ids=" ".join)
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_a_missing_or_empty_storage_is_3_and_is_not_created(cli, folder, command, is_empty):
+    if is_empty:
+        (folder / "studies.db").touch()
+    assert one_line(cli(*command), code=3) == (
+        "error: no studies in sqlite:///studies.db; run one with: recsys-search start --study demo"
+    )
+    assert (folder / "studies.db").exists() == is_empty
+    assert not (folder / "studies.artifacts").exists()
+
+
+@pytest.mark.parametrize("command", [*READING, ["start", "--study", "t"]], ids=" ".join)
+def test_a_damaged_storage_is_1_with_its_cause(cli, folder, command):
+    (folder / "studies.db").write_bytes(b"no database at all" * 100)
+    assert one_line(cli(*command)) == (
+        "error: storage sqlite:///studies.db cannot be opened: file is not a database; restore the "
+        "file from a copy, or name another with --storage"
+    )
 
 
 def test_nothing_to_show_yet_is_3(cli, folder):
@@ -395,7 +415,7 @@ def test_debug_shows_the_traceback(folder):
 
 def test_the_storage_may_be_named_in_the_environment(done, monkeypatch):
     monkeypatch.setenv("RECSYS_SEARCH_STORAGE", "sqlite:///elsewhere.db")
-    assert "no studies at sqlite:///elsewhere.db" in one_line(done("status"))
+    assert "no studies in sqlite:///elsewhere.db" in one_line(done("status"), code=3)
 
 
 def test_example_commands_name_a_storage_that_is_not_the_default(cli):
@@ -405,6 +425,18 @@ def test_example_commands_name_a_storage_that_is_not_the_default(cli):
     assert lines[lines.index("next:") + 2] == (
         "  recsys-search best --export config.yaml --study small --storage sqlite:///mine.db"
     )
+
+
+def test_an_example_in_an_error_reaches_the_same_storage(cli, folder):
+    """A line to paste names the storage, and in place of a password its variable."""
+    url = "sqlite:///mine.db"
+    cli("start", "--study", "small.yaml", "--trials", "1", "--device", "cpu", "--storage", url)
+    study = folder / "small.yaml"
+    study.write_text(study.read_text().replace("- 1000000.0", "- 2000000.0"))
+    again = f"recsys-search start --study small --storage {url}"
+    assert f": {again}; " in one_line(cli("start", "--study", "small.yaml", "--storage", url))
+    none = one_line(cli("studies", "--storage", "sqlite:///none.db"), code=3)
+    assert none.endswith(": recsys-search start --study demo --storage sqlite:///none.db")
 
 
 def test_a_storage_without_studies_is_3(cli, folder):

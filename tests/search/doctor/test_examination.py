@@ -203,7 +203,7 @@ def test_a_file_that_is_not_a_database_is_reported_and_not_changed(checks, tmp_p
     blocking, detail, remedy = failure(checks()["storage"])
     assert blocking
     assert detail.endswith("cannot be opened: file is not a database")
-    assert remedy == "name another storage with --storage, such as sqlite:///studies.db"
+    assert remedy == "restore the file from a copy, or name another with --storage"
     assert (tmp_path / "studies.db").read_bytes() == content
 
 
@@ -213,7 +213,7 @@ def test_another_programs_database_is_reported(checks, tmp_path):
     assert failure(checks()["storage"]) == (
         True,
         f"{tmp_path}/studies.db is the database of another program",
-        "name another file with --storage",
+        "name another with --storage",
     )
 
 
@@ -249,7 +249,7 @@ def test_an_empty_file_can_become_a_storage(checks, tmp_path):
         ("sqlite:///.", "{folder} is not a file", "name another with --storage"),
         (
             "oracel://me:sesame@localhost/db",
-            "storage oracel://me:***@localhost/db cannot be used: "
+            "storage oracel://me:***@localhost/db cannot be opened: "
             "Can't load plugin: sqlalchemy.dialects:oracel",
             "write sqlite:///studies.db or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE",
         ),
@@ -266,7 +266,8 @@ def test_a_missing_driver_is_reported_with_the_one_to_install(checks, monkeypatc
     assert blocking
     assert "psycopg2" in detail
     assert remedy == (
-        "pip install 'psycopg[binary]' and write postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
+        "pip install 'recsys-search[postgres]' and write "
+        "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
     )
 
 
@@ -483,7 +484,7 @@ def test_a_dataset_that_exists_or_can_be_downloaded_is_good(checks, datasets, da
     ("dataset", "detail", "remedy"),
     [
         ("ml-2m", "no dataset named 'ml-2m'", "choose from "),
-        ("data", "{datasets} has no ratings.csv, ratings.parquet, ratings.dat or u.data", "add a ratings.csv "),
+        ("data", "{datasets} has no ratings.csv, ratings.parquet, ", "add a ratings.csv "),
         ("ml-10m", "cannot download ml-10m: http://127.0.0.1:", "run 'recsys-search data downl"),
     ],
 )

@@ -417,11 +417,16 @@ def test_a_killed_trial_is_run_again(workplace, start_slowly):
     process.communicate()
     status = workplace.read().status()
     assert (status["running"], status["interrupted"]) == (0, 1)  # not what the storage says
+    assert status["note"] == "trial 0 was interrupted; the next start runs it again"
+    assert workplace.read().trials()[0]["reason"].endswith("; the next start runs it again")
 
     reader = workplace.start(study)
     first, second, _ = reader.trials()
     assert (first["stop_reason"], first["epochs"]) == ("interrupted", 1)
-    assert first["reason"] == ("its process died: it was killed, or the machine went down")
+    assert first["reason"] == (
+        "its process ended before its result was stored: it was killed, the machine went down, or "
+        "the storage failed"
+    )
     assert (second["retry_of"], second["known_config"]) == (0, "a")
     assert reader.show(1)["config"] == reader.show(0)["config"]
     status = reader.status()

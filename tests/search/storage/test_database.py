@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import sys
 from contextlib import closing
 from time import monotonic
 
 import optuna
 import pytest
 from optuna.study import StudyDirection
-from recsys_search.errors import StudyError
+from recsys_search.errors import NothingYet, StorageError, StudyError
 from recsys_search.search.results.reader import StudyReader, list_studies
 from recsys_search.search.running.run_study import run_study
 from recsys_search.search.storage.artifacts import artifact_store
@@ -154,38 +155,70 @@ def test_an_invalid_storage_is_refused_in_one_line(refusal, url, message):
         assert said.startswith(message)
 
 
-def test_a_missing_storage_is_refused_with_an_example(url, tmp_path):
-    with pytest.raises(StudyError) as caught:
+def test_a_missing_storage_is_nothing_yet_with_an_example(url, tmp_path):
+    with pytest.raises(NothingYet) as caught:
         list_studies(url)
     assert str(caught.value) == (
-        f"no studies at {url}; run one with: recsys-search start --study demo"
+        f"no studies in {url}; run one with: recsys-search start --study demo --storage {url}"
     )
     assert not (tmp_path / "studies.db").exists()
 
 
-def test_a_missing_folder_is_refused_by_name(workplace, tmp_path):
-    with pytest.raises(StudyError) as caught:
-        run_study(workplace.write_study(), f"sqlite:///{tmp_path}/none/studies.db")
+def test_a_missing_folder_is_refused_by_name(refusal, tmp_path):
+    for said in refusal(f"sqlite:///{tmp_path}/none/studies.db"):
+        assert said == (
+            f"storage sqlite:///{tmp_path}/none/studies.db: folder {tmp_path}/none does not exist; "
+            "create it first"
+        )
+
+
+def test_a_folder_in_place_of_the_file_is_refused(refusal, tmp_path):
+    for said in refusal(f"sqlite:///{tmp_path}"):
+        assert said == f"{tmp_path} is not a file; name another with --storage"
+
+
+@pytest.mark.parametrize("content", [b"no database at all" * 100, b"ab"])
+def test_a_file_that_is_not_a_database_is_not_overwritten(refusal, tmp_path, url, content):
+    (tmp_path / "studies.db").write_bytes(content)
+    for said in refusal(url):
+        assert said == (
+            f"storage {url} cannot be opened: file is not a database; restore the file from a "
+            "copy, or name another with --storage"
+        )
+    assert (tmp_path / "studies.db").read_bytes() == content
+    assert not (tmp_path / "studies.artifacts").exists()
+
+
+def test_a_database_that_is_damaged_further_in_is_refused_while_it_is_read(tmp_path, url):
+    with writable_storage(url) as storage:
+        for number in range(200):
+            optuna.create_study(study_name=f"{number} {'x' * 200}", storage=storage)
+    content = bytearray((tmp_path / "studies.db").read_bytes())
+    content[-40_000:] = b"x" * 40_000
+    (tmp_path / "studies.db").write_bytes(content)
+    with pytest.raises(StorageError) as caught:
+        list_studies(url)
     assert str(caught.value) == (
-        f"storage sqlite:///{tmp_path}/none/studies.db: folder {tmp_path}/none does not exist; "
-        "create it first"
+        f"storage {url} cannot be read: database disk image is malformed; restore the file from a "
+        "copy, or name another with --storage"
     )
 
 
-@pytest.mark.parametrize("content", [b"no database at all" * 100, b""])
-def test_a_file_that_holds_no_studies_is_refused_in_one_line(tmp_path, url, content):
-    (tmp_path / "studies.db").write_bytes(content)
-    with pytest.raises(StudyError) as caught:
-        list_studies(url)
-    assert str(caught.value).startswith(f"storage {url} cannot be opened: ")
-    assert "\n" not in str(caught.value)
-
-
-def test_a_file_that_is_not_a_database_is_not_overwritten(workplace, tmp_path, url):
-    (tmp_path / "studies.db").write_bytes(b"no database at all" * 100)
-    with pytest.raises(StudyError, match=r"cannot be opened: file is not a database$"):
-        run_study(workplace.write_study(), url)
-    assert (tmp_path / "studies.db").read_bytes() == b"no database at all" * 100
+@pytest.mark.parametrize(
+    ("url", "module", "remedy"),
+    [
+        ("postgresql://h/db", "psycopg", "pip install 'recsys-search[postgres]' and write "),
+        ("postgresql+psycopg2://h/db", "psycopg2", "pip install 'recsys-search[postgres]' and "),
+        ("mysql+pymysql://h/db", "pymysql", "pip install pymysql"),
+        ("mysql://h/db", "MySQLdb", "pip install mysqlclient"),
+    ],
+)
+def test_a_missing_driver_is_named_with_what_to_install(refusal, monkeypatch, url, module, remedy):
+    for name in ("psycopg", "psycopg2", "pymysql", "MySQLdb"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for said in refusal(url):
+        assert module in said
+        assert f"; {remedy}" in said
 
 
 @pytest.mark.parametrize("name", ["my studies", "50% off", "a#b", "über"])

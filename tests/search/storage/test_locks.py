@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 
 import pytest
-from recsys_search.errors import StudyError
-from recsys_search.search.storage.locks import sole_runner
+from recsys_search.errors import StorageError, StudyError
+from recsys_search.search.storage import locks
+from recsys_search.search.storage.locks import lock_file, sole_runner
 
 
 @pytest.fixture
@@ -57,3 +58,52 @@ def test_the_study_is_free_after_the_block_and_after_an_error_in_it(url):
             pass
     with sole_runner(url, "a/b"), pytest.raises(StudyError), sole_runner(url, "a/b"):
         pass
+
+
+# 255 bytes are the most that file systems allow in a name, and quoting triples these.
+LONG = "ü" * 120
+
+
+def test_a_long_name_has_a_lock_of_its_own(url):
+    assert len(lock_file(url, LONG).name) < 150
+    with sole_runner(url, LONG), sole_runner(url, f"{LONG}!"):
+        pass
+    with (
+        sole_runner(url, LONG),
+        pytest.raises(StudyError, match="run by another process"),
+        sole_runner(url, LONG),
+    ):
+        pass
+
+
+def test_a_start_that_fails_leaves_no_folder_behind(url, tmp_path):
+    with pytest.raises(ZeroDivisionError), sole_runner(url, "a/b"):
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_epoch_reports_stays(url, tmp_path):
+    with pytest.raises(ZeroDivisionError), sole_runner(url, "a/b"):
+        (tmp_path / "studies.artifacts" / "reports").touch()
+        raise ZeroDivisionError
+    assert (tmp_path / "studies.artifacts" / "a%2Fb.lock").is_file()
+
+
+def test_a_file_in_place_of_the_folder_is_refused_in_one_line(url, tmp_path):
+    (tmp_path / "studies.artifacts").write_text("a file")
+    with pytest.raises(StorageError) as raised, sole_runner(url, "a"):
+        pass
+    assert str(raised.value) == (
+        f"{tmp_path}/studies.artifacts/a.lock cannot be written: File exists; ask its owner for "
+        "write access, or name another storage with --storage"
+    )
+
+
+def test_another_users_lock_is_refused_in_one_line(url, tmp_path, monkeypatch):
+    def refuse(self, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(locks.FileLock, "acquire", refuse)
+    with pytest.raises(StorageError) as raised, sole_runner(url, "a"):
+        pass
+    assert "a.lock cannot be written: Permission denied; ask its owner" in str(raised.value)

@@ -1,0 +1,52 @@
+"""Whether this process can write a storage, before anything is created there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ...base.files import check_writable, is_folder
+from ...errors import StorageError
+from .artifacts import artifact_folder
+from .urls import sqlite_file, sqlite_url
+
+
+def check_can_write(url: str) -> None:
+    """Refuse a storage whose files cannot be written; a database server is not asked.
+
+    Raises:
+        StorageError: SQLite's file or its folder is missing, or is not writable.
+        OutputError: a folder is not writable.
+    """
+    if (path := sqlite_file(url)) is not None:
+        if is_there(path) and not os.access(path, os.W_OK):
+            raise StorageError(
+                f"{path.absolute()} is not writable; ask its owner, or name another with --storage"
+            )
+        check_writable(path.absolute().parent)  # SQLite puts its log next to the file
+    artifacts = artifact_folder(url).absolute()
+    check_writable(artifacts if os.path.lexists(artifacts) else artifacts.parent)
+
+
+def is_there(path: Path) -> bool:
+    """Whether SQLite's file exists.
+
+    Raises:
+        StorageError: its folder does not exist or cannot be read, or something else has its name.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if is_folder(path.parent):
+            return False
+        raise StorageError(
+            f"storage {sqlite_url(path)}: folder {path.parent} does not exist; create it first"
+        ) from None
+    except OSError as error:
+        raise StorageError(
+            f"{path.absolute()} cannot be read: {error.strerror or error}; ask its owner for "
+            "access, or name another with --storage"
+        ) from None
+    if not path.is_file():
+        raise StorageError(f"{path.absolute()} is not a file; name another with --storage")
+    return True

@@ -1,0 +1,128 @@
+"""Whose tables a database holds: those of another program are left alone."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+
+import pytest
+import sqlalchemy
+from recsys_search.errors import NothingYet, StorageError
+from recsys_search.search.results.reader import list_studies
+from recsys_search.search.storage.database import readable_storage, writable_storage
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "studies.db"
+
+
+@pytest.fixture
+def url(path):
+    return f"sqlite:///{path}"
+
+
+def run_sql(path, *statements):
+    with closing(sqlite3.connect(path)) as connection, connection:
+        return [connection.execute(each).fetchall() for each in statements]
+
+
+def open_for_writing(url):
+    with writable_storage(url):
+        pass
+
+
+FOREIGN = [
+    "CREATE TABLE bookmarks (url TEXT)",
+    "CREATE TABLE studies (title TEXT)",  # Optuna has a table of that name, with other columns
+]
+
+
+@pytest.mark.parametrize("table", FOREIGN)
+@pytest.mark.parametrize("use", [open_for_writing, readable_storage])
+def test_another_programs_file_is_refused_and_not_changed(path, url, table, use):
+    run_sql(path, table)
+    before = path.read_bytes()
+    with pytest.raises(StorageError) as caught:
+        use(url)
+    assert str(caught.value) == (
+        f"{path} is the database of another program; name another with --storage"
+    )
+    assert path.read_bytes() == before
+
+
+def test_an_empty_file_becomes_a_storage(path, url):
+    path.touch()
+    with pytest.raises(NothingYet):
+        readable_storage(url)
+    open_for_writing(url)
+    assert list_studies(url) == []
+
+
+@pytest.mark.parametrize("n_tables", [1, 5, None])
+def test_a_creation_that_was_cut_off_is_finished(path, url, n_tables):
+    """A crash leaves the first tables, or all of them but no version."""
+    open_for_writing(url)
+    [[*tables]] = run_sql(path, "SELECT sql FROM sqlite_master WHERE type = 'table'")
+    path.unlink()
+    run_sql(path, *(sql for (sql,) in tables[:n_tables]))
+    with pytest.raises(NothingYet):
+        readable_storage(url)
+    open_for_writing(url)
+    assert list_studies(url) == []
+
+
+def test_a_crash_in_the_middle_of_a_write_is_rolled_back_by_a_reader(path, url, tmp_path):
+    """Outside of WAL mode, SQLite then leaves a journal that a read-only reader cannot use."""
+    open_for_writing(url)
+    crashed = tmp_path / "crashed.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("PRAGMA cache_size=1")  # spills into the file before the commit
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("CREATE TABLE junk AS SELECT zeroblob(100000) AS x")
+        connection.execute("DELETE FROM version_info")
+        shutil.copy(path, crashed)
+        shutil.copy(f"{path}-journal", f"{crashed}-journal")
+    assert list_studies(f"sqlite:///{crashed}") == []
+
+
+def test_the_tables_of_another_optuna_are_refused_with_both_remedies(path, url):
+    open_for_writing(url)
+    run_sql(path, "UPDATE alembic_version SET version_num = 'v0.9.0.a'")
+    for use in (open_for_writing, readable_storage):
+        with pytest.raises(StorageError, match="no longer compatible with the table schema") as no:
+            use(url)
+        assert str(no.value).endswith(
+            "; upgrade the tables with optuna storage upgrade, or Optuna with pip install -U "
+            "optuna, or name another with --storage"
+        )
+
+
+@pytest.fixture
+def empty_server(postgres):
+    """The URL of a separate PostgreSQL database without tables."""
+    server = sqlalchemy.create_engine(postgres, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.exec_driver_sql("DROP DATABASE IF EXISTS for_tables WITH (FORCE)")
+        connection.exec_driver_sql("CREATE DATABASE for_tables")
+    server.dispose()
+    url = sqlalchemy.make_url(postgres).set(database="for_tables")
+    return url.render_as_string(hide_password=False)
+
+
+def test_a_server_is_shared_with_other_programs_but_not_a_table(empty_server):
+    engine = sqlalchemy.create_engine(empty_server, poolclass=sqlalchemy.NullPool)
+    with pytest.raises(NothingYet, match="no studies in postgresql"):
+        list_studies(empty_server)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(FOREIGN[1])
+    with pytest.raises(StorageError, match="is the database of another program; name another"):
+        open_for_writing(empty_server)
+    assert sqlalchemy.inspect(engine).get_table_names() == ["studies"]
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE studies")
+        connection.exec_driver_sql(FOREIGN[0])
+    open_for_writing(empty_server)
+    assert list_studies(empty_server) == []
