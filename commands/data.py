@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import AsJson, Columns, DataDir, Duplicates
+from .options import AsJson, Columns, DataDir, Duplicates, parse_reading
 from .terminal.output import notify, print_json
 
 app = typer.Typer(name="data", no_args_is_help=True, rich_markup_mode=None)
@@ -75,11 +75,9 @@ def info(
     """Describe a dataset: its ratings, users and films."""
     from ..data.sets.loading import load_ratings
     from ..data.sets.summaries import summarise
-    from ..data.tables.columns import ReadOptions, parse_columns
+    from ..data.tables.columns import ReadOptions
 
-    options = ReadOptions(
-        parse_columns(columns) if columns else {}, duplicates.value if duplicates else "error"
-    )
+    options = ReadOptions().overridden(**parse_reading(columns, duplicates))
     values = summarise(load_ratings(dataset, data_dir, options=options, fetch=None))
     if as_json:
         print_json(values)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from .options import DEFAULT_STORAGE, AsJson, Columns, DataDir, Dataset, Device, Storage
+from .options import (
+    DEFAULT_STORAGE,
+    AsJson,
+    Columns,
+    DataDir,
+    Dataset,
+    Device,
+    Storage,
+    parse_reading,
+)
 from .terminal.output import print_json
 
 app = typer.Typer()
@@ -22,14 +31,14 @@ def doctor(
     """Check whether this machine can run a study."""
     from dataclasses import asdict
 
-    from ..data.tables.columns import ReadOptions, parse_columns
+    from ..data.tables.columns import ReadOptions
     from ..search.doctor.examination import examine
 
     checks = examine(
         storage,
         data_dir=data_dir,
         dataset=dataset,
-        read_options=ReadOptions(parse_columns(columns)) if columns else None,
+        read_options=ReadOptions().overridden(**parse_reading(columns, None)),
         device=device,
     )
     if as_json:

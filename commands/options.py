@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,6 +26,20 @@ class SplitPart(StrEnum):
 
     VALIDATION = "validation"
     TEST = "test"
+
+
+def parse_reading(columns: str | None, duplicates: DuplicatesChoice | None) -> dict[str, Any]:
+    """`--columns` and `--duplicates` as keyword arguments; None where an option is not given.
+
+    Raises:
+        OptionError: the columns are invalid.
+    """
+    from ..data.tables.columns import parse_columns
+
+    return {
+        "columns": None if columns is None else parse_columns(columns),
+        "duplicates": duplicates and duplicates.value,
+    }
 
 
 def _use_data_dir(folder: Path | None) -> Path | None:
@@ -103,4 +117,5 @@ __all__ = [
     "SplitPart",
     "Storage",
     "StudyName",
+    "parse_reading",
 ]

@@ -18,6 +18,7 @@ from .options import (
     Duplicates,
     Quiet,
     Storage,
+    parse_reading,
 )
 from .terminal.output import interruptible, print_json
 
@@ -60,7 +61,6 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Run a study, or continue it."""
-    from ..data.tables.columns import parse_columns
     from ..search.results.reader import StudyReader
     from ..search.running.opening import Overrides
     from ..search.running.run_study import run_study as run
@@ -71,8 +71,7 @@ def start(
     overrides = Overrides(
         trials=trials,
         dataset=dataset,
-        columns=columns and parse_columns(columns),
-        duplicates=duplicates and duplicates.value,
+        **parse_reading(columns, duplicates),
         target_rmse=target_rmse,
         explore=explore,
         usd_per_hour=usd_per_hour,

@@ -19,6 +19,7 @@ from .options import (
     MovedDataset,
     RunFolder,
     SplitPart,
+    parse_reading,
 )
 from .terminal.output import check_stdout_is_free, interruptible, notify, print_json
 
@@ -65,7 +66,6 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a config, or an architecture's defaults, and save a run."""
-    from ..data.tables.columns import parse_columns
     from ..model.runs.plan import new_run_folder, plan_experiment
     from ..model.runs.train_run import train_run
     from .terminal.consoles import err
@@ -78,8 +78,7 @@ def train(
         config,
         architecture,
         dataset=dataset,
-        columns=columns and parse_columns(columns),
-        duplicates=duplicates and duplicates.value,
+        **parse_reading(columns, duplicates),
         split=split,
         split_seed=split_seed,
         seed=seed,
@@ -137,7 +136,10 @@ def evaluate(
 def predict(
     run: RunFolder,
     pairs: Annotated[
-        Path, typer.Argument(help="CSV file with userId,movieId[,timestamp]; - is stdin.", show_default=False)
+        Path,
+        typer.Argument(
+            help="CSV file with userId,movieId[,timestamp]; - is stdin.", show_default=False
+        ),
     ],
     out: Annotated[
         Path,

@@ -33,7 +33,7 @@ FOLDER = "training_set"
 
 _CHUNK_BYTES = 1 << 25
 _HEADING = re.compile(rb"^([0-9]{1,18}):\r?\n", re.MULTILINE)
-_RATING = re.compile(r"[0-9]{1,18},[0-9]+(\.[0-9]+)?,[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_RATING = re.compile(rb"[0-9]{1,18},[0-9]+(\.[0-9]+)?,[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NO_FILM = -1  # before a file's first number
 
 
@@ -152,7 +152,7 @@ def _blocks(source: Source, chunk: bytes, film: int, line: int) -> Iterator[_Blo
         text = lines.rstrip(b"\r\n") + b"\n" if lines.strip() else b""
         n_ratings = text.count(b"\n")
         if film == _NO_FILM and text.strip():
-            raise _error(_Block(source, film, line, text, n_ratings))
+            raise _line_error(source, line, text.split(b"\n")[0])
         yield _Block(source, film, line, text, n_ratings)
         if heading:
             film, position = int(heading[1]), heading.end()
@@ -175,20 +175,24 @@ def _parse(blocks: Sequence[_Block]) -> pd.DataFrame:
     except (ValueError, OverflowError):
         frame = None
     if frame is None or len(frame) != n_ratings or frame.isna().to_numpy().any():
-        raise next(error for error in map(_error, blocks) if error)
+        raise next(filter(None, map(_error, blocks)))
     return frame
 
 
 def _error(block: _Block) -> DataError | None:
     """The error for the first line of a block that is no rating."""
     for number, line in enumerate(block.text.splitlines(), start=block.line):
-        text = line.decode("latin-1").strip()
-        if block.film == _NO_FILM or not _RATING.fullmatch(text):
-            return DataError(
-                f"{block.source} line {number}: {text[:60]!r} is neither a film such as 1: nor a "
-                "rating such as 1488844,3,2005-09-06; fix or delete the line"
-            )
+        if not _RATING.fullmatch(line.strip()):
+            return _line_error(block.source, number, line)
     return None
+
+
+def _line_error(source: Source, line: int, text: bytes) -> DataError:
+    shown = text.decode("latin-1").strip()[:60]
+    return DataError(
+        f"{source} line {line}: {shown!r} is neither a film such as 1: nor a rating such as "
+        "1488844,3,2005-09-06; fix or delete the line"
+    )
 
 
 def _factorize(values: Int) -> Labels:

@@ -10,7 +10,7 @@ import csv
 from array import array
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -133,10 +133,12 @@ def _labels(column: pd.Series[Any]) -> Labels:
 
 def _times(column: pd.Series[Any] | None) -> Labels | Int | None:
     """Times that are numbers stay as they are: almost all differ."""
-    if column is None or pd.api.types.is_integer_dtype(column.dtype):
-        return None if column is None else column.to_numpy(np.int64)
+    if column is None:
+        return None
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return np.asarray(column, np.int64)
     if column.str.isdecimal().all() and column.str.len().max() <= _MAX_DIGITS:
-        return column.astype(np.int64).to_numpy()
+        return np.asarray(column.astype(np.int64), np.int64)
     return _labels(column)
 
 
@@ -173,7 +175,7 @@ def _parse(table: Table, kind: type) -> dict[str, pd.Series[Any]]:
     return {name: frame[i] for name, i in positions.items()}
 
 
-def _inspect(file: BinaryIO, table: Table) -> _Plain:
+def _inspect(file: IO[bytes], table: Table) -> _Plain:
     """Whether all lines below the header are ASCII without quotes, none blank, short or long.
 
     Pandas fills short lines, cuts long ones and stops at NUL bytes, all silently. As a number it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator
 
@@ -71,6 +71,15 @@ class ReadOptions(NamedTuple):
 
     columns: Mapping[str, str] = {}
     duplicates: Duplicates = "error"
+
+    def overridden(
+        self, columns: Mapping[str, str] | None = None, duplicates: Duplicates | None = None
+    ) -> Self:
+        """The options with other values; None keeps one."""
+        return self._replace(
+            columns=self.columns if columns is None else columns,
+            duplicates=duplicates or self.duplicates,
+        )
 
 
 def parse_columns(text: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
 from ...base.files import is_file, is_folder
@@ -53,7 +53,7 @@ class Source:
         return self.label or path
 
     @contextmanager
-    def open(self) -> Iterator[BinaryIO]:
+    def open(self) -> Iterator[IO[bytes]]:
         """The decompressed bytes. Reading them may raise the errors below, too.
 
         Raises:

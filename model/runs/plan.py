@@ -50,12 +50,10 @@ def plan_experiment(
     if (config is None) == (architecture is None):
         raise OptionError("name one of --config FILE and --architecture NAME")
     options = {"seed": seed, "max_epochs": epochs}
-    given: dict[str, Any] = {"columns": columns, "duplicates": duplicates}
-    reading = {name: value for name, value in given.items() if value is not None}
     values = {name: value for name, value in options.items() if value is not None}
     if config is not None:
         experiment = _read(config, _names_set(values, split, split_seed), notify)
-        read_options = experiment.read_options._replace(**reading)
+        read_options = experiment.read_options.overridden(columns, duplicates)
         experiment = replace(experiment, read_options=read_options)
         if dataset is not None:
             experiment = _on(experiment, dataset)
@@ -66,7 +64,7 @@ def plan_experiment(
         experiment = Experiment(
             config=build_config(architecture),
             dataset=dataset_reference(dataset),
-            read_options=ReadOptions(**reading),
+            read_options=ReadOptions().overridden(columns, duplicates),
             split=SplitSpec(),
         )
     return _with_options(experiment, values, split, split_seed, notify)
