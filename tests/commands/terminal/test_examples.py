@@ -8,6 +8,8 @@ import sys
 
 import pytest
 from recsys_search.commands.terminal.examples import example, print_next, storage_option
+from recsys_search.search.results.ranking import no_completed_trial
+from recsys_search.search.storage.database import no_studies
 
 SECRET = "postgresql+psycopg://me:sesame@host/db"
 
@@ -43,6 +45,18 @@ def test_a_url_with_a_password_is_replaced_by_the_variable(url, capsys):
     print_next(line)
     assert capsys.readouterr().out == (
         f"\nnext:\n  {line}\n  (RECSYS_SEARCH_STORAGE: the storage's URL, with its password)\n"
+    )
+
+
+def test_the_examples_in_errors_name_the_storage_without_its_password():
+    option = '--storage "$RECSYS_SEARCH_STORAGE"'
+    assert str(no_studies(SECRET)) == (
+        "no studies in postgresql+psycopg://me:***@host/db; run one with: "
+        f"recsys-search start --study demo {option}"
+    )
+    assert str(no_completed_trial("my study", SECRET)) == (
+        "my study has no completed trial yet; continue with: "
+        f"recsys-search start --study 'my study' {option}"
     )
 
 
