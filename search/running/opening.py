@@ -108,8 +108,8 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
         StudyError: the study was created on other ratings, or by another program.
     """
     metric = METRICS[spec.objective.metric]
-    attrs = {SPEC: spec_to_json(spec), FINGERPRINT: fingerprint}
-    create_study(spec.name, metric.direction, attrs, storage)
+    identity = {SPEC: spec_to_json(spec), FINGERPRINT: fingerprint}
+    create_study(spec.name, metric.direction, identity, storage)
     check_name_is_free(spec.name, storage, storage.url)
     study = optuna.load_study(study_name=spec.name, storage=storage)
     stored = storage.get_study_system_attrs(study._study_id)
