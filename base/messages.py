@@ -68,6 +68,7 @@ _DEMANDS = {
     "finite_number": "a finite number",
     "string_too_short": "text of at least {min_length} characters",
     "string_unicode": "valid Unicode",
+    "json_invalid": "valid JSON",
 }
 
 
