@@ -112,5 +112,5 @@ def test_a_study_cannot_change_its_metric(workplace):
     study = workplace.write_study()
     workplace.start(study)
     workplace.write_study(objective={"metric": "val_mse"})
-    with pytest.raises(StudyError, match="metric: val_rmse, the file now says val_mse"):
+    with pytest.raises(StudyError, match="objective metric: val_rmse -> val_mse"):
         workplace.start(study)
