@@ -13,11 +13,6 @@ RecsysSearchError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 
 class RecsysSearchError(Exception):
     """Its message names what is wrong, the value, and what to do."""

@@ -67,13 +67,21 @@ def can_be_read(path: Path) -> bool:
         return False
 
 
+def is_pipe(path: Path) -> bool:
+    """Whether the path is a FIFO, as that of a shell's `<(...)`."""
+    try:
+        return path.is_fifo()
+    except OSError:
+        return False
+
+
 def is_descriptor(path: Path) -> bool:
     """Whether the path is that of an open file, such as /dev/stdin or the /dev/fd/63 of a shell."""
     return any(path.absolute().is_relative_to(folder) for folder in ("/dev", "/proc"))
 
 
 def write_output(path: Path, content: str | Callable[[TextIO], object]) -> None:
-    r"""Write text, as UTF-8 with \n at line ends, where a user wants it.
+    r"""Write text, as UTF-8 with \n at line ends, to an output that a user names.
 
     - `-`, or a name of stdout such as /dev/stdout: to stdout.
     - A FIFO, a device, or an open file such as /dev/fd/3: after what is there.
@@ -88,14 +96,7 @@ def write_output(path: Path, content: str | Callable[[TextIO], object]) -> None:
         OutputError: the output cannot be written; also for a read-only file, and for a FIFO whose
             reader went away.
     """
-    text = content
-
-    def write(stream: TextIO) -> None:
-        if callable(text):
-            text(stream)
-        else:
-            stream.write(text)
-
+    write = (lambda stream: stream.write(content)) if isinstance(content, str) else content
     try:
         if is_stdout(path):
             with _stdout_as_utf8() as stream:
@@ -123,7 +124,7 @@ def is_stdout(path: Path | None) -> bool:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether `path` is stdout, an open file, a FIFO or a device: nothing to replace by a file."""
+    """Whether `path` is stdout, an open file, a FIFO or a device, which no file may replace."""
     if is_stdout(path):
         return True
     try:
@@ -176,8 +177,8 @@ def _follow(path: Path) -> Path:
     raise OSError(errno.ELOOP, "its symbolic links lead in a circle")
 
 
-def _replace(path: Path, write: Callable[[TextIO], None]) -> None:
-    """Write a complete file, then give it the name `path`, which is no link."""
+def _replace(path: Path, write: Callable[[TextIO], object]) -> None:
+    """Write a complete file, then rename it to `path`, which must not be a link."""
     before = _status(path)
     if before is not None:
         if stat.S_ISDIR(before.st_mode):
@@ -185,7 +186,7 @@ def _replace(path: Path, write: Callable[[TextIO], None]) -> None:
         # The bits count for root too, who could write the file all the same.
         if not before.st_mode & 0o222 or not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, "it is read-only")
-    with _folder_for_partial(path, elsewhere=before is not None) as folder:
+    with _folder_for_partial(path, may_copy=before is not None) as folder:
         partial = Path(folder, path.name)
         with _open(partial) as stream:
             write(stream)
@@ -201,16 +202,16 @@ def _replace(path: Path, write: Callable[[TextIO], None]) -> None:
             shutil.copyfile(partial, path)
 
 
-def _folder_for_partial(path: Path, *, elsewhere: bool) -> TemporaryDirectory[str]:
-    """A folder next to the file, or in the system's temporary folder if only that can be written.
+def _folder_for_partial(path: Path, *, may_copy: bool) -> TemporaryDirectory[str]:
+    """A folder for the partial file, next to the complete one so that it can be renamed.
 
     Args:
-        elsewhere: whether the latter will do.
+        may_copy: whether the system's temporary folder will do, where no folder can be made there.
     """
     try:
         return TemporaryDirectory(dir=path.parent, prefix=".partial-")
     except OSError as error:
-        if elsewhere and error.errno in _WRITE_IN_PLACE:
+        if may_copy and error.errno in _WRITE_IN_PLACE:
             return TemporaryDirectory()
         raise
 

@@ -40,7 +40,7 @@ class YamlFile:
     Raises:
         FileNotFoundError: the file does not exist.
         ConfigError: not UTF-8, not YAML, empty, not a mapping, a key that is repeated or not text,
-            a tag, a variable that is not set, or a file beyond the limits above.
+            a tag, a variable that is not set, or a file beyond the limits of `yaml_loader`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,7 +64,7 @@ class YamlFile:
         return self._error(self.line_of(at), message)
 
     def line_of(self, at: Sequence[str | int]) -> int | None:
-        """The line, from 1, of the deepest part of the path that the file has, if it has any."""
+        """Line number, from 1, of the deepest part of the path in the file; None if it has none."""
         node: yaml.Node = self._root
         line = None
         for part in at:

@@ -10,14 +10,16 @@ import yaml
 from .messages import printable
 from .variables import substitute_variables, unmask_variables
 
-# Far beyond any study. They protect against a dataset named by mistake and against nested aliases,
-# which would take minutes or all of the memory.
+# Far beyond any study. The limits protect against a dataset named by mistake and against nested
+# aliases, which would take minutes or all of the memory.
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 50
 MAX_VALUES = 100_000
 
 
 class Fault(Exception):  # noqa: N818 - becomes a ConfigError with the file's name
+    """What is wrong in a YAML text, and on which line, if that is known."""
+
     def __init__(self, line: int | None, message: str) -> None:
         super().__init__(message)
         self.line = line  # counted from 0

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ...base.files import is_file, is_folder
+from ...base.files import is_file, is_folder, is_pipe
 from ...errors import DataError
 from ..data_folder import data_folder
 from ..demo.generator import generator_version
 from ..formats.ratings_files import NAMES, find_ratings, read_ratings, source_files
 from ..ratings import Ratings
 from ..tables.columns import ReadOptions
-from ..tables.sources import is_pipe
 from .download import find_downloaded
 from .prepared_store import files_version, load_prepared
 from .progress_bar import download_with_progress

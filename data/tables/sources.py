@@ -142,14 +142,6 @@ def is_zip(path: Path) -> bool:
     return path.suffix.lower() == ZIP and is_file(path)
 
 
-def is_pipe(path: Path) -> bool:
-    """Whether the path is a FIFO, as of a shell's `<(...)`."""
-    try:
-        return path.is_fifo()
-    except (OSError, ValueError):
-        return False
-
-
 def _with_compressions(names: Iterable[str]) -> Iterator[str]:
     for name in names:
         yield name
