@@ -125,8 +125,8 @@ def test_wrong_usage_is_2(cli, args):
         (
             ("start", "--study", "small.yaml", "--dataset", "ml-2m"),
             "error: no dataset named 'ml-2m'; choose from ml-latest-small, ml-100k, ml-1m, ml-10m, "
-            "ml-20m, ml-25m, ml-32m, demo, or name a folder with ratings.csv, ratings.dat "
-            "or u.data",
+            "ml-20m, ml-25m, ml-32m, demo, or name a folder with ratings.csv, ratings.parquet, "
+            "ratings.dat or u.data, or a file of ratings",
         ),
         (
             ("start", "--study", "small.yaml", "--dataset", "demo:lots"),
@@ -153,8 +153,8 @@ def test_wrong_usage_is_2(cli, args):
         (
             ("data", "info", "ml-2m"),
             "error: no dataset named 'ml-2m'; choose from ml-latest-small, ml-100k, ml-1m, ml-10m, "
-            "ml-20m, ml-25m, ml-32m, demo, or name a folder with ratings.csv, ratings.dat "
-            "or u.data",
+            "ml-20m, ml-25m, ml-32m, demo, or name a folder with ratings.csv, ratings.parquet, "
+            "ratings.dat or u.data, or a file of ratings",
         ),
     ],
 )

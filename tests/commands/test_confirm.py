@@ -62,8 +62,8 @@ def test_ctrl_c_is_130_and_prints_how_to_continue(searched, press_ctrl_c):
 
 def test_a_storage_without_studies_is_reported(cli):
     outcome = cli("confirm")
-    assert outcome.code == 1
-    assert outcome.err.startswith("error: no studies at sqlite:///studies.db; run one with: ")
+    assert outcome.code == 3
+    assert outcome.err.startswith("error: no studies in sqlite:///studies.db; run one with: ")
 
 
 CONFIRMED = {"mean": 0.81, "low": 0.8, "high": 0.82, "seeds": 5, "cuts": 5}

@@ -48,13 +48,9 @@ def reader(studied):
 
 
 @pytest.fixture
-def empty(workplace, recorder):
+def empty(workplace):
     """A workplace with a study that has no completed trial."""
-
-    def stop(number, report):
-        raise RuntimeError("no")
-
-    workplace.start(workplace.write_study(trials=1), recorder(stop))
+    workplace.start(workplace.write_study(trials=1, limits={"net_parameters": 1}))
     return workplace
 
 
@@ -133,7 +129,8 @@ def test_without_a_completed_trial_there_is_no_best(empty):
         with pytest.raises(NothingYet) as caught:
             ask()
         assert str(caught.value) == (
-            "small has no completed trial yet; continue with: recsys-search start --study small"
+            "small has no completed trial yet; continue with: recsys-search start --study small "
+            f"--storage {empty.storage}"
         )
 
 
