@@ -118,6 +118,15 @@ def _check_origin(origin: dict[str, Any]) -> dict[str, Any]:
     return origin
 
 
+def _check_size(values: dict[str, Any]) -> dict[str, Any]:
+    """Refuse whole numbers that a run's config.yaml could not be read with again."""
+    for value in values.values():
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, int) and not -(2**63) <= number < 2**63:
+                raise ValueError(f"{printable(number)} exceeds 64 bits; write a smaller number")
+    return values
+
+
 class _Document(Strict):
     config: dict[str, Any]
     data: _Data
@@ -125,7 +134,7 @@ class _Document(Strict):
     origin: Annotated[dict[str, Any], AfterValidator(_check_origin)] = Field(default_factory=dict)
     metrics: dict[str, Any] = Field(default_factory=dict)
     environment: dict[str, Any] = Field(default_factory=dict)
-    as_trained: Json[dict[str, Any]] | None = None
+    as_trained: Annotated[Json[dict[str, Any]], AfterValidator(_check_size)] | None = None
 
 
 @dataclass(frozen=True)

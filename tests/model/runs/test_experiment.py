@@ -336,7 +336,7 @@ def test_a_file_of_an_older_version_is_read_as_it_is(path, experiment):
     ("old", "new", "message"),
     [
         ("  trial: 7", "  changed_from: 7", "origin: changed_from must be a table, got 7"),
-        ("as_trained: '{", "as_trained: '", "as_trained: Invalid JSON: "),
+        ("as_trained: '{", "as_trained: '", "as_trained must be valid JSON, "),
     ],
 )
 def test_damaged_provenance_is_reported_with_its_line(path, experiment, old, new, message):
