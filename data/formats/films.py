@@ -14,7 +14,7 @@ from ..ratings import Films, Ids
 from ..tables.columns import GENRES, ITEM, TITLE, ReadOptions
 from ..tables.ids import whole_number
 from ..tables.sources import Place, Source
-from ..tables.table import Table
+from ..tables.table import Table, companion_table
 from . import netflix
 
 _YEAR = re.compile(r"\(([0-9]{4})\)$")
@@ -66,10 +66,37 @@ def read_films(source: Source | None, film_ids: Ids, options: ReadOptions) -> Fi
     titles = [""] * n_films
     year = np.zeros(n_films, np.int16)
     genres_of: list[set[str]] = [set() for _ in range(n_films)]
+    genre_names: set[str] = set()
+    for i, film in _rated_films(source, film_ids, options):
+        titles[i], year[i] = film.title, film.year
+        genres_of[i] = film.genres - _NO_GENRE
+        genre_names |= genres_of[i]
+        if len(genre_names) > _MAX_GENRES:
+            raise DataError(
+                f"{source} line {film.line}: the file has over {_MAX_GENRES} genres by this line; "
+                "keep only genres in that column, separated by |"
+            )
+    names = tuple(sorted(genre_names))
+    return Films(
+        ids=film_ids,
+        titles=np.array(titles, dtype=np.str_),
+        year=year,
+        genres=_genre_table(genres_of, names),
+        genre_names=names,
+    )
+
+
+def _rated_films(
+    source: Source, film_ids: Ids, options: ReadOptions
+) -> Iterator[tuple[int, _Film]]:
+    """The file's films that are in `film_ids`, each with its index there.
+
+    Raises:
+        DataError: an id is invalid or repeated, or a title is too long.
+    """
     index = {film_id: i for i, film_id in enumerate(film_ids.tolist())}
     are_numbers = film_ids.dtype.kind == "i"
     first_line: dict[int | str, int] = {}
-    genre_names: set[str] = set()
     for film in _READERS[source.name](source, options):
         location = f"{source} line {film.line}"
         film_id = whole_number(film.film_id, location, ITEM.name) if are_numbers else film.film_id
@@ -86,34 +113,12 @@ def read_films(source: Source | None, film_ids: Ids, options: ReadOptions) -> Fi
                 f"{location}: the title has {len(film.title)} characters, the maximum is "
                 f"{_MAX_TITLE_LENGTH}; shorten it, or close its quotes"
             )
-        titles[i], year[i] = film.title, film.year
-        genres_of[i] = film.genres - _NO_GENRE
-        genre_names |= genres_of[i]
-        if len(genre_names) > _MAX_GENRES:
-            raise DataError(
-                f"{location}: the file has over {_MAX_GENRES} genres by this line; "
-                "keep only genres in that column, separated by |"
-            )
-    names = tuple(sorted(genre_names))
-    return Films(
-        ids=film_ids,
-        titles=np.array(titles, dtype=np.str_),
-        year=year,
-        genres=_genre_table(genres_of, names),
-        genre_names=names,
-    )
+        yield i, film
 
 
 def _read_csv(source: Source, options: ReadOptions) -> Iterator[_Film]:
     """Films of a movies.csv, in which title and genres may be missing."""
-    chosen = {key: name for key, name in options.columns.items() if key == ITEM.key}
-    try:
-        table = Table.with_header(source, (ITEM,), (TITLE, GENRES), chosen)
-    except DataError:
-        if not chosen:
-            raise
-        table = Table.with_header(source, (ITEM,), (TITLE, GENRES))
-    return _genre_lists(table)
+    return _genre_lists(companion_table(source, (ITEM,), (TITLE, GENRES), options))
 
 
 def _read_dat(source: Source, options: ReadOptions) -> Iterator[_Film]:

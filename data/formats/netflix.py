@@ -21,9 +21,8 @@ import numpy as np
 import pandas as pd
 
 from ...errors import DataError
-from ..ratings import Int
 from ..tables.columns import ITEM, RATING, TIMESTAMP, USER
-from ..tables.ids import Labels
+from ..tables.ids import labels_of
 from ..tables.sources import Place, Source
 from .text_ratings import RawRatings
 
@@ -39,7 +38,7 @@ _NO_FILM = -1  # before a file's first number
 
 def find_netflix(place: Place) -> list[Source]:
     """The Netflix Prize's files in a folder or zip, in order; empty if it has none."""
-    names = [name for name in place.files() if COMBINED.fullmatch(_bare(name))]
+    names = [name for name in place.files() if COMBINED.fullmatch(_uncompressed(name))]
     if names:
         found = (place.find(name) for name in sorted(names))
         return [source for source in found if source]
@@ -50,7 +49,7 @@ def find_netflix(place: Place) -> list[Source]:
 
 
 def is_netflix(source: Source) -> bool:
-    """Whether a file is named like the prize's, or begins with a film's number and a colon."""
+    """Whether a file has a name of the prize's, or starts with a film's number and a colon."""
     if COMBINED.fullmatch(source.name):
         return True
     with source.open() as file:
@@ -83,10 +82,10 @@ def read_netflix(sources: Sequence[Source]) -> RawRatings:
 
     columns = pd.concat(frames, ignore_index=True)
     return RawRatings(
-        user=_factorize(columns[0].to_numpy()),
-        film=_factorize(np.repeat([block.film for block in blocks], counts)),
+        user=labels_of(columns[0]),
+        film=labels_of(pd.Series(np.repeat([block.film for block in blocks], counts))),
         rating=columns[1].to_numpy(np.float32),
-        timestamp=_dates(columns[2]),
+        timestamp=labels_of(columns[2]),
         labels={role.name: role.key for role in (USER, ITEM, RATING, TIMESTAMP)},
         place=place,
     )
@@ -128,7 +127,7 @@ class _Block(NamedTuple):
     """The ratings of one film, or a part of them.
 
     Attributes:
-        line: of the first rating.
+        line: number of the first rating's line.
     """
 
     source: Source
@@ -139,11 +138,11 @@ class _Block(NamedTuple):
 
 
 def _blocks(source: Source, chunk: bytes, film: int, line: int) -> Iterator[_Block]:
-    """The parts of a chunk between the films' numbers, also empty ones.
+    """The parts of a chunk between the films' numbers, including empty ones.
 
     Args:
-        film: whose ratings the chunk begins with.
-        line: of the chunk's first line.
+        film: the film whose ratings the chunk begins with.
+        line: number of the chunk's first line.
     """
     position = 0
     for heading in [*_HEADING.finditer(chunk), None]:
@@ -163,7 +162,7 @@ def _parse(blocks: Sequence[_Block]) -> pd.DataFrame:
     """Users, ratings and dates of the blocks' ratings.
 
     Raises:
-        DataError: names the first line that is no rating.
+        DataError: names the first line that is not a rating.
     """
     types = {0: np.int64, 1: np.float32, 2: "category"}
     n_ratings = sum(block.n_ratings for block in blocks)
@@ -180,7 +179,7 @@ def _parse(blocks: Sequence[_Block]) -> pd.DataFrame:
 
 
 def _error(block: _Block) -> DataError | None:
-    """The error for the first line of a block that is no rating."""
+    """The error for the first line of a block that is not a rating; None if all are."""
     for number, line in enumerate(block.text.splitlines(), start=block.line):
         if not _RATING.fullmatch(line.strip()):
             return _line_error(block.source, number, line)
@@ -195,15 +194,5 @@ def _line_error(source: Source, line: int, text: bytes) -> DataError:
     )
 
 
-def _factorize(values: Int) -> Labels:
-    codes, unique = pd.factorize(values, sort=True)
-    return Labels(codes.astype(np.int64, copy=False), np.asarray(unique, np.int64))
-
-
-def _dates(column: pd.Series) -> Labels:
-    codes, unique = pd.factorize(column)
-    return Labels(codes.astype(np.int64, copy=False), [str(value) for value in unique])
-
-
-def _bare(name: str) -> str:
+def _uncompressed(name: str) -> str:
     return Source(Path(name)).name

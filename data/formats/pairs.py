@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ...base.files import is_file, write_output
+from ...base.files import can_be_read, is_file, write_output
 from ...errors import DataError
 from ..ratings import Ids, Int, Ratings
 from ..tables.columns import ITEM, TIMESTAMP, USER, ReadOptions
-from ..tables.ids import Column, Labels, resolve_ids
+from ..tables.ids import Column, LabelsBuilder, resolve_ids
 from ..tables.sources import Source
-from ..tables.table import Table
+from ..tables.table import companion_table
 from ..tables.times import resolve_times
 
 STDIN = "-"
@@ -77,15 +77,12 @@ def read_pairs(path: Path, options: ReadOptions | None = None) -> UserFilmPairs:
         DataError: names the file, the line, the value and the remedy.
     """
     with _as_file(path) as source:
-        table = _table(source, options or ReadOptions())
-        names = [name for name in (USER.name, ITEM.name, TIMESTAMP.name) if name in table.columns]
-        values: dict[str, dict[str, int]] = {name: {} for name in names}
-        codes = {name: array("q") for name in names}
+        table = companion_table(source, (USER, ITEM), (TIMESTAMP,), options or ReadOptions())
+        builders = {name: LabelsBuilder() for name in table.columns}
         lines = array("q")
         for row in table.rows():
-            for name in names:
-                known = values[name]
-                codes[name].append(known.setdefault(table.field(row, name), len(known)))
+            for name, builder in builders.items():
+                builder.append(table.field(row, name))
             lines.append(row.line)
     if not lines:
         raise DataError(f"{source} has no pairs; add a line such as 1,296")
@@ -93,42 +90,30 @@ def read_pairs(path: Path, options: ReadOptions | None = None) -> UserFilmPairs:
     def place(row: int) -> str:
         return table.location(lines[row])
 
-    labels = {name: Labels(np.array(codes[name], np.int64), list(values[name])) for name in names}
-    columns = {name: Column(table.label(name), place) for name in names}
+    labels = {name: builder.labels() for name, builder in builders.items()}
+    columns = {name: Column(table.label(name), place) for name in labels}
     user, film = (resolve_ids(labels[name], columns[name]) for name in (USER.name, ITEM.name))
     timestamp = None
-    if TIMESTAMP.name in names:
+    if TIMESTAMP.name in labels:
         timestamp = resolve_times(labels[TIMESTAMP.name], columns[TIMESTAMP.name])
     return UserFilmPairs(user.ids[user.codes], film.ids[film.codes], timestamp, place)
-
-
-def _table(source: Source, options: ReadOptions) -> Table:
-    """The pairs' columns under the dataset's names of them, or else under well-known names."""
-    roles = (USER, ITEM), (TIMESTAMP,)
-    chosen = {key: name for key, name in options.columns.items() if key != "rating"}
-    if chosen and not any(name.isdigit() for name in chosen.values()):
-        try:
-            return Table.with_header(source, *roles, chosen)
-        except DataError:
-            pass  # a file of its own making, with MovieLens' names
-    return Table.with_header(source, *roles)
 
 
 @contextmanager
 def _as_file(path: Path) -> Iterator[Source]:
     """The file, or a copy of what can be read only once: a FIFO, or stdin."""
-    if str(path) != STDIN and (is_file(path) or not path.exists() or path.is_dir()):
+    is_stdin = str(path) == STDIN
+    if not is_stdin and (is_file(path) or not can_be_read(path)):
         yield Source(path)
         return
-    label = "stdin" if str(path) == STDIN else str(path)
     with NamedTemporaryFile(suffix=".csv") as copy:
-        if str(path) == STDIN:
+        if is_stdin:
             shutil.copyfileobj(sys.stdin.buffer, copy)
         else:
             with path.open("rb") as stream:
                 shutil.copyfileobj(stream, copy)
         copy.flush()
-        yield Source(Path(copy.name), label=label)
+        yield Source(Path(copy.name), label="stdin" if is_stdin else str(path))
 
 
 def write_predictions(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,18 @@ import pandas as pd
 
 from ...base.messages import format_error
 from ...errors import DataError
-from ..ratings import Int
-from ..tables.columns import ITEM, RATING, TIMESTAMP, USER, ColumnError, find_columns
-from ..tables.ids import Labels
+from ..ratings import Float, Int
+from ..tables.columns import (
+    ITEM,
+    NAMES_EXAMPLE,
+    RATING,
+    REMEDY,
+    TIMESTAMP,
+    USER,
+    ColumnError,
+    find_columns,
+)
+from ..tables.ids import Labels, labels_of
 from ..tables.sources import Source
 from .text_ratings import RawRatings
 
@@ -26,7 +35,7 @@ def read_parquet(source: Source, chosen: Mapping[str, str]) -> RawRatings:
         chosen: key of a role -> name of its column.
 
     Raises:
-        DataError: pyarrow is missing, the file is damaged, or a value is missing or no number.
+        DataError: pyarrow is missing, the file is damaged, or a value is missing or not a number.
     """
     try:
         from pyarrow import ArrowException, parquet
@@ -41,7 +50,8 @@ def read_parquet(source: Source, chosen: Mapping[str, str]) -> RawRatings:
             columns = find_columns(names, (USER, ITEM, RATING), (TIMESTAMP,), chosen)
             table = parquet_file.read(columns=[names[i] for i in columns.values()])
     except ColumnError as error:
-        raise DataError(f"{source} {error}; say which with --columns user=NAME,...") from None
+        remedy = error.remedy or f"{REMEDY} {NAMES_EXAMPLE}"
+        raise DataError(f"{source} {error}; {remedy}") from None
     except (ArrowException, OSError) as error:
         raise DataError(f"{source} is damaged: {format_error(error)}; copy it again") from None
     labels = {name: names[i] for name, i in columns.items()}
@@ -56,8 +66,8 @@ def read_parquet(source: Source, chosen: Mapping[str, str]) -> RawRatings:
             raise DataError(f"{place(row)}: {labels[name]} is empty; drop the row")
     rating = _ratings(series[RATING.name], labels[RATING.name], place)
     return RawRatings(
-        user=_labels(series[USER.name]),
-        film=_labels(series[ITEM.name]),
+        user=labels_of(series[USER.name]),
+        film=labels_of(series[ITEM.name]),
         rating=rating,
         timestamp=_times(series.get(TIMESTAMP.name)),
         labels=labels,
@@ -65,7 +75,7 @@ def read_parquet(source: Source, chosen: Mapping[str, str]) -> RawRatings:
     )
 
 
-def _ratings(column: Any, label: str, place: Any) -> Any:
+def _ratings(column: pd.Series[Any], label: str, place: Callable[[int], str]) -> Float:
     try:
         with np.errstate(over="ignore"):
             rating = column.to_numpy(np.float32)
@@ -77,15 +87,7 @@ def _ratings(column: Any, label: str, place: Any) -> Any:
     return rating
 
 
-def _labels(column: pd.Series) -> Labels:
-    """Whole numbers as they are; all else as text, in which 17.0 is 17 again."""
-    codes, values = pd.factorize(column)
-    if pd.api.types.is_integer_dtype(column.dtype) and not (values > np.iinfo(np.int64).max).any():
-        return Labels(codes.astype(np.int64), np.asarray(values, np.int64))
-    return Labels(codes.astype(np.int64), [str(value) for value in values])
-
-
-def _times(column: pd.Series | None) -> Labels | Int | None:
+def _times(column: pd.Series[Any] | None) -> Labels | Int | None:
     if column is None:
         return None
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
@@ -93,4 +95,4 @@ def _times(column: pd.Series | None) -> Labels | Int | None:
         return utc.astype("datetime64[s]").astype(np.int64)
     if pd.api.types.is_numeric_dtype(column.dtype):
         return np.floor(column.to_numpy()).astype(np.int64)
-    return _labels(column)
+    return labels_of(column)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ...errors import DataError
 from ..ratings import Float, Int
 from ..tables.columns import ITEM, RATING, TIMESTAMP, USER
-from ..tables.ids import Labels
+from ..tables.ids import Labels, LabelsBuilder, labels_of
 from ..tables.table import Table
 
 _CHUNK_BYTES = 1 << 24
@@ -57,7 +57,7 @@ def read_text(table: Table) -> RawRatings:
 
 
 class _Plain(Enum):
-    """What pandas may read without changing anything silently."""
+    """What pandas can read without silently changing a value."""
 
     NO = "no"
     TEXT = "text"  # as long as ids and times are read as text
@@ -82,7 +82,7 @@ def read_fast(table: Table) -> RawRatings | None:
     first = table.first_line
     return _raw(
         table,
-        {name: _labels(columns[name]) for name in (USER.name, ITEM.name)},
+        {name: labels_of(columns[name]) for name in (USER.name, ITEM.name)},
         rating,
         _times(columns.get(TIMESTAMP.name)),
         lambda row: table.location(row + first),
@@ -91,20 +91,21 @@ def read_fast(table: Table) -> RawRatings | None:
 
 def read_exactly(table: Table) -> RawRatings:
     """The columns read line by line; raises DataError for the first invalid line."""
-    names = [name for name in table.columns if name != RATING.name]
-    codes = {name: array("q") for name in names}
-    values: dict[str, dict[str, int]] = {name: {} for name in names}
+    builders = {name: LabelsBuilder() for name in table.columns if name != RATING.name}
     rating, lines = array("f"), array("q")
     for row in table.rows():
-        for name in names:
-            known = values[name]
-            codes[name].append(known.setdefault(table.field(row, name), len(known)))
+        for name, builder in builders.items():
+            builder.append(table.field(row, name))
         rating.append(table.rating(row, RATING.name))
         lines.append(row.line)
-    labels = {name: Labels(np.array(codes[name], np.int64), list(values[name])) for name in names}
-    place = lambda row: table.location(lines[row])  # noqa: E731
-    stars = np.array(rating, np.float32)
-    return _raw(table, labels, stars, labels.get(TIMESTAMP.name), place)
+    labels = {name: builder.labels() for name, builder in builders.items()}
+    return _raw(
+        table,
+        labels,
+        np.array(rating, np.float32),
+        labels.get(TIMESTAMP.name),
+        lambda row: table.location(lines[row]),
+    )
 
 
 def _raw(
@@ -124,13 +125,6 @@ def _raw(
     )
 
 
-def _labels(column: pd.Series[Any]) -> Labels:
-    is_number = pd.api.types.is_integer_dtype(column.dtype)
-    codes, values = pd.factorize(column, sort=is_number)
-    numbers_or_text = values.to_numpy() if is_number else values.to_numpy(dtype=object).tolist()
-    return Labels(codes.astype(np.int64, copy=False), numbers_or_text)
-
-
 def _times(column: pd.Series[Any] | None) -> Labels | Int | None:
     """Times that are numbers stay as they are: almost all differ."""
     if column is None:
@@ -139,7 +133,7 @@ def _times(column: pd.Series[Any] | None) -> Labels | Int | None:
         return np.asarray(column, np.int64)
     if column.str.isdecimal().all() and column.str.len().max() <= _MAX_DIGITS:
         return np.asarray(column.astype(np.int64), np.int64)
-    return _labels(column)
+    return labels_of(column)
 
 
 def _parse_numbers(table: Table) -> dict[str, pd.Series[Any]] | None:
@@ -192,9 +186,8 @@ def _inspect(file: IO[bytes], table: Table) -> _Plain:
     return _worse(plain, _inspect_lines(rest + b"\n", table)) if rest else plain
 
 
-def _worse(one: _Plain, other: _Plain) -> _Plain:
-    order = list(_Plain)
-    return min(one, other, key=order.index)
+def _worse(first: _Plain, second: _Plain) -> _Plain:
+    return min(first, second, key=list(_Plain).index)
 
 
 def _inspect_lines(lines: bytes, table: Table) -> _Plain:

@@ -55,6 +55,8 @@ GENRES = Role("genres", "genres", ("genre",))
 
 ROLES = {role.key: role for role in (USER, ITEM, RATING, TIMESTAMP)}
 EXAMPLE = "user=user_id,item=item_id,rating=stars,timestamp=time"
+REMEDY = "say which columns to read with --columns"
+NAMES_EXAMPLE = "user=NAME,item=NAME,rating=NAME"
 
 Duplicates = Literal["error", "newest", "mean"]
 """What to do with several ratings of one film by one user."""
@@ -110,12 +112,13 @@ def check_columns(columns: dict[str, str]) -> dict[str, str]:
     """
     for key in columns:
         if key not in ROLES:
-            raise ValueError(f"no column is called {quoted(key)} here{suggest(key, ROLES)}")
-    if len({*columns.values()}) < len(columns):
-        raise ValueError(f"two of them are one column; name each once, as in {EXAMPLE}")
-    if any(are := [_is_number(name) for name in columns.values()]):
+            raise ValueError(f"no column key named {quoted(key)}{suggest(key, ROLES)}")
+    names = list(columns.values())
+    if len(set(names)) < len(names):
+        raise ValueError(f"two keys name the same column; name each column once, as in {EXAMPLE}")
+    if any(map(_is_number, names)):
         required = {role.key for role in (USER, ITEM, RATING)}
-        if not all(are) or not required <= columns.keys() or "0" in columns.values():
+        if not all(map(_is_number, names)) or not required <= columns.keys() or "0" in names:
             raise ValueError(
                 "numbers count the columns of a file without a header, from 1, and user, item and "
                 "rating must have one, as in user=1,item=2,rating=3"
@@ -135,11 +138,17 @@ ColumnNames = Annotated[dict[str, str], AfterValidator(check_columns)]
 
 
 class ColumnError(ValueError):
-    """A column that is missing or ambiguous; `found` counts the ones that were found."""
+    """A column that is missing or ambiguous.
 
-    def __init__(self, message: str, found: int) -> None:
+    Attributes:
+        n_found: number of columns that were found.
+        remedy: what to do; None if that depends on the kind of file.
+    """
+
+    def __init__(self, message: str, n_found: int, remedy: str | None = None) -> None:
         super().__init__(message)
-        self.found = found
+        self.n_found = n_found
+        self.remedy = remedy
 
 
 def find_columns(
@@ -167,13 +176,13 @@ def find_columns(
         if len(places) == 1:
             columns[role.name] = places[0]
         elif exact:
-            raise ColumnError(f"has {len(exact)} columns named {names[exact[0]]!r}; keep one", 0)
+            raise ColumnError(f"has {len(exact)} columns named {names[exact[0]]!r}", 0, "keep one")
         elif places:
             which = " and ".join(repr(names[i]) for i in places)
             raise ColumnError(
-                f"has several columns that could be the {role.key}: {which}; choose one with "
-                f"--columns {role.key}={names[places[0]]}",
+                f"has several columns that could be the {role.key}: {which}",
                 len(columns),
+                f"choose one with --columns {role.key}={names[places[0]]}",
             )
         elif wanted or role in required:
             missing.append(repr(wanted or role.name))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ...errors import DataError
@@ -14,7 +16,7 @@ from ..ratings import Ids, Int
 from .columns import quoted_name
 
 MAX_LENGTH = 256  # the longest id sets the width of an array; a stray quote could exhaust memory
-# Of a column's different ids. With fewer, the ones that are no numbers are mistakes.
+# Of a column's distinct ids. If fewer are not numbers, they are taken for mistakes.
 MIN_TEXT_SHARE = 0.01
 REMEDY = "write an id such as 17"
 
@@ -26,22 +28,46 @@ _INT64 = np.iinfo(np.int64)
 
 
 class Labels(NamedTuple):
-    """A column as positions in a list of its different values.
+    """A column as positions in a list of its distinct values.
 
     Attributes:
         codes: (n,) positions in `values`.
-        values: each different value once: whole numbers, or text as it is in the file.
+        values: each distinct value once: whole numbers, or text as it is in the file.
     """
 
     codes: Int
     values: Int | Sequence[str]
 
 
+class LabelsBuilder:
+    """Labels of text, collected row by row."""
+
+    def __init__(self) -> None:
+        self._codes = array("q")
+        self._code_of: dict[str, int] = {}
+
+    def append(self, value: str) -> None:
+        self._codes.append(self._code_of.setdefault(value, len(self._code_of)))
+
+    def labels(self) -> Labels:
+        return Labels(np.array(self._codes, np.int64), list(self._code_of))
+
+
+def labels_of(column: pd.Series[Any]) -> Labels:
+    """Labels of a pandas column: integers of 64 bits as they are, anything else as text."""
+    is_number = pd.api.types.is_integer_dtype(column.dtype)
+    codes, values = pd.factorize(column, sort=is_number)
+    codes = codes.astype(np.int64, copy=False)
+    if is_number and not (values > _INT64.max).any():  # unsigned ones may be larger
+        return Labels(codes, np.asarray(values, np.int64))
+    return Labels(codes, [str(value) for value in values])
+
+
 class Column(NamedTuple):
-    """What a message says about a column.
+    """How messages refer to a column.
 
     Attributes:
-        name: the file's own name of it.
+        name: the column's name in the file.
         place: the place of a row, such as `ratings.csv line 7`.
     """
 
@@ -58,7 +84,7 @@ class ResolvedIds(NamedTuple):
     Attributes:
         codes: (n,) positions in `ids`.
         ids: ascending, without duplicates; int64, or str if they are text.
-        note: a sentence on a column that is read as text though most ids are numbers.
+        note: a sentence on a column that is read as text although most ids are numbers.
     """
 
     codes: Int
@@ -72,8 +98,8 @@ def resolve_ids(labels: Labels, column: Column) -> ResolvedIds:
     `17`, `+17` and `17.0` are one whole number; `017` is text, because it may differ from `17`.
 
     Raises:
-        DataError: names the line of an id that is empty, too long, or rounded by a spreadsheet
-            (`1.23E+11`), or that is one of few which are no whole numbers.
+        DataError: names the line of an id that is empty, too long, rounded by a spreadsheet
+            (`1.23E+11`), or among the few that are not whole numbers.
     """
     if isinstance(labels.values, np.ndarray):
         return _sorted(labels.codes, labels.values)
@@ -96,13 +122,13 @@ def resolve_ids(labels: Labels, column: Column) -> ResolvedIds:
 
 
 def whole_number(text: str, location: str, name: str, remedy: str = REMEDY) -> int:
-    """A number of a file that has only numbers there.
+    """A whole number where a file must have one; leading zeros are allowed.
 
     Raises:
         DataError: it is not a whole number of 64 bits.
     """
-    number = _whole_number(text.lstrip("0") or (text and "0")) if text.isdigit() else None
-    if number is None and (number := _whole_number(text)) is None:
+    number = _whole_number(text.lstrip("0") or "0" if text.isdigit() else text)
+    if number is None:
         problem = "is empty" if not text else f"{quoted_name(text)} is not a whole number"
         raise DataError(f"{location}: {name} {problem}; {remedy}")
     return number
@@ -157,7 +183,7 @@ def _first_row(codes: Int, wanted: NDArray[np.bool_]) -> int:
 
 
 def _sorted(codes: Int, ids: NDArray[Any], note: str | None = None) -> ResolvedIds:
-    """With ascending ids; equal ones become one."""
+    """The ids in ascending order, without duplicates, and the codes that belong to them."""
     unique, place = np.unique(ids, return_inverse=True)
     if len(unique) == len(ids) and (place[1:] > place[:-1]).all():
         return ResolvedIds(codes, unique, note)

@@ -10,7 +10,16 @@ from math import isinf
 import numpy as np
 
 from ...errors import DataError
-from .columns import ColumnError, Role, find_columns, positions_in, quoted_name
+from .columns import (
+    NAMES_EXAMPLE,
+    REMEDY,
+    ColumnError,
+    ReadOptions,
+    Role,
+    find_columns,
+    positions_in,
+    quoted_name,
+)
 from .rows import Row, read_rows
 from .sources import Source
 
@@ -74,8 +83,8 @@ class Table:
                 columns = find_columns(names, required, optional, chosen)
                 return cls(source, separator, names, columns, has_header=True)
             except ColumnError as error:
-                remedy = "" if "; " in str(error) else _header_remedy(names, wanted)
-                refused.append((error.found, DataError(f"{source} {error}{remedy}")))
+                remedy = error.remedy or _header_remedy(names, wanted)
+                refused.append((error.n_found, DataError(f"{source} {error}; {remedy}")))
             except DataError as error:  # quotes that make no sense with this separator
                 refused.append((-1, error))
         # The separator with which most columns were found; a comma where none were.
@@ -188,10 +197,27 @@ def _header(source: Source, separator: str, wanted: str) -> list[str]:
 
 def _header_remedy(names: Sequence[str], wanted: str) -> str:
     """What to do about a column that is missing, for ratings and for other files."""
-    remedy = f"; start it with the header {wanted}"
+    remedy = f"start it with the header {wanted}"
     if "rating" not in wanted:
         return remedy
     words = " ".join(names).split()
     is_data = sum(bool(_NUMBER.fullmatch(word)) for word in words) > len(words) / 2
-    example = "user=1,item=2,rating=3" if is_data else "user=NAME,item=NAME,rating=NAME"
-    return f"{remedy}, or say which columns to read with --columns {example}"
+    return f"{remedy}, or {REMEDY} {'user=1,item=2,rating=3' if is_data else NAMES_EXAMPLE}"
+
+
+def companion_table(
+    source: Source, required: Sequence[Role], optional: Sequence[Role], options: ReadOptions
+) -> Table:
+    """A file that goes with a dataset: its columns have the dataset's names, or well-known ones.
+
+    Raises:
+        DataError: the file cannot be read, or a required column is missing.
+    """
+    keys = {role.key for role in (*required, *optional)}
+    chosen = {key: name for key, name in options.columns.items() if key in keys}
+    if chosen and not positions_in(options.columns):
+        try:
+            return Table.with_header(source, required, optional, chosen)
+        except DataError:
+            pass  # not with the dataset's names
+    return Table.with_header(source, required, optional)

@@ -58,6 +58,14 @@ def test_an_invalid_value_is_named_with_its_row(tmp_path, columns, message):
     assert str(caught.value).startswith(f"{path} {message}")
 
 
+def test_a_message_about_columns_has_one_remedy(tmp_path):
+    path = write(tmp_path / "x.parquet", user=[1], customer_id=[2], item=[1], rating=[4])
+    with pytest.raises(DataError) as caught:
+        read_ratings(path)
+    several = "has several columns that could be the user: 'user' and 'customer_id'"
+    assert str(caught.value) == f"{path} {several}; choose one with --columns user=user"
+
+
 def test_a_damaged_file_is_an_error(tmp_path):
     (tmp_path / "ratings.parquet").write_bytes(b"PAR1 not really")
     with pytest.raises(DataError, match=r"ratings\.parquet is damaged: .*; copy it again"):

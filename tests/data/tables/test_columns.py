@@ -25,8 +25,11 @@ NUMBERS = (
         ("user", f"columns must look like {EXAMPLE}, got 'user'"),
         ("user=a,item=", f"columns must look like {EXAMPLE}, got 'user=a,item='"),
         ("user=a,user=b", "columns names user twice; keep one of the two"),
-        ("users=a", "columns: no column is called 'users' here; did you mean user?"),
-        ("user=a,item=a", f"columns: two of them are one column; name each once, as in {EXAMPLE}"),
+        ("users=a", "columns: no column key named 'users'; did you mean user?"),
+        (
+            "user=a,item=a",
+            f"columns: two keys name the same column; name each column once, as in {EXAMPLE}",
+        ),
         ("user=1,item=2", NUMBERS),
         ("user=0,item=1,rating=2", NUMBERS),
         ("user=1,item=2,rating=stars", NUMBERS),

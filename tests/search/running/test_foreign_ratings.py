@@ -94,7 +94,7 @@ def test_other_datasets_stay_as_they_are(workplace, dataset):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"users": "a"}, "no column is called 'users' here; did you mean user?"),
+        ({"users": "a"}, "no column key named 'users'; did you mean user?"),
         ({"user": "1"}, "numbers count the columns of a file without a header"),
     ],
 )
