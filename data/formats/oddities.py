@@ -1,4 +1,4 @@
-"""Notes on ratings that can be read, but whose figures would mislead."""
+"""Notes on ratings that can be read, but would give misleading figures."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import numpy as np
 
 from ..ratings import Float
 
-MAX_STRAYS = 10  # ratings that are called a handful, of at least a hundred times as many
-WIDENED = 3.0  # times the scale without them
-_SHOWN = 3
+# At most this many ratings, and at most 1% of all, count as strays if they widen the scale by at
+# least this factor.
+MAX_STRAYS = 10
+MIN_WIDENING = 3.0
+_MAX_SHOWN = 3
 
 
 def odd_ratings(rating: Float, place: Callable[[int], str]) -> Iterator[str]:
@@ -33,8 +35,8 @@ def odd_ratings(rating: Float, place: Callable[[int], str]) -> Iterator[str]:
         )
     elif strays := _strays(rating):
         rows, usual_low, usual_high = strays
-        shown = ", ".join(f"{rating[row]:g} ({place(row)})" for row in rows[:_SHOWN])
-        more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+        shown = ", ".join(f"{rating[row]:g} ({place(row)})" for row in rows[:_MAX_SHOWN])
+        more = f" and {len(rows) - _MAX_SHOWN} more" if len(rows) > _MAX_SHOWN else ""
         yield (
             f"ratings run from {low:g} to {high:g}, but all except {len(rows)} of "
             f"{len(rating):,} from {usual_low:g} to {usual_high:g}: check {shown}{more}; "
@@ -53,6 +55,6 @@ def _strays(rating: Float) -> tuple[list[int], float, float] | None:
         # Leave out `i` of the lowest, and the others of the highest.
         i = min(range(n_strays + 1), key=lambda i: highest[i - n_strays - 1] - lowest[i])
         low, high = float(lowest[i]), float(highest[i - n_strays - 1])
-        if low < high and highest[-1] - lowest[0] >= WIDENED * (high - low):
+        if low < high and highest[-1] - lowest[0] >= MIN_WIDENING * (high - low):
             return np.flatnonzero((rating < low) | (rating > high)).tolist(), low, high
     return None

@@ -13,7 +13,7 @@ from ...errors import DataError
 from ..ratings import Ratings, Scale
 from ..tables.columns import ITEM, RATING, TIMESTAMP, USER, ReadOptions, positions_in
 from ..tables.ids import Column, resolve_ids
-from ..tables.sources import COMPRESSIONS, Place, Source, is_zip
+from ..tables.sources import Place, Source, is_zip, with_compressions
 from ..tables.table import Table
 from ..tables.times import resolve_times
 from . import netflix
@@ -54,7 +54,7 @@ class Found(NamedTuple):
     Attributes:
         ratings: one file, or those of the Netflix Prize in order.
         films: the films' file; None if there is none.
-        folder: the dataset's folder with all its files; None for a zip, or a file by itself.
+        folder: the dataset's folder with all its files; None for a zip or a single file.
     """
 
     ratings: tuple[Source, ...]
@@ -129,15 +129,12 @@ def find_ratings(path: Path) -> Found:
 
 def source_files(path: Path) -> list[Path]:
     """The files on disk that `read_ratings` may read, whether they exist or not."""
+    films = sorted({file_format.films for file_format in FORMATS.values()})
     if not is_folder(path):
-        films = {file_format.films for file_format in FORMATS.values()}
-        return [path, *(path.parent / name for name in sorted(films))]
-    names = [*FORMATS, *(file_format.films for file_format in FORMATS.values()), "u.genre"]
-    paths = [path / f"{name}{end}" for name in [*names, netflix.TITLES] for end in ENDS]
-    return [*paths, *(source.path for source in netflix.find_netflix(Place(path)))]
-
-
-ENDS = ("", *COMPRESSIONS)
+        return [path, *(path.parent / name for name in films)]
+    names = with_compressions([*FORMATS, *films, "u.genre", netflix.TITLES])
+    prize = netflix.find_netflix(Place(path))
+    return [*(path / name for name in names), *(source.path for source in prize)]
 
 
 def check_ratings(path: Path, options: ReadOptions | None = None) -> str:

@@ -92,7 +92,7 @@ def split_ratings(ratings: Ratings, spec: SplitSpec) -> Split:
 
     Raises:
         DataError: there are too few ratings for a non-empty part, or the ratings lack timestamps
-            or fold files that the method needs, or have one time only.
+            or fold files that the method needs, or all have the same time.
     """
     parts = _cut(ratings, spec)
     return Split(

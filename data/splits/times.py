@@ -1,6 +1,6 @@
-"""What a split by time cannot decide: which of several ratings with the same time is the newer.
+"""Notes on ratings with the same time, whose order a split by time cannot know.
 
-Dates without times, or an export's own date in every row, leave the order to user and film ids.
+User and film ids then decide: for dates without a time of day, or an export's date in every row.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def shared_boundaries(ratings: Ratings, order: Int, boundaries: dict[str, int]) 
 
     Args:
         order: (n,) rows, oldest first.
-        boundaries: place in `order` of the first row after each, by name.
+        boundaries: name -> position in `order` of the first row after the boundary.
 
     Raises:
         DataError: all ratings have the same time.
@@ -44,19 +44,19 @@ def shared_boundaries(ratings: Ratings, order: Int, boundaries: dict[str, int]) 
 
 
 def users_without_order(
-    ratings: Ratings, split: str, held_out: tuple[Int, Int], whole: tuple[Int, Int]
+    ratings: Ratings, split: str, boundary: tuple[Int, Int], ends: tuple[Int, Int]
 ) -> tuple[str, ...]:
-    """A sentence on users whose newest ratings are not newer than those that stay in train.
+    """A sentence on users whose held-out ratings are not newer than those that stay in train.
 
     Args:
         split: such as `leave-last-1`.
-        held_out: rows of each user's newest rating in train, and of the oldest that is held out.
-        whole: rows of each user's oldest rating, and of the newest.
+        boundary: rows of each user's newest rating in train, and of the oldest held-out one.
+        ends: rows of each user's oldest rating, and of the newest.
 
     Raises:
         DataError: no user has ratings of different times.
     """
-    tied, single = (_same_time(ratings, *rows) for rows in (held_out, whole))
+    tied, single = (_same_time(ratings, *rows) for rows in (boundary, ends))
     if single.all():
         raise DataError(
             f"no user in {ratings.name} has ratings of different times, so a {split} split would "
@@ -64,10 +64,11 @@ def users_without_order(
         )
     if not tied.any():
         return ()
-    all_at_once = f" ({single.sum():,} of them have one time only)" if single.any() else ""
+    all_at_once = f" ({single.sum():,} of them rated all films at one time)" if single.any() else ""
     return (
-        f"{tied.sum():,} of {len(tied):,} users have held-out ratings of the same time as ratings "
-        f"that stay in train{all_at_once}; which are held out is decided by film id, not by time",
+        f"{tied.sum():,} of {len(tied):,} users have held-out ratings with the same time as "
+        f"ratings that stay in train{all_at_once}; which are held out is decided by film id, not "
+        "by time",
     )
 
 

@@ -88,7 +88,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Place:
-    """A folder or a zip file that holds a dataset's files."""
+    """A folder or a zip that holds a dataset's files."""
 
     path: Path
 
@@ -99,7 +99,7 @@ class Place:
         by_name: dict[str, str] = {}
         for member in self.members():
             by_name.setdefault(PurePosixPath(member).name, member)
-        wanted = _with_compressions(names)
+        wanted = with_compressions(names)
         return next((Source(self.path, by_name[name]) for name in wanted if name in by_name), None)
 
     def files(self) -> list[str]:
@@ -122,7 +122,7 @@ class Place:
         return sorted(members, key=lambda name: (name.count("/"), name))
 
     def _in_folder(self, names: Iterable[str]) -> Iterator[Source]:
-        for name in _with_compressions(names):
+        for name in with_compressions(names):
             path = self.path / name
             if not path.exists():
                 continue
@@ -142,7 +142,8 @@ def is_zip(path: Path) -> bool:
     return path.suffix.lower() == ZIP and is_file(path)
 
 
-def _with_compressions(names: Iterable[str]) -> Iterator[str]:
+def with_compressions(names: Iterable[str]) -> Iterator[str]:
+    """Each name, followed by its names with a compression's suffix."""
     for name in names:
         yield name
         yield from (f"{name}{suffix}" for suffix in COMPRESSIONS)

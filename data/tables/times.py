@@ -28,8 +28,8 @@ def resolve_times(labels: Labels | Int, column: Column) -> Int:
     without a time zone is in UTC.
 
     Raises:
-        DataError: names the line of a value that is negative, in another unit than the others, or
-            neither a number nor a date.
+        DataError: names the line of a value that is negative, in a different unit from the others,
+            or neither a number nor a date.
     """
     if isinstance(labels, np.ndarray):
         return to_seconds(labels, column)
@@ -57,7 +57,7 @@ def to_seconds(values: Int, column: Column) -> Int:
     threshold = next((value for value in _UNITS if highest >= value), None)
     if threshold is None:
         return values
-    # A tenth of the threshold is in the year 1970.
+    # In the unit of the threshold, a tenth of it is a time in 1970.
     small = (values > 0) & (values < threshold // 10)
     if small.any():
         large = values >= threshold // 10
@@ -81,7 +81,7 @@ def _compact_dates(values: Int) -> Int | None:
 
 
 def _number(text: str) -> int | None:
-    """A number without its fraction; None if it is none, or has lost digits to an exponent."""
+    """A number without its fraction; None for other text, or if an exponent has cost digits."""
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None

@@ -83,8 +83,8 @@ def test_leave_last_k_counts_users_whose_newest_ratings_are_as_old_as_those_in_t
     [note] = time_notes(ratings, "leave-last-1")
     assert note in notes(ratings, "leave-last-1")
     assert note == (
-        "2 of 3 users have held-out ratings of the same time as ratings that stay in train (1 of "
-        "them have one time only); which are held out is decided by film id, not by time"
+        "2 of 3 users have held-out ratings with the same time as ratings that stay in train (1 of "
+        "them rated all films at one time); which are held out is decided by film id, not by time"
     )
 
 
