@@ -1,4 +1,4 @@
-"""What differs between the training that a config's figures come from and the one at hand."""
+"""How a config differs from that of the trial it comes from."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _UNKNOWN = object()
 
 
 def training_values(experiment: Experiment) -> dict[str, Any]:
-    """Every value that decides an experiment's result on one machine, by name.
+    """Every value that determines an experiment's result on one machine, by name.
 
-    The dataset's place is not among them: its fingerprint is.
+    The dataset's location is left out, because the fingerprint identifies the ratings.
     """
     return {
         **config_to_mapping(experiment.config),
@@ -30,12 +30,12 @@ def training_values(experiment: Experiment) -> dict[str, Any]:
 
 
 def all_values(experiment: Experiment) -> dict[str, Any]:
-    """The training values and the dataset's place."""
+    """The training values and the dataset's location."""
     return {**training_values(experiment), "dataset": experiment.dataset}
 
 
 def previous_values(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of `before` that are others `now`.
+    """The values of `before` that differ from those of `now`.
 
     Names in only one of the two are left out: they are fields of another version or architecture.
     """
@@ -49,10 +49,10 @@ def previous_values(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[s
 def record_changes(
     origin: Mapping[str, Any], previous: Mapping[str, Any], now: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The origin with `changed_from`: the trial's values of what has been changed since.
+    """The origin with `changed_from`: the trial's values of whatever has been changed since.
 
     Args:
-        origin: of an experiment; of one written by hand, it is empty and stays so.
+        origin: of an experiment; empty for one written by hand, and then so is the result.
         previous: values before the latest change.
         now: the experiment's values.
     """
@@ -62,12 +62,12 @@ def record_changes(
         earlier.setdefault(name, value)
     changed = {name: value for name, value in earlier.items() if now.get(name, _UNKNOWN) != value}
     if "fingerprint" in earlier and "fingerprint" not in changed:
-        changed.pop("dataset", None)  # the same ratings in another place
+        changed.pop("dataset", None)  # the same ratings in another location
     return {**rest, CHANGED_FROM: changed} if rest and changed else rest
 
 
 def describe_changes(experiment: Experiment) -> str | None:
-    """A sentence about a config that is no longer its trial's; None if it still is."""
+    """A sentence on what was changed in a trial's config; None if nothing was."""
     origin, now = experiment.origin, all_values(experiment)
     if not (changed := origin.get(CHANGED_FROM)):
         return None

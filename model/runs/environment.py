@@ -17,7 +17,7 @@ PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
 @cache
-def environment(*, device: str, amp: str, threads: int) -> dict[str, Any]:
+def current_environment(*, device: str, amp: str, threads: int) -> dict[str, Any]:
     """The environment of a training, as plain values."""
     return {
         "python": platform.python_version(),

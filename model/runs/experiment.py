@@ -43,7 +43,7 @@ class Experiment:
         fingerprint: of the ratings; None to take those found when it is trained.
         origin: study and trial that the config comes from, and in `changed_from` the trial's values
             of what was changed since; empty for one written by hand.
-        metrics: the figures that exactly this experiment reached, by name; empty if there are none.
+        metrics: the figures of exactly this experiment, by name; empty if it has not been trained.
         environment: versions, commit, device and threads of that training.
     """
 
@@ -78,25 +78,28 @@ class Experiment:
         return other._changed({"dataset": self.dataset, "fingerprint": self.fingerprint})
 
     def moved_to(self, dataset: str) -> Experiment:
-        """The same ratings in another location."""
+        """The experiment with the same ratings in another location."""
         return replace(self, dataset=dataset_reference(dataset))
 
-    def having(self, *, config: TrainingConfig, split: SplitSpec) -> Experiment:
+    def edited(self, *, config: TrainingConfig, split: SplitSpec) -> Experiment:
         """The experiment with another config and split.
 
-        Unlike `dataclasses.replace`, it notes in `origin` what changed, and drops the figures that
-        are not those of the new config.
+        Unlike `dataclasses.replace`, it records in `origin` what changed, and drops the figures if
+        anything did.
         """
         other = replace(self, config=config, split=split)
         return other._changed(previous_values(training_values(self), training_values(other)))
 
     def pinned(self, fingerprint: str) -> Experiment:
-        """The experiment on the ratings of this fingerprint only."""
+        """The experiment, limited to the ratings with this fingerprint."""
         other = replace(self, fingerprint=fingerprint)
         return replace(other, origin=record_changes(self.origin, {}, all_values(other)))
 
     def _changed(self, previous: Mapping[str, Any]) -> Experiment:
-        """The experiment with a record of previous values, and without figures if there are any."""
+        """The experiment with a record of the previous values and without figures.
+
+        Without previous values it stays as it is.
+        """
         if not previous:
             return self
         origin = record_changes(self.origin, previous, all_values(self))
@@ -145,7 +148,7 @@ class ConfigFile:
         experiment: if the file was edited after its training, `origin` records the changes and the
             figures are left out.
         defaults: values of config and split that the file leaves out, by name.
-        reveals_edits: whether the file holds what it takes to notice that it was edited.
+        reveals_edits: whether the file has `as_trained`, which shows whether it was edited.
     """
 
     experiment: Experiment
@@ -198,8 +201,8 @@ def read_config_file(path: Path) -> ConfigFile:
     )
 
 
-def _written(options: ReadOptions) -> dict[str, Any]:
-    """The options that differ from their defaults, as the file has them."""
+def _nondefault(options: ReadOptions) -> dict[str, Any]:
+    """The options that differ from their defaults, in the file's notation."""
     defaults = ReadOptions()
     values = {"columns": dict(options.columns), "duplicates": options.duplicates}
     return {name: value for name, value in values.items() if value != getattr(defaults, name)}
@@ -238,7 +241,7 @@ def write_experiment(path: Path, experiment: Experiment) -> None:
         "config": config_to_mapping(experiment.config),
         "data": {
             "dataset": experiment.dataset,
-            **_written(experiment.read_options),
+            **_nondefault(experiment.read_options),
             "fingerprint": experiment.fingerprint,
             "split": experiment.split.to_mapping(),
         },
@@ -248,7 +251,7 @@ def write_experiment(path: Path, experiment: Experiment) -> None:
         "environment": dict(experiment.environment),
     }
     if experiment.origin or experiment.metrics:
-        # As JSON in a text, which a search and replace of the values above leaves alone.
+        # As JSON in one string, which a search and replace of the values above does not change.
         document["as_trained"] = json.dumps(training_values(experiment), ensure_ascii=False)
     name = "FILE" if is_stream(path) else printable(shlex.quote(path.name), 300)
     head = f"# Train it: recsys-search train --config {name}\n"

@@ -40,9 +40,9 @@ def plan_experiment(
     """The experiment of a config file, or of an architecture's defaults, with the other options.
 
     Args:
-        notify: called with a message about defaults that the file relies on, and about options
-            without effect: a seed or epochs for a model that has no such field, a seed for a split
-            that is not random.
+        notify: called with messages about fields that the file leaves to their defaults, and about
+            options without effect: a seed or epochs for a model that has no such field, a seed for
+            a split that is not random.
 
     Raises:
         OptionError: neither or both are given, or a value is invalid.
@@ -52,7 +52,7 @@ def plan_experiment(
     options = {"seed": seed, "max_epochs": epochs}
     values = {name: value for name, value in options.items() if value is not None}
     if config is not None:
-        experiment = _read(config, _names_set(values, split, split_seed), notify)
+        experiment = _read(config, _overridden(values, split, split_seed), notify)
         read_options = experiment.read_options.overridden(columns, duplicates)
         experiment = replace(experiment, read_options=read_options)
         if dataset is not None:
@@ -70,20 +70,20 @@ def plan_experiment(
     return _with_options(experiment, values, split, split_seed, notify)
 
 
-def _read(path: Path, names_set: set[str], notify: Callable[[str], None]) -> Experiment:
+def _read(path: Path, overridden: set[str], notify: Callable[[str], None]) -> Experiment:
     """The experiment of a config file.
 
     Args:
-        names_set: names in `ConfigFile.defaults` that options set.
+        overridden: names in `ConfigFile.defaults` whose values come from options.
     """
     file = read_config_file(path)
-    if note := _describe_defaults(path, file, names_set):
+    if note := _describe_defaults(path, file, overridden):
         notify(note)
     if file.reveals_edits or not file.experiment.metrics:
         return file.experiment
     notify(
-        f"{printable(path, 200)} was written by an older version: edits to it cannot be noticed, "
-        "and its figures are not compared with the training's"
+        f"{printable(path, 200)} was written by an older version: edits to it cannot be detected, "
+        "so its figures are not compared with the training's"
     )
     return replace(file.experiment, metrics={}, environment={})
 
@@ -98,29 +98,29 @@ def _with_options(
     """The experiment with config values and a split from the command line."""
     known = config_fields(experiment.config.architecture)
     applied = {name: value for name, value in values.items() if name in known}
-    cut = experiment.split
+    spec = experiment.split
     try:
         if split is not None:
-            cut = SplitSpec.parse(split, seed=cut.seed)
-        if split_seed is not None and cut.is_random:
-            cut = replace(cut, seed=split_seed)
+            spec = SplitSpec.parse(split, seed=spec.seed)
+        if split_seed is not None and spec.is_random:
+            spec = replace(spec, seed=split_seed)
         config = config_from_mapping({**config_to_mapping(experiment.config), **applied})
     except ValidationError as error:
         raise OptionError(format_validation_error(error)) from None
     except ConfigError as error:
         raise OptionError(str(error)) from None
     ignored = []
-    if useless := [FIELD_OPTIONS[name] for name in values if name not in known]:
-        ignored.append(f"{_enumerate(useless)} on {experiment.config.architecture}")
-    if split_seed is not None and not cut.is_random:
-        ignored.append(f"--split-seed on a {cut.method} split")
+    if unknown := [FIELD_OPTIONS[name] for name in values if name not in known]:
+        ignored.append(f"{_join(unknown)} on {experiment.config.architecture}")
+    if split_seed is not None and not spec.is_random:
+        ignored.append(f"--split-seed on a {spec.method} split")
     if ignored:
         notify(f"without effect: {', '.join(ignored)}")
-    return experiment.having(config=config, split=cut)
+    return experiment.edited(config=config, split=spec)
 
 
 def _on(experiment: Experiment, dataset: str) -> Experiment:
-    """The experiment on other ratings, or on its own in another place."""
+    """The experiment on other ratings, or on its own ratings in another location."""
     other = experiment.on(dataset)
     expected = experiment.fingerprint
     if expected is not None and other.load().fingerprint == expected:
@@ -128,8 +128,8 @@ def _on(experiment: Experiment, dataset: str) -> Experiment:
     return other
 
 
-def _names_set(values: Mapping[str, Any], split: str | None, split_seed: int | None) -> set[str]:
-    """Names in `ConfigFile.defaults` that the options set."""
+def _overridden(values: Mapping[str, Any], split: str | None, split_seed: int | None) -> set[str]:
+    """Names in `ConfigFile.defaults` whose values come from options."""
     names = set(values)
     if split is not None:
         names |= {"split", *(f"split {name}" for name in (*SHARES, "k"))}
@@ -138,18 +138,18 @@ def _names_set(values: Mapping[str, Any], split: str | None, split_seed: int | N
     return names
 
 
-def _describe_defaults(path: Path, file: ConfigFile, names_set: set[str]) -> str | None:
-    """Which fields the file and the options leave to which defaults; None if there are none."""
-    left = [f"{name} ({value})" for name, value in file.defaults.items() if name not in names_set]
+def _describe_defaults(path: Path, file: ConfigFile, overridden: set[str]) -> str | None:
+    """The fields that neither file nor options set, with their defaults; None if all are set."""
+    left = [f"{name} ({value})" for name, value in file.defaults.items() if name not in overridden]
     if not left:
         return None
     if len(left) > MAX_DEFAULTS:
         left = [*left[: MAX_DEFAULTS - 1], f"{len(left) - MAX_DEFAULTS + 1} other fields"]
     whose = "its default" if len(left) == 1 else "their defaults"
-    return f"{printable(path, 200)} leaves {_enumerate(left)} to {whose}"
+    return f"{printable(path, 200)} leaves {_join(left)} to {whose}"
 
 
-def _enumerate(names: list[str]) -> str:
+def _join(names: list[str]) -> str:
     """`a, b and c`."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last

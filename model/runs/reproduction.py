@@ -1,4 +1,4 @@
-"""Whether a training reached the figure that its config records."""
+"""Whether a training reproduced the figure that its config records."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from .experiment import Experiment
 def compare_to_record(
     experiment: Experiment, reports: Sequence[EpochReport], environment: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """The figure that the experiment records, and that of its training now.
+    """The recorded figure of an experiment, and that of its new training.
 
-    A pruner may have ended the recorded training early, so both are those of the best epoch among
-    the first `epochs`.
+    A pruner may have ended the recorded training early, so both figures are those of the best epoch
+    among the first `epochs`.
 
     Args:
-        experiment: before the training.
-        reports: of the training, which was not interrupted.
-        environment: of the training.
+        experiment: as it was before the new training.
+        reports: of the new training, which was not interrupted.
+        environment: of the new training.
 
     Returns:
         `expected`, `got`, `difference` (got minus expected, in units of the metric), `epochs`, and
-        `differs`: the parts of the environment that are not as recorded, each with `was` and `is`.
-        None if the experiment records no figure or no environment.
+        `differs`: the parts of the environment that differ from the recorded one, each with `was`
+        and `is`. None if the experiment records no figure or no environment.
     """
     expected = experiment.metrics.get(experiment.metric)
     # A trial that reuses the result of another has no epochs of its own.
@@ -74,7 +74,8 @@ def _describe_cause(differs: Mapping[str, Any]) -> str:
     if not differs:
         return (
             "versions, commit, machine, device, precision and threads are the same, so the cause "
-            "is not recorded, such as another model of CPU or GPU, or uncommitted changes"
+            "is something that is not recorded, such as the model of CPU or GPU, or uncommitted "
+            "changes"
         )
     values = (f"{name} {value['is']}, was {value['was']}" for name, value in differs.items())
     return f"what differs: {'; '.join(values)}"

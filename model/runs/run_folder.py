@@ -1,4 +1,4 @@
-"""Makes a run's folder: completely or not at all."""
+"""Creates a run's folder: completely or not at all."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..training.training import Training
 from .experiment import Experiment, write_experiment
 from .run import CONFIG, REPORTS, WEIGHTS
 
-REHEARSAL_BYTES = 2**16  # more than config and reports of most runs
+PROBE_BYTES = 2**16  # more than config and reports of most runs
 
 
 def check_creatable(out: Path) -> None:
-    """Make the folder with a file in it and remove both, so that hours of training are not lost.
+    """Create the folder with a file in it and remove both, so that no training is lost at its end.
 
     Raises:
         RunError: it exists, or cannot be created.
@@ -29,24 +29,28 @@ def check_creatable(out: Path) -> None:
     if os.path.lexists(out):
         exists = "already exists" if out.exists() else "is a link that leads nowhere"
         raise RunError(f"{printable(out, 200)} {exists}; choose another --out, or remove it")
-    made: list[Path] = []
+    created: list[Path] = []
     try:
         for folder in (*reversed(out.parents), out):
             if not folder.exists():
                 folder.mkdir()
-                made.append(folder)
-        with TemporaryDirectory(dir=out, prefix=".rehearsal-") as rehearsal:
-            Path(rehearsal, CONFIG).write_bytes(bytes(REHEARSAL_BYTES))
+                created.append(folder)
+        with TemporaryDirectory(dir=out, prefix=".probe-") as probe:
+            Path(probe, CONFIG).write_bytes(bytes(PROBE_BYTES))
     except OSError as error:
         raise _refusal(out, _reason(error)) from None
     finally:
-        for folder in reversed(made):
+        for folder in reversed(created):
             with suppress(OSError):  # another program has put something in it
                 folder.rmdir()
 
 
 def check_space(out: Path, training: Training) -> None:
-    """Raises RunError if the disk has no space for the weights."""
+    """Check that the disk has space for the weights.
+
+    Raises:
+        RunError: it has not.
+    """
     needed, free = 4 * training.n_parameters, free_bytes(out.absolute().parent)
     if needed > free:
         raise _refusal(
@@ -58,7 +62,7 @@ def save_run(out: Path, experiment: Experiment, training: Training) -> Path:
     """Save a training that has a best epoch; the folder gets its name when it is complete.
 
     Returns:
-        The folder: `out`, or with a number if it was made by another program meanwhile.
+        The folder: `out`, or with a number if another program has created that meanwhile.
 
     Raises:
         RunError: it cannot be saved.
@@ -72,7 +76,7 @@ def save_run(out: Path, experiment: Experiment, training: Training) -> Path:
             write_experiment(partial / CONFIG, experiment)
             write_reports(partial / REPORTS, training.reports)
             save_file(training.best.weights, partial / WEIGHTS)
-            # safetensors says 0600
+            # safetensors lets only the owner read its file.
             (partial / WEIGHTS).chmod((partial / CONFIG).stat().st_mode)
             free = _first_free(out)
             partial.rename(free)
@@ -90,7 +94,7 @@ def _first_free(out: Path) -> Path:
 
 
 def _reason(error: OSError) -> str:
-    """The system's reason, with the folder that it is about."""
+    """The system's reason, with the path that it concerns."""
     place = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
     if isinstance(error, FileExistsError | NotADirectoryError) and place:
         culprit = next((each for each in (place, *place.parents) if os.path.lexists(each)), place)

@@ -17,7 +17,7 @@ from ..evaluation.metrics import METRICS
 from ..training.reports import EpochReport
 from ..training.training import Training
 from .changes import describe_changes
-from .environment import environment
+from .environment import current_environment
 from .experiment import Experiment
 from .reproduction import compare_to_record, describe_reproduction
 from .run_folder import check_creatable, check_space, save_run
@@ -39,8 +39,9 @@ def train_run(
     Args:
         out: a folder that does not exist yet.
         on_epoch: called after each epoch; an exception in it becomes a warning.
-        notify: called with a message if the config is no longer its trial's, about the split, when
-            training is cut short, and on whether the config's own figure was reached; likewise.
+        notify: called with messages: how the config differs from its trial's, what is unusual in
+            the ratings or the split, why training was cut short, and whether it reproduced the
+            config's figure. An exception in it becomes a warning.
 
     Returns:
         The figures that `train --json` prints.
@@ -75,24 +76,27 @@ def train_run(
             f"lower learning_rate ({experiment.config.learning_rate:g})"
         )
     result = _figures(training, experiment.metric, bias_val_rmse, interrupts)
-    surroundings = environment(
+    environment = current_environment(
         device=str(training.device), amp=training.amp, threads=torch.get_num_threads()
     )
-    done = replace(experiment, metrics=result, environment=surroundings)
+    done = replace(experiment, metrics=result, environment=environment)
     saved = save_run(out, done, training)
     if saved != out:
-        notify(f"{out} was made by another program meanwhile; saved the run in {saved}")
+        notify(f"{out} was created meanwhile by another program; saved the run in {saved}")
     cut_short = "interrupted" if interrupts.received else result["stop_reason"]
     if cut_short in ("interrupted", "diverged"):
         notify(f"{cut_short} in epoch {result['epochs']}; saved the best epoch in {saved}")
     interrupts.leave()
-    reproduced = compare_to_record(experiment, training.reports, surroundings)
+    reproduced = compare_to_record(experiment, training.reports, environment)
     if reproduced:
         notify(describe_reproduction(experiment.metric, reproduced))
     train_s = sum(report.train_s for report in training.reports)
-    ratings_per_s = round(len(split.train) * len(training.reports) / train_s)
-    run = {"run": str(saved), **result, "ratings_per_s": ratings_per_s}
-    return {**run, "reproduced": reproduced}
+    return {
+        "run": str(saved),
+        **result,
+        "ratings_per_s": round(len(split.train) * len(training.reports) / train_s),
+        "reproduced": reproduced,
+    }
 
 
 def _figures(

@@ -15,7 +15,7 @@ from ...base.messages import format_error
 from ...data.splits.split import Split
 from ...model.config import TrainingConfig, config_to_mapping
 from ...model.evaluation.metrics import METRICS
-from ...model.runs.environment import environment
+from ...model.runs.environment import current_environment
 from ...model.training.device import is_out_of_memory
 from ...model.training.machine import n_threads
 from ...model.training.reports import EpochReport, best_report
@@ -150,7 +150,7 @@ class Objective:
         self._storage.set_trial_system_attr(
             trial._trial_id,
             ENVIRONMENT,
-            environment(device=str(run.device), amp=run.amp, threads=n_threads()),
+            current_environment(device=str(run.device), amp=run.amp, threads=n_threads()),
         )
         if "bias_val_rmse" not in trial.study.user_attrs:
             trial.study.set_user_attr("bias_val_rmse", run.bias_val_rmse)

@@ -7,7 +7,7 @@ import re
 import subprocess
 
 import pytest
-from recsys_search.model.runs.environment import commit_of, environment
+from recsys_search.model.runs.environment import commit_of, current_environment
 
 COMMIT = r"[0-9a-f]{12}"
 
@@ -30,7 +30,7 @@ def checkout(tmp_path):
 
 
 def test_the_environment_names_versions_and_device():
-    found = environment(device="cpu", amp="off", threads=2)
+    found = current_environment(device="cpu", amp="off", threads=2)
     assert (found["device"], found["amp"], found["threads"]) == ("cpu", "off", 2)
     assert found["torch"].startswith("2.")
     assert {"python", "numpy", "optuna", "recsys-search", "commit", "machine"} <= found.keys()

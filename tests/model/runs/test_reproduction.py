@@ -128,14 +128,14 @@ def test_the_result_of_a_trial_that_reused_another_is_compared_over_the_best_epo
 def test_a_changed_config_is_not_compared_and_the_change_is_told(recorded, retrain, small_config):
     trial = replace(recorded, origin={"study": "s", "trial": 3})
     config = small_config("mf", max_epochs=4, seed=9)
-    reproduced, notice = retrain(trial.having(config=config, split=trial.split))
+    reproduced, notice = retrain(trial.edited(config=config, split=trial.split))
     assert reproduced is None
     assert notice == "the config differs from that of trial 3 of s: seed 9, was 42"
 
 
 def test_a_run_of_a_changed_config_records_the_change(recorded, retrain, tmp_path, small_config):
     trial = replace(recorded, origin={"study": "s", "trial": 3})
-    retrain(trial.having(config=small_config("mf", max_epochs=2), split=trial.split))
+    retrain(trial.edited(config=small_config("mf", max_epochs=2), split=trial.split))
     kept = read_experiment(tmp_path / "again" / "config.yaml")
     assert kept.origin == {"study": "s", "trial": 3, "changed_from": {"max_epochs": 4}}
     assert kept.metrics["epochs"] == 2

@@ -110,7 +110,7 @@ def test_a_run_whose_name_is_taken_meanwhile_is_saved_with_a_number(experiment):
     assert result["run"] == "a-3"
     assert Path("a-3", "weights.safetensors").is_file()
     assert not list(Path("a").iterdir())
-    assert notices == ["a was made by another program meanwhile; saved the run in a-3"]
+    assert notices == ["a was created meanwhile by another program; saved the run in a-3"]
 
 
 def test_a_run_that_cannot_be_saved_is_an_error_in_one_line(experiment, monkeypatch):

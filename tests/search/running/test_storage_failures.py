@@ -57,7 +57,7 @@ def in_training(monkeypatch):
 
     What the trial stores next does not fit into the pages that the database has.
     """
-    environment, actions = objective.environment, []
+    environment, actions = objective.current_environment, []
 
     def act(**options):
         large = {"filler": "x" * 20_000} if actions else {}
@@ -65,7 +65,7 @@ def in_training(monkeypatch):
             actions.pop()()
         return {**environment(**options), **large}
 
-    monkeypatch.setattr(objective, "environment", act)
+    monkeypatch.setattr(objective, "current_environment", act)
     return actions.append
 
 
