@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 READ_ONLY = "this dashboard is read-only; nothing was changed"
 
 _READING_METHODS = ("GET", "HEAD", "OPTIONS")
-# They send a question to a language model; nothing is stored.
-_READING_POSTS = "/api/llm/"
+# POST requests below this path send a question to a language model; they store nothing.
+_QUESTIONS = "/api/llm/"
 
 _request = local()  # `errors`: what the request of this thread reports, a StringIO
 
@@ -92,10 +92,10 @@ def _cause(errors: str) -> str:
 
 
 def read_only(app: WSGIApplication) -> WSGIApplication:
-    """The app, but requests that would write are refused as optuna-dashboard refuses: as JSON."""
+    """The app, with requests that would write refused in JSON, as optuna-dashboard does it."""
 
     def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
-        is_question = environ["PATH_INFO"].startswith(_READING_POSTS)
+        is_question = environ["PATH_INFO"].startswith(_QUESTIONS)
         if environ["REQUEST_METHOD"] in _READING_METHODS or is_question:
             return app(environ, start_response)
         _discard_body(environ)

@@ -1,4 +1,4 @@
-"""What a study file changes in a study that the storage already holds."""
+"""How a study file differs from the study that the storage holds under its name."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from ..pruners.table import read_pruner
 from ..storage.examples import example, storage_option
 from ..storage.urls import redact
 
-# These may change between two starts: they alter how long to search, not what is compared. Of the
-# objective only the target may change.
-# The dataset may move, because its fingerprint shows that the ratings are the same. The limits may
-# change, because what they ruled out was not trained.
+# These may change between two starts, because trials stay comparable: trials, timeout, budget and
+# the objective's target decide how long to search; the fingerprint shows that dataset, columns and
+# duplicates give the same ratings; configs beyond the limits were not trained. Of the objective,
+# the metric may not change.
 _CHANGEABLE = {
     *("trials", "timeout", "objective", "dataset", "columns", "duplicates", "limits", "budget"),
 }
 
-# Tables with keys of the user's choice: each key is compared on its own. In any other table, a key
-# that only one side has means that the tables are of different kinds.
+# Tables with keys of the user's choice: each key is compared separately. In any other table, a key
+# that is only in one of the two means that the tables are of different kinds.
 _FREE = {("base",), ("space",)}
 
 _AXIS_DEFAULTS = {"log": False, "step": 1, "when": {}}
-_MOST = 5  # changes in a message
+_MAX_SHOWN = 5  # changes in a message
 
-Path = tuple[str | int, ...]  # keys and list positions in the study file
+Location = tuple[str | int, ...]  # keys and list positions in the study file
 
 
 class Change(NamedTuple):
-    """A place in the study file, and its values in the study file's notation."""
+    """A location in the study file, and its two values in the file's notation."""
 
-    at: Path
+    at: Location
     label: str
     before: str
     now: str
@@ -47,7 +47,7 @@ def check_unchanged(stored: StudySpec, spec: StudySpec, file: YamlFile, storage_
     """Refuse settings that would make new trials incomparable with the stored ones.
 
     Args:
-        spec: the study of the file, before overrides.
+        spec: the file's study, without the overrides of the command line.
 
     Raises:
         StudyError: with the first few changes, and their lines.
@@ -57,7 +57,7 @@ def check_unchanged(stored: StudySpec, spec: StudySpec, file: YamlFile, storage_
         return
     shown = [
         f"line {line}: {change}" if (line := file.line_of(change.at)) else str(change)
-        for change in changes[:_MOST]
+        for change in changes[:_MAX_SHOWN]
     ]
     if more := len(changes) - len(shown):
         shown.append(f"and {more} more")
@@ -70,7 +70,7 @@ def check_unchanged(stored: StudySpec, spec: StudySpec, file: YamlFile, storage_
 
 
 def find_changes(stored: StudySpec, spec: StudySpec) -> list[Change]:
-    """Every setting of the file that may not change and did."""
+    """Every setting of the file that must not change, and did."""
     before, now = (each.model_dump(mode="json", by_alias=True) for each in (stored, spec))
     changes = list(
         _differences(
@@ -87,8 +87,8 @@ def find_changes(stored: StudySpec, spec: StudySpec) -> list[Change]:
     return changes
 
 
-def _differences(at: Path, before: Any, now: Any, *, is_free: bool = False) -> Iterator[Change]:
-    """The deepest places in which two values differ."""
+def _differences(at: Location, before: Any, now: Any, *, is_free: bool = False) -> Iterator[Change]:
+    """The deepest locations at which two values differ."""
     if before == now:
         return
     if isinstance(before, Mapping) and isinstance(now, Mapping):
@@ -104,10 +104,14 @@ def _differences(at: Path, before: Any, now: Any, *, is_free: bool = False) -> I
 def _pruner_changes(before: list[Any], now: list[Any]) -> Iterator[Change]:
     """`gpu_memory` may change: it is a limit, like those in `limits`."""
     old, new = (
-        {name: (place, entry[name]) for place, entry in enumerate(entries) for name in entry}
+        {
+            name: (position, settings)
+            for position, entry in enumerate(entries)
+            for name, settings in entry.items()
+            if name != "gpu_memory"
+        }
         for entries in (before, now)
     )
-    old.pop("gpu_memory", None), new.pop("gpu_memory", None)
     if list(old) != list(new):
         yield _change(
             ("pruners",),
@@ -117,8 +121,8 @@ def _pruner_changes(before: list[Any], now: list[Any]) -> Iterator[Change]:
             ),
         )
         return
-    for name, (place, settings) in new.items():
-        yield from _differences(("pruners", place, name), old[name][1], settings)
+    for name, (position, settings) in new.items():
+        yield from _differences(("pruners", position, name), old[name][1], settings)
 
 
 def _known_changes(before: list[Any], now: list[Any]) -> Iterator[Change]:
@@ -126,15 +130,15 @@ def _known_changes(before: list[Any], now: list[Any]) -> Iterator[Change]:
     if old != new:
         yield _change(("known",), flow_yaml(old), flow_yaml(new))
         return
-    for place, name in enumerate(new):
-        for change in _differences(("known", place), before[place], now[place], is_free=True):
-            yield change._replace(label=f"known {printable(name)}{change.label[5:]}")
+    for i, name in enumerate(new):
+        for change in _differences(("known", i), before[i], now[i], is_free=True):
+            label = change.label.removeprefix("known")
+            yield change._replace(label=f"known {printable(name)}{label}")
 
 
-def _change(at: Path, before: str, now: str) -> Change:
-    return Change(
-        at, " ".join(printable(part) for part in at if isinstance(part, str)), before, now
-    )
+def _change(at: Location, before: str, now: str) -> Change:
+    label = " ".join(printable(part) for part in at if isinstance(part, str))
+    return Change(at, label, before, now)
 
 
 def _has(table: Mapping[str, Any], key: str) -> bool:
@@ -156,6 +160,6 @@ def _notation(value: Any) -> str:
 
 
 def _short_pruner(name: str, settings: Mapping[str, Any]) -> Any:
-    """The entry of a study file with only the settings that are no defaults."""
+    """The entry of a study file with only the settings that differ from their defaults."""
     own = read_pruner({name: settings}).model_dump(exclude_defaults=True)
     return {name: own} if own else name

@@ -14,7 +14,11 @@ from ..storage.trials import EPOCH_AT, worker_died
 
 
 def study_state(status: dict[str, Any]) -> str:
-    """In a word or two; `status` is what `status --json` prints."""
+    """The study's state in a word or two.
+
+    Args:
+        status: as `status --json` prints it.
+    """
     if status["running"]:
         return "running"
     if status["target"] and status["target"]["reached"]:

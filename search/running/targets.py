@@ -1,8 +1,4 @@
-"""A study's target on the ratings at hand: in their units, and not met before anything is trained.
-
-A threshold in stars says nothing on ratings from 0 to 1, and one that the bias baseline meets says
-nothing about a model.
-"""
+"""Fits a study's target to its ratings: converted to their scale, and harder than the baseline."""
 
 from __future__ import annotations
 
@@ -15,8 +11,8 @@ from ..definition.study_file import StudySpec
 from .opening import read_stored_study
 from .study_progress import target_reached
 
-# Metrics of the bias baseline, given its RMSE.
-BASELINE = {"val_rmse": lambda rmse: rmse, "val_mse": lambda rmse: rmse**2}
+# The metrics that the bias baseline has values of, from its RMSE.
+BASELINE_VALUES = {"val_rmse": lambda rmse: rmse, "val_mse": lambda rmse: rmse**2}
 
 
 def target_in_ratings(spec: StudySpec, scale: Scale) -> StudySpec:
@@ -28,7 +24,7 @@ def target_in_ratings(spec: StudySpec, scale: Scale) -> StudySpec:
 
 
 def describe_scale(before: StudySpec, spec: StudySpec, scale: Scale) -> list[str]:
-    """What the ratings' scale changes; nothing where ratings are stars.
+    """Sentences on what the scale of the ratings changes; none if they are stars.
 
     Args:
         before: the study before `target_in_ratings`.
@@ -46,29 +42,32 @@ def describe_scale(before: StudySpec, spec: StudySpec, scale: Scale) -> list[str
 
 
 def check_target(spec: StudySpec, split: Split, storage_url: str, device: str) -> float | None:
-    """The baseline's validation RMSE, if it had to be computed to check the target.
+    """Refuse a target that the bias baseline meets.
 
-    Nothing is computed for a metric that the baseline has no figure of, nor where the stored study
-    has the baseline's RMSE or has reached the target already.
+    The baseline is not computed if the study's metric has no value for it, or if the stored study
+    has its RMSE or has already reached the target.
 
     Args:
         spec: with its target in the ratings' units.
+
+    Returns:
+        The baseline's validation RMSE if it was computed, else None.
 
     Raises:
         ConfigError: the bias baseline meets the target.
     """
     target = spec.objective.target
-    if target is None or target.metric not in BASELINE:
+    if target is None or target.metric not in BASELINE_VALUES:
         return None
     trials, attrs = read_stored_study(spec.name, storage_url)
     if target_reached(target, trials):
         return None
     known = attrs.get("bias_val_rmse")
     rmse = bias_val_rmse(split, device) if known is None else known
-    value = BASELINE[target.metric](rmse)
+    value = BASELINE_VALUES[target.metric](rmse)
     if target.is_reached(value):
         raise ConfigError(
-            f"target {target.condition} is met by the bias baseline "
-            f"({METRICS[target.metric].format(value)}) already, so any model reaches it; lower it"
+            f"target {target.condition} is already met by the bias baseline "
+            f"({METRICS[target.metric].format(value)}), so any model would meet it; lower it"
         )
     return rmse if known is None else None

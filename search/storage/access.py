@@ -12,14 +12,14 @@ from .urls import sqlite_file, sqlite_url
 
 
 def check_can_write(url: str) -> None:
-    """Refuse a storage whose files cannot be written; a database server is not asked.
+    """Refuse a storage whose files cannot be written; a database server is not contacted.
 
     Raises:
         StorageError: SQLite's file or its folder is missing, or is not writable.
         OutputError: a folder is not writable.
     """
     if (path := sqlite_file(url)) is not None:
-        if is_there(path) and not os.access(path, os.W_OK):
+        if file_exists(path) and not os.access(path, os.W_OK):
             raise StorageError(
                 f"{path.absolute()} is not writable; ask its owner, or name another with --storage"
             )
@@ -28,11 +28,11 @@ def check_can_write(url: str) -> None:
     check_writable(artifacts if os.path.lexists(artifacts) else artifacts.parent)
 
 
-def is_there(path: Path) -> bool:
+def file_exists(path: Path) -> bool:
     """Whether SQLite's file exists.
 
     Raises:
-        StorageError: its folder does not exist or cannot be read, or something else has its name.
+        StorageError: its folder does not exist or cannot be read, or the path is not a file.
     """
     try:
         path.stat()

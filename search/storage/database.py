@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial
 from sqlalchemy.engine import URL, ExceptionContext
 
 from ...errors import NothingYet
-from .access import is_there
+from .access import file_exists
 from .examples import example, storage_option
 from .failures import DATABASE_ERRORS, opening_error, storage_error
 from .tables import holds_studies
@@ -60,7 +60,7 @@ def writable_storage(url: str, *, on_stale: StaleCallback | None = None) -> Iter
     """
     parsed = parse_url(url)
     path = sqlite_file(url)
-    is_new = path is not None and not is_there(path)
+    is_new = path is not None and not file_exists(path)
     try:
         if not is_new:
             _check_tables(_file_url(parsed, path, "rw") if path else parsed, url)
@@ -102,7 +102,7 @@ def readable_storage(url: str, *, once: bool = False) -> Storage:
     """
     parsed = parse_url(url)
     if (path := sqlite_file(url)) is not None:
-        if not is_there(path):
+        if not file_exists(path):
             raise no_studies(url)
         # A crash can leave a log that only a writer can roll back.
         has_journal = path.with_name(f"{path.name}-journal").exists()

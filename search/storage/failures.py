@@ -1,4 +1,4 @@
-"""What a database said when it failed, with what to do about it."""
+"""Errors for a database that fails: its own message, and a remedy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SQLITE_REMEDIES = {
     sqlite3.SQLITE_CORRUPT: f"restore the file from a copy, or {_ANOTHER}",
     sqlite3.SQLITE_NOTADB: f"restore the file from a copy, or {_ANOTHER}",
 }
-# By the beginning of SQLSTATE (PostgreSQL); the longest that fits.
+# By the beginning of SQLSTATE (PostgreSQL); the longest match counts.
 _SQLSTATE_REMEDIES = {
     "22001": "shorten the study's name",
     "25006": "make the database writable",
@@ -103,10 +103,10 @@ def database_remedy(error: BaseException) -> str:
 
 
 def _database_error(error: BaseException) -> SQLAlchemyError | StorageInternalError | None:
-    """The database's error behind another one: the driver's if there is one.
+    """The database's error in a chain of errors: the driver's if there is one.
 
-    Optuna wraps it in a guess at its cause, and loses it behind an AssertionError if the end of
-    a trial cannot be stored.
+    Optuna wraps it in an error that guesses at the cause, and raises an AssertionError over it if
+    the end of a trial cannot be stored.
     """
     found = [each for each in _chain(error) if isinstance(each, DATABASE_ERRORS)]
     return next((each for each in found if isinstance(each, DBAPIError)), next(iter(found), None))

@@ -54,7 +54,7 @@ def sole_runner(url: str, study: str) -> Iterator[None]:
 
 
 def lock_file(url: str, study: str) -> Path:
-    """The study's lock; a long name is cut, and told apart by its hash."""
+    """The study's lock; a long name is cut, and made unique by its hash."""
     name = quote(study, safe="")
     if len(name) > MAX_NAME:
         name = f"{name[:MAX_NAME]}-{sha256(study.encode()).hexdigest()[:16]}"
@@ -64,7 +64,7 @@ def lock_file(url: str, study: str) -> Path:
 def _remove_if_unused(path: Path) -> None:
     """Remove the lock and its folder, unless the folder holds anything else.
 
-    While this process holds the lock: FileLock notices if the file that it has locked is gone.
+    Call it while holding the lock: FileLock notices if the file that it has locked is gone.
     """
     with suppress(OSError):
         if [each.name for each in path.parent.iterdir()] == [path.name]:

@@ -1,6 +1,6 @@
-"""This program's studies in a storage, told from those of other programs.
+"""This program's studies in a storage, which may also hold those of other programs.
 
-A study of this program has the system attribute `SPEC` from its first moment on.
+A study of this program has the system attribute `SPEC` from the moment it is created.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def create_study(
     try:
         with storage.scoped_session() as session, session.begin():
             session.add(model)
-    except IntegrityError:  # another process was faster
+    except IntegrityError:  # another process has created it meanwhile
         pass
 
 

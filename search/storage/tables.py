@@ -13,9 +13,9 @@ from ...errors import StorageError
 
 
 def holds_studies(url: URL, name: str, options: dict[str, Any]) -> bool:
-    """Whether Optuna's tables are there.
+    """Whether the database has all of Optuna's tables.
 
-    False for an empty database, and where their creation was cut off: it can be finished.
+    False for an empty one, and if creating the tables was cut off: that can be finished.
 
     Args:
         name: of the database, for messages.

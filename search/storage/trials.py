@@ -70,7 +70,7 @@ def trial_record(trial: FrozenTrial, metric: Metric = VAL_RMSE) -> dict[str, Any
 
 
 def trial_records(trials: Sequence[FrozenTrial], metric: Metric = VAL_RMSE) -> list[dict[str, Any]]:
-    """All trials of a study, each as `trial_record`; a lost one says that it is run again."""
+    """The records of all trials of a study; a lost trial's reason adds that it is run again."""
     records = [trial_record(trial, metric) for trial in trials]
     for number in _lost(trials):
         records[number]["reason"] += f"; {RUN_AGAIN}"

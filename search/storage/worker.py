@@ -32,7 +32,7 @@ def has_ended(worker: dict[str, Any]) -> bool:
 
 
 def is_this_process(worker: dict[str, Any]) -> bool:
-    """Whether it is the process that asks."""
+    """Whether the worker is the current process."""
     return {**worker, "began": None} == {**this_worker(), "began": None} and not has_ended(worker)
 
 

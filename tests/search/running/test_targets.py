@@ -100,8 +100,8 @@ def test_a_target_that_the_bias_baseline_meets_is_refused_before_anything_is_sto
     with pytest.raises(ConfigError) as caught:
         workplace.start(study)
     assert str(caught.value) == (
-        "target val_mse < 0.55 is met by the bias baseline (0.0294) already, so any model reaches "
-        "it; lower it"
+        "target val_mse < 0.55 is already met by the bias baseline (0.0294), so any model would "
+        "meet it; lower it"
     )
     assert not (workplace.folder / "studies.db").exists()
 
@@ -110,7 +110,7 @@ def test_the_baseline_of_a_stored_study_is_not_computed_again(workplace, monkeyp
     study = workplace.write_study(trials=1)
     rmse = workplace.start(study).bias_val_rmse
     monkeypatch.setattr(targets, "bias_val_rmse", None)
-    with pytest.raises(ConfigError, match=rf"is met by the bias baseline \({rmse:.4f}\) already"):
+    with pytest.raises(ConfigError, match=rf"is already met by the bias baseline \({rmse:.4f}\)"):
         workplace.start(study, trials=2, target_rmse=rmse + 0.01)
     workplace.start(study, trials=2, target_rmse=0.1)
 
