@@ -50,8 +50,8 @@ def best(
     """Show a study's best trial, or any other, and export its config."""
     from ..model.runs.experiment import write_experiment
     from ..search.results.reader import StudyReader
+    from ..search.storage.examples import example, storage_option
     from .terminal.confirmation import describe_other_trial, format_best, print_best
-    from .terminal.examples import example, storage_option
 
     check_stdout_is_free("--export", export, as_json)
     if top is not None and trial is not None:
@@ -115,8 +115,9 @@ def confirm(
     splits by time. The ranking has 95% intervals.
     """
     from ..search.results.confirm import confirm as run
+    from ..search.storage.examples import example, storage_option
     from .terminal.confirmation import print_confirmation
-    from .terminal.examples import example, print_next, storage_option
+    from .terminal.examples import print_next
     from .terminal.live import study_view
 
     study_options = [*(["--study", study] if study else []), *storage_option(storage)]

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..data.data_folder import DATA_DIR_VARIABLE
-from .terminal.examples import DEFAULT_STORAGE, STORAGE_VARIABLE
+from ..search.storage.examples import DEFAULT_STORAGE, STORAGE_VARIABLE
 
 
 class DuplicatesChoice(StrEnum):

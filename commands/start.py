@@ -64,7 +64,7 @@ def start(
     from ..search.results.reader import StudyReader
     from ..search.running.opening import Overrides
     from ..search.running.run_study import run_study as run
-    from .terminal.examples import example, storage_option
+    from ..search.storage.examples import example, storage_option
     from .terminal.live import study_view
     from .terminal.outcome import print_outcome
 

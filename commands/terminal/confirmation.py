@@ -7,8 +7,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from ...search.storage.examples import example
 from .consoles import out
-from .examples import example
 from .trials import compare_to_baseline, metric_of, trials_table
 from .values import key_values, number
 

@@ -7,8 +7,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from ...search.storage.examples import example
 from .consoles import NARROW, out
-from .examples import example, print_next
+from .examples import print_next
 from .trials import compare_to_baseline
 from .values import key_values, number
 

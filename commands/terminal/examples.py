@@ -1,15 +1,8 @@
-"""Example commands for the next step."""
+"""Prints example commands."""
 
 from __future__ import annotations
 
-from ...search.storage.examples import (
-    DEFAULT_STORAGE,
-    STORAGE_VARIABLE,
-    example,
-    storage_option,
-)
-
-__all__ = ["DEFAULT_STORAGE", "STORAGE_VARIABLE", "example", "print_next", "storage_option"]
+from ...search.storage.examples import STORAGE_VARIABLE
 
 
 def print_next(*commands: str) -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from ...search.storage.examples import example, storage_option
 from .confirmation import format_confirmed
 from .consoles import out
-from .examples import example, print_next, storage_option
+from .examples import print_next
 from .trials import compare_to_baseline, trials_table
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from ..definition.study_file import StudySpec
 from ..storage.access import check_can_write
 from ..storage.artifacts import artifact_store
 from ..storage.database import writable_storage
-from ..storage.examples import example, storage_option
+from ..storage.examples import DEFAULT_STORAGE, example, storage_option
 from ..storage.locks import sole_runner
 from ..storage.trials import best_trials, count_trials, trial_record
 from .events import Listener, Notice, StudyStarted, TrialEnded, broadcast, ignore
@@ -35,7 +35,7 @@ MAX_FAILURES_IN_A_ROW = 3
 
 def run_study(
     name_or_path: str,
-    storage_url: str = "sqlite:///studies.db",
+    storage_url: str = DEFAULT_STORAGE,
     *,
     overrides: Overrides | None = None,
     timeout: str | None = None,

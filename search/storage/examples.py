@@ -10,7 +10,7 @@ STORAGE_VARIABLE = "RECSYS_SEARCH_STORAGE"
 
 
 class ShellVariable(str):
-    """A variable that the shell expands when the line is pasted."""
+    """The name of a variable, which the shell expands when the line is pasted."""
 
     __slots__ = ()
 
@@ -25,7 +25,7 @@ def storage_option(storage: str) -> list[str]:
 
     A URL with a password is never printed: the option then names RECSYS_SEARCH_STORAGE.
     """
-    from .urls import has_password
+    from .urls import has_password  # imports SQLAlchemy, which `--help` does not need
 
     default_url = os.environ.get(STORAGE_VARIABLE, DEFAULT_STORAGE)
     if storage == default_url:

@@ -7,9 +7,10 @@ import subprocess
 import sys
 
 import pytest
-from recsys_search.commands.terminal.examples import example, print_next, storage_option
+from recsys_search.commands.terminal.examples import print_next
 from recsys_search.search.results.ranking import no_completed_trial
 from recsys_search.search.storage.database import no_studies
+from recsys_search.search.storage.examples import example, storage_option
 
 SECRET = "postgresql+psycopg://me:sesame@host/db"
 
