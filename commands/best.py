@@ -50,31 +50,23 @@ def best(
     """Show a study's best trial, or any other, and export its config."""
     from ..model.runs.experiment import write_experiment
     from ..search.results.reader import StudyReader
-    from ..search.storage.examples import example, storage_option
+    from ..search.storage.examples import storage_option
     from .terminal.confirmation import describe_other_trial, format_best, print_best
 
     check_stdout_is_free("--export", export, as_json)
     if top is not None and trial is not None:
         raise OptionError("--top shows the best trials and --trial a certain one; leave out one")
     reader = StudyReader(storage, study)
-    if trial is not None:
-        ranking = _ranking(reader)
-        records = [reader.candidate(trial)]
-    else:
-        ranking = found = reader.ranking()
-        records = found.records(top or 1)
+    records = reader.best(top or 1) if trial is None else [reader.candidate(trial)]
+    ranking = _ranking(reader)
     shown = records[0]
     leader = ranking.top()[0].number if ranking else None
     note = None if shown["number"] == leader else describe_other_trial(shown, leader)
     if export:
         write_experiment(export, reader.experiment(shown["number"]))
+        _notify_export(export, note)
         if is_stdout(export):
-            if note:
-                notify(note)
             return
-        usage = f"train it with: {example('train', '--config', export)}"
-        parts = [f"wrote {export}", note, None if is_stream(export) else usage]
-        notify("; ".join(filter(None, parts)))
     if as_json:
         print_json(records if (top or 1) > 1 else shown)
         return
@@ -90,6 +82,18 @@ def _ranking(reader: StudyReader) -> Ranking | None:
         return reader.ranking()
     except NothingYet:
         return None
+
+
+def _notify_export(path: Path, note: str | None) -> None:
+    """Print where the config was written and how to train it, with the note in between."""
+    from ..search.storage.examples import example
+
+    parts = [note]
+    if not is_stdout(path):
+        usage = None if is_stream(path) else f"train it with: {example('train', '--config', path)}"
+        parts = [f"wrote {path}", note, usage]
+    if message := "; ".join(filter(None, parts)):
+        notify(message)
 
 
 @app.command(epilog="recsys-search confirm --study demo --top 3 --seeds 5")

@@ -78,16 +78,13 @@ def start(
         budget_usd=budget_usd,
     )
 
-    def conclude() -> str:
-        # A pipe cannot be read again, but the storage has the study by then.
+    def last_line() -> str:
+        # A pipe cannot be read again, but by then the study is in the storage.
         again = (view.study or study) if is_descriptor(Path(study)) else study
         command = example("start", "--study", again, *storage_option(storage))
         return f"interrupted; continue with: {command}"
 
-    with (
-        interruptible(conclude),
-        study_view(quiet=quiet) as view,
-    ):
+    with interruptible(last_line), study_view(quiet=quiet) as view:
         name = run(
             study,
             storage,

@@ -86,7 +86,7 @@ def train(
         notify=notify,
     )
     folder = out or new_run_folder(experiment)
-    # A run that is saved has been reported.
+    # If the run is saved, `train_run` has printed where.
     with interruptible(lambda: "" if folder.exists() else "interrupted; nothing is saved"):
         result = train_run(
             experiment,
@@ -102,7 +102,7 @@ def train(
     from .terminal.trials import compare_to_baseline
     from .terminal.values import key_values
 
-    del result["reproduced"]  # said on stderr
+    del result["reproduced"]  # already printed on stderr
     stdout.print(key_values(result))
     stdout.print(f"\n{compare_to_baseline(result['val_rmse'], result['bias_val_rmse'])}")
     print_next_evaluations(result["run"], has_test=experiment.split.test != 0)

@@ -1,4 +1,4 @@
-"""What `confirm` found: the ranking, and whether the best trial is confirmed."""
+"""What `best` and `confirm` print: trials, their ranking, and whether the best is confirmed."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def print_best(
 
 
 def describe_other_trial(record: dict[str, Any], leader: int | None) -> str:
-    """That a trial is not the best, and how it ended if it did not complete.
+    """A sentence on a trial that is not the best: which one is, and how it ended if incomplete.
 
     Args:
         leader: number of the study's best trial; None if no trial has completed.

@@ -10,7 +10,7 @@ from rich.segment import Segment
 
 
 class _Trimmed:
-    """A renderable without blanks at its lines' ends, with which rich fills a table's columns."""
+    """A renderable without the trailing blanks with which rich pads the columns of a table."""
 
     def __init__(self, renderable: ConsoleRenderable) -> None:
         self._renderable = renderable

@@ -20,11 +20,11 @@ def print_json(document: Any) -> None:
 
 
 @contextmanager
-def interruptible(conclude: Callable[[], str]) -> Iterator[None]:
-    """Ends the command if a signal ends the block, with one last line.
+def interruptible(last_line: Callable[[], str]) -> Iterator[None]:
+    """Ends the command with one last line if a signal ends the block.
 
     Args:
-        conclude: gives that line; an empty one is not printed.
+        last_line: returns that line; an empty one is not printed.
 
     Raises:
         SystemExit: 130 after Ctrl-C, 143 after SIGTERM.
@@ -38,7 +38,7 @@ def interruptible(conclude: Callable[[], str]) -> Iterator[None]:
         if leaving.code != 143:
             raise
         code = 143
-    if line := conclude():
+    if line := last_line():
         notify(line)
     raise SystemExit(code)
 

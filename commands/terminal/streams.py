@@ -1,4 +1,4 @@
-"""Stdout and stderr that never raise: what cannot be printed must not end the work."""
+"""Stdout and stderr that never raise: a failed print must not end a command's work."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
-# For streams that take ASCII alone; any other sign becomes an escape such as \xfc.
+# For streams that take only ASCII; any other character becomes an escape such as \xfc.
 ASCII = {"±": "+/-", "×": "x", "·": "*", "²": "^2", "→": "->", "…": "..."}
 ASCII |= dict.fromkeys("–—−", "-")
 
-ERRORS = "recsys_search.ascii"  # the name of the error handler that encodes so
+ERROR_HANDLER = "recsys_search.ascii"  # name of the codec error handler that uses `ASCII`
 
 
 def install_streams() -> None:
     """Let `sys.stdout` and `sys.stderr` write what they can, and drop the rest.
 
-    A stream that was replaced, such as a notebook's, stays. Descriptors 0 to 2 that are closed
-    are opened on the null device, or the next file to be opened, a database perhaps, would be
-    printed into.
+    A stream that was replaced, such as a notebook's, stays. Closed descriptors among 0 to 2 are
+    opened on the null device; otherwise the next file to be opened, such as a database, would get
+    one of these numbers, and be printed into.
     """
     for descriptor in range(3):
         try:
@@ -39,11 +39,11 @@ def install_streams() -> None:
 
 
 def lost_on_stdout() -> str | None:
-    """Why a part of what was printed on stdout is lost, such as a full disk.
+    """Why some of the output on stdout is lost, such as a full disk.
 
     Returns:
-        The first error; None if nothing is lost, or if nobody reads it: the reader went away, or
-        stdout is closed.
+        The first error; None if nothing is lost, or if nobody reads stdout: it is closed, or the
+        reader of the pipe has ended.
     """
     raw = getattr(sys.stdout, "buffer", None)
     error = raw.error if isinstance(raw, _LenientWriter) else None
@@ -53,10 +53,10 @@ def lost_on_stdout() -> str | None:
 
 
 class _LenientWriter(io.RawIOBase):
-    """Writes to a descriptor, and takes no notice when that fails.
+    """Writes to a descriptor, and ignores failures.
 
-    It has no buffer: a signal handler may print in the middle of a print, which a buffered stream
-    refuses, and nothing is left to be written when the interpreter exits.
+    It has no buffer, so a signal handler may print during a print, which a buffered stream refuses,
+    and nothing is left to write when the interpreter exits.
 
     Attributes:
         error: the first error.
@@ -74,7 +74,7 @@ class _LenientWriter(io.RawIOBase):
         while rest:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
-            except BlockingIOError:  # another program shares the pipe and does not want to wait
+            except BlockingIOError:  # a program that shares the pipe has made it non-blocking
                 select.select([], [self._descriptor], [])
             except OSError as error:
                 self.error = self.error or error
@@ -97,16 +97,17 @@ def lenient_stream(stream: TextIO | None, name: str) -> TextIO:
         descriptor, encoding = os.open(os.devnull, os.O_RDONLY), "utf-8"
     else:
         descriptor, encoding = stream.fileno(), stream.encoding
-    codecs.register_error(ERRORS, _replace_signs)
+    codecs.register_error(ERROR_HANDLER, _to_ascii)
     raw = _LenientWriter(descriptor, name)
-    return io.TextIOWrapper(raw, encoding, errors=ERRORS, write_through=True)
+    return io.TextIOWrapper(raw, encoding, errors=ERROR_HANDLER, write_through=True)
 
 
-def _replace_signs(error: UnicodeError) -> tuple[str | bytes, int]:
+def _to_ascii(error: UnicodeError) -> tuple[str | bytes, int]:
+    """A replacement for the first character that cannot be encoded, and where to continue."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    sign = error.object[error.start]
-    if sign in ASCII:
-        return ASCII[sign], error.start + 1
+    character = error.object[error.start]
+    if character in ASCII:
+        return ASCII[character], error.start + 1
     error.end = error.start + 1  # one at a time
     return codecs.backslashreplace_errors(error)
