@@ -31,10 +31,10 @@ class Scale(NamedTuple):
 
     @property
     def star(self) -> float:
-        """What one star of MovieLens' scale is worth here, in the ratings' units.
+        """What one star of MovieLens' scale is worth on this scale, in the ratings' units.
 
-        1 where ratings are stars, or a sample of them: 1 to 5, 0.5 to 5, 0 to 5. About 22 where
-        they run from 0 to 100.
+        1 if the ratings are taken for stars (1 to 5, 0.5 to 5, 0 to 5); about 22 if they run from 0
+        to 100.
         """
         if 3 <= self.span <= 5 or self.span == 0:
             return 1.0
@@ -70,13 +70,13 @@ class Ratings:
             index is its position here.
         films: features of every rated film.
         user, film: (n,) indices into `user_ids` and `films.ids`.
-        rating: (n,) stars, finite.
+        rating: (n,) in the dataset's own units, finite.
         timestamp: (n,) seconds since 1970, or None if the dataset has none.
         scale: lowest and highest rating of the whole dataset, even if this is a part of it.
         expected: (n,) expected rating of each row given everything but its noise: the best
             possible prediction for an unseen row. Known for generated ratings only.
         folder: the dataset's folder with all its files; None for generated ratings.
-        notes: sentences on what was changed or looked odd when the ratings were read.
+        notes: sentences on what was changed or unusual when the ratings were read.
     """
 
     name: str

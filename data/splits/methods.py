@@ -23,7 +23,7 @@ _FOLD_REMEDY = "take the official folds from the folder of MovieLens 100K (ml-10
 
 
 class Parts(NamedTuple):
-    """Row numbers of each part, and sentences on what the method could not decide."""
+    """Row numbers of each part, and sentences on ratings whose order the method could not know."""
 
     train: Int
     validation: Int

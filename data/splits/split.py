@@ -23,7 +23,7 @@ class Split:
             seed of a recut.
         n_users_kept_in_train: users without held-out ratings in a leave-last-k split, because they
             have fewer than 2k + 1 ratings.
-        cut_notes: sentences on what the method could not decide.
+        cut_notes: sentences on ratings whose order the method could not know.
     """
 
     train: Ratings

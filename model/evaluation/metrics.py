@@ -80,7 +80,7 @@ class Metric:
         """The value as stars, lower is better: what pruners compare. The RMSE's is its value.
 
         Args:
-            star: what a star is worth in the ratings' units, as `Scale.star` has it.
+            star: what a star is worth in the ratings' units: `Scale.star`.
         """
         return self.cost(value) / self.moves_per_star(star)
 
@@ -93,7 +93,7 @@ class Metric:
         return self.per_star * self.in_ratings(1.0, star)
 
     def in_ratings(self, value: float, star: float) -> float:
-        """A value for ratings in stars as one for ratings with such a star."""
+        """A value on ratings in stars, converted to ratings with such a star."""
         return value * star**self.unit_power
 
     @property

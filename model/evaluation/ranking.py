@@ -6,7 +6,7 @@ held_out_rated   the films that the user rated in the evaluated split
 full_catalogue   all films with train ratings, except those that the user rated in train
 
 A candidate is relevant if the user rated it in the evaluated split with at least 4 of 5 stars, or
-as much on the scale of the ratings: 80 of 100. Users without a relevant candidate are left out, and
+the equivalent on another scale: 80 of 100. Users without a relevant candidate are left out, and
 counted. Shapes: U users, k places.
 """
 
@@ -24,12 +24,12 @@ from ..store.train_store import TrainStore
 from .top_k import metrics_at_k, neutral_order, places, random_hits, top_films
 
 K = 10
-# The minimum rating of a relevant film is 80% of the highest, which is 4 stars whether they start
-# at 0, 0.5 or 1. A scale that starts below 0, or above a fifth of its highest rating, is not a
-# multiple of these: there it is the share of the span that 4 is of 0.5 to 5.
+# A relevant film has at least 80% of the highest rating: 4 of 5 stars, whether they start at 0, 0.5
+# or 1. A scale that starts below 0, or above a fifth of its highest rating, is not a multiple of
+# such a scale: there, the minimum is at the share of the span where 4 is on 0.5 to 5.
 RELEVANT_SHARE = 0.8
 RELEVANT_SHARE_OF_SPAN = 3.5 / 4.5
-ROUNDING = 1e-6  # share of the scale: a rating is in single precision, and 0.8 stays relevant
+ROUNDING = 1e-6  # share of the span, so that a 0.8 in single precision stays relevant
 
 # A network that runs on each pair scores a few thousand pairs per second on a CPU.
 MAX_USERS = 2_000

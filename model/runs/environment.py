@@ -38,16 +38,16 @@ def _version(package: str) -> str | None:
 
 
 def commit_of(folder: Path) -> str | None:
-    """Commit of a checkout, or why it is unknown; None if the folder is not one's root."""
+    """Commit of a checkout, or why it is unknown; None if the folder is not a checkout's root."""
     git_dir = folder / ".git"
     if not git_dir.exists():
         return None
-    # Naming the repository keeps git from finding another one in a folder above, and from refusing
-    # one that belongs to another user. That refusal protects from programs named in the
-    # repository's settings; its Python code is running already.
+    # With the repository named, git neither finds another one in a folder above, nor refuses one
+    # that belongs to another user. That refusal is to protect from programs named in a repository's
+    # settings, but this repository's Python code is already running.
     git = ["git", f"--git-dir={git_dir}", f"--work-tree={folder}"]
     describe = ["describe", "--always", "--dirty", "--abbrev=12"]
-    # A git hook sets variables that would select its own repository's files.
+    # A git hook sets variables that would select the files of its own repository.
     variables = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
     variables["GIT_OPTIONAL_LOCKS"] = "0"  # the checkout may be read-only
     try:

@@ -68,10 +68,10 @@ class Hopeless(Rule):
 
 
 def _distance(stars: float, progress: Progress) -> str:
-    """A distance from the best trial, as the metric's; on another scale, in stars as well."""
+    """A distance in units of the metric; in stars too, if the ratings are on another scale."""
     metric = progress.metric
-    here, usual = stars * metric.moves_per_star(progress.star), stars * metric.moves_per_star()
-    return f"{usual:g}" if here == usual else f"{here:.3g} ({stars:g} stars)"
+    here, in_stars = stars * metric.moves_per_star(progress.star), stars * metric.moves_per_star()
+    return f"{in_stars:g}" if here == in_stars else f"{here:.3g} ({stars:g} stars)"
 
 
 class ExpectedEnd(NamedTuple):

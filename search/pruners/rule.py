@@ -66,7 +66,7 @@ class Progress:
         ended: curves (value by epoch) of the trials with the same architecture and `max_epochs`
             that completed or were exhausted, as far as they ran.
         metric: what the study optimises.
-        star: what a star is worth in the ratings' units, as `Scale.star` has it.
+        star: what a star is worth in the ratings' units: `Scale.star`.
     """
 
     config: TrainingConfig

@@ -17,7 +17,7 @@ def trial_progress(
     """The trial so far, with what the study's other trials have reached.
 
     Args:
-        star: what a star is worth in the ratings' units, as `Scale.star` has it.
+        star: what a star is worth in the ratings' units: `Scale.star`.
     """
     states = [TrialState.COMPLETE, TrialState.PRUNED]
     trials = trial.study.get_trials(deepcopy=False, states=states)
