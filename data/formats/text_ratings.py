@@ -137,7 +137,7 @@ def _times(column: pd.Series[Any] | None) -> Labels | Int | None:
 
 
 def _parse_numbers(table: Table) -> dict[str, pd.Series[Any]] | None:
-    """The columns with ids and times as int64; None if one is no such number."""
+    """The columns with ids and times as int64; None if a value does not fit."""
     try:
         columns = _parse(table, np.int64)
     except (ValueError, OverflowError):
