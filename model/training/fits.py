@@ -1,9 +1,14 @@
-"""How an epoch fits a model: by optimiser steps, or in closed form."""
+"""How an epoch fits a model: by optimiser steps, or in closed form.
+
+A fit can pause after any step, and its `state` is what a checkpoint needs to go on from there.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +19,7 @@ from .device import Precision
 from .elbo import KlCost, elbo
 from .kl_schedules import build_schedule
 from .quality import evaluate
+from .randomness import random_states, set_random_states
 
 
 class Steps(NamedTuple):
@@ -32,9 +38,27 @@ class Steps(NamedTuple):
     learning_rate: float = 0.0
 
 
+def never() -> bool:
+    return False
+
+
 class Fit(Protocol):
-    def epoch(self) -> Steps:
-        """Pass once over all train ratings, and wait for the device."""
+    def epoch(self, should_pause: Callable[[], bool] = never) -> Steps | None:
+        """Pass once over all train ratings, and wait for the device.
+
+        Args:
+            should_pause: asked after each step but the last.
+
+        Returns:
+            None if it paused; the next call goes on with the epoch.
+        """
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Everything but the weights that changes, for a checkpoint; can be set."""
+
+    @state.setter
+    def state(self, state: dict[str, Any]) -> None: ...
 
 
 class ClosedForm:
@@ -42,8 +66,9 @@ class ClosedForm:
 
     def __init__(self, model: RatingModel) -> None:
         self._model = model
+        self.state: dict[str, Any] = {}
 
-    def epoch(self) -> Steps:
+    def epoch(self, should_pause: Callable[[], bool] = never) -> Steps:
         model, store = self._model, self._model.store
         model.refresh()
         every = store.pairs(torch.arange(len(store), device=store.device))
@@ -73,6 +98,31 @@ class StepSums:
         means: list[float] = (self._sums / self._steps).tolist()
         return means
 
+    @property
+    def state(self) -> dict[str, Any]:
+        return {"sums": self._sums.cpu(), "steps": self._steps.cpu()}
+
+    @state.setter
+    def state(self, state: dict[str, Any]) -> None:
+        self._sums.copy_(state["sums"])
+        self._steps.copy_(state["steps"])
+
+
+@dataclass
+class _OpenEpoch:
+    """An epoch between two of its steps.
+
+    Attributes:
+        random_states: at its start, from which `batches` and the model's `refresh` were drawn.
+        batches: rows of the train ratings for each step.
+        n_done: steps taken.
+    """
+
+    random_states: list[Tensor]
+    batches: tuple[Tensor, ...]
+    sums: StepSums
+    n_done: int = 0
+
 
 class Descent:
     """AdamW on minibatches with its schedules; draws from torch's global generator.
@@ -97,20 +147,70 @@ class Descent:
         )
         self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._lr_factor)
         self._kl_schedule = build_schedule(config, self.n_steps, self._store.device)
+        self._open: _OpenEpoch | None = None
 
-    def epoch(self) -> Steps:
+    def epoch(self, should_pause: Callable[[], bool] = never) -> Steps | None:
         """Step through all train ratings in a new order."""
-        sums = StepSums(self._store.device, loss_scaling=self._precision.scaler.is_enabled())
         self._model.train()
-        self._model.refresh()
-        rows = torch.randperm(len(self._store), device=self._store.device)
-        for batch in rows.tensor_split(self.n_steps):
+        if self._open is None:
+            self._open = self._begin(random_states(self._store.device))
+        epoch = self._open
+        while epoch.n_done < self.n_steps:
             learning_rate = float(self._schedule.get_last_lr()[0])
             kl_cost = self._kl_schedule.kl_cost
-            self.step(batch, kl_cost, sums)
-        loss, kl, kl_clamped, grad_norm = sums.means()
+            self.step(epoch.batches[epoch.n_done], kl_cost, epoch.sums)
+            epoch.n_done += 1
+            if epoch.n_done < self.n_steps and should_pause():
+                return None
+        self._open = None
+        loss, kl, kl_clamped, grad_norm = epoch.sums.means()
         plain = kl_cost._replace(beta=float(kl_cost.beta))
         return Steps(loss, kl, kl_clamped, grad_norm, plain, learning_rate)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        epoch = self._open
+        return {
+            "optimizer": self._optimizer.state_dict(),
+            "learning_rate": self._schedule.state_dict(),
+            "kl": self._kl_schedule.state,
+            "scaler": self._precision.scaler.state_dict(),
+            "epoch": epoch
+            and {
+                "random_states": epoch.random_states,
+                "sums": epoch.sums.state,
+                "n_done": epoch.n_done,
+            },
+        }
+
+    @state.setter
+    def state(self, state: dict[str, Any]) -> None:
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["learning_rate"])
+        self._kl_schedule.state = state["kl"]
+        self._precision.scaler.load_state_dict(state["scaler"])
+        self._open = None
+        if epoch := state["epoch"]:
+            self._open = self._begin_again(epoch["random_states"])
+            self._open.sums.state = epoch["sums"]
+            self._open.n_done = epoch["n_done"]
+
+    def _begin(self, states: list[Tensor]) -> _OpenEpoch:
+        """Draw an epoch. Args: states: of the random generators, as they are now."""
+        self._model.refresh()
+        rows = torch.randperm(len(self._store), device=self._store.device)
+        sums = StepSums(self._store.device, loss_scaling=self._precision.scaler.is_enabled())
+        return _OpenEpoch(states, rows.tensor_split(self.n_steps), sums)
+
+    def _begin_again(self, states: list[Tensor]) -> _OpenEpoch:
+        """The epoch that was drawn from these states; draws nothing from the current ones."""
+        device = self._store.device
+        now = random_states(device)
+        set_random_states(states, device)
+        try:
+            return self._begin(states)
+        finally:
+            set_random_states(now, device)
 
     def step(self, rows: Tensor, kl_cost: KlCost, sums: StepSums) -> None:
         """Take one optimiser step. Args: rows: of the train ratings."""

@@ -5,17 +5,19 @@ with Training(config, split) as run:
         if report.val_rmse > hopeless:
             break
 run.best.report.val_rmse
+
+`state` and `resume` carry a training over to another process, also from the middle of an epoch.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from time import perf_counter
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -23,13 +25,14 @@ from torch import Tensor
 
 from ...data.splits.split import Split
 from ..architectures.models import build_model, count_net_parameters, count_parameters
-from ..config import TrainingConfig
+from ..config import TrainingConfig, config_to_mapping
 from ..evaluation.metrics import VAL_RMSE, Metric, Predictions
 from ..store.train_store import Pairs, TrainStore
 from .device import Precision, gpu_memory_share, gpu_utilisation, peak_memory_mib, resolve_device
-from .fits import Steps, build_fit
+from .fits import Steps, build_fit, never
 from .health import HEALTH_ROWS, measure_health
 from .quality import evaluate
+from .randomness import random_states, set_random_states
 from .reports import FIELDS, EpochReport
 
 # Attributes that hold device memory while the block is open.
@@ -63,6 +66,7 @@ class Training:
         n_parameters, n_net_parameters: number of trained weights, and without embeddings; known
             inside the block.
         ended_by_patience: whether the last `patience` epochs did not improve.
+        resumed_from_epoch: epochs that another process had done; None if there was none.
     """
 
     def __init__(
@@ -72,7 +76,9 @@ class Training:
         device: str = "auto",
         *,
         metric: Metric = VAL_RMSE,
+        should_pause: Callable[[], bool] = never,
     ) -> None:
+        """Args: should_pause: asked after each step; if it says so, the iteration ends there."""
         self.config = config
         self.metric = metric
         self.reports: list[EpochReport] = []
@@ -80,6 +86,9 @@ class Training:
         self.bias_val_rmse = math.nan
         self.n_parameters = 0
         self.n_net_parameters = 0
+        self.resumed_from_epoch: int | None = None
+        self._should_pause = should_pause
+        self._epoch_train_s = 0.0  # of an epoch that is not complete
         self._split = split
         self._device = resolve_device(device)
         self._precision = Precision(config.amp, self._device)
@@ -103,6 +112,8 @@ class Training:
     def __iter__(self) -> Iterator[EpochReport]:
         while len(self.reports) < self.config.max_epochs and not self.ended_by_patience:
             report = self._epoch(len(self.reports) + 1)
+            if report is None:
+                return
             self.reports.append(report)
             value = self.metric.of(report)
             if math.isfinite(value) and (
@@ -115,6 +126,46 @@ class Training:
     def ended_by_patience(self) -> bool:
         best_epoch = self.best.report.epoch if self.best else 0
         return len(self.reports) - best_epoch >= self.config.patience
+
+    def state(self) -> dict[str, Any]:
+        """Everything that it takes to go on in another process: plain values and CPU tensors."""
+        return {
+            **self._identity(),
+            "reports": [asdict(report) for report in self.reports],
+            "best": self.best and {"epoch": self.best.report.epoch, "weights": self.best.weights},
+            "weights": self._weights(),
+            "fit": self._fit.state,
+            "random_states": self._rng_states,
+            "epoch_train_s": self._epoch_train_s,
+        }
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on from the state of an earlier process. Call it in the block, before iterating.
+
+        On a CPU the training then ends to the bit as if it had not been stopped.
+
+        Raises:
+            ValueError: the state is that of another config, split or metric.
+        """
+        for name, value in self._identity().items():
+            if state[name] != value:
+                raise ValueError(f"the checkpoint has another {name}")
+        self.reports = [EpochReport(**report) for report in state["reports"]]
+        if best := state["best"]:
+            self.best = Best(self.reports[best["epoch"] - 1], best["weights"])
+        self._model.load_state_dict(state["weights"])
+        self._fit.state = state["fit"]
+        self._rng_states = state["random_states"]
+        self._epoch_train_s = state["epoch_train_s"]
+        self.resumed_from_epoch = len(self.reports)
+
+    def _identity(self) -> dict[str, Any]:
+        """What a state and the training that goes on from it have in common."""
+        return {
+            "config": config_to_mapping(self.config),
+            "split": self._split.fingerprint,
+            "metric": self.metric.name,
+        }
 
     @property
     def device(self) -> torch.device:
@@ -150,10 +201,15 @@ class Training:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _epoch(self, epoch: int) -> EpochReport:
+    def _epoch(self, epoch: int) -> EpochReport | None:
+        """The report of an epoch, or None if it paused."""
         started_at = perf_counter()
         steps = self._train_epoch()
-        train_s = perf_counter() - started_at
+        self._epoch_train_s += perf_counter() - started_at
+        if steps is None:
+            return None
+        train_s, self._epoch_train_s = self._epoch_train_s, 0.0
+        evaluated_from = perf_counter()
         # In float32 for any training precision, as when the saved run is evaluated.
         shared = self._model.encode_for_eval()
         train_pairs = self._store.pairs(self._train_sample)
@@ -187,7 +243,7 @@ class Training:
             grad_norm=steps.grad_norm,
             ratings_per_s=len(self._store) / train_s,
             train_s=train_s,
-            epoch_s=perf_counter() - started_at,
+            epoch_s=train_s + perf_counter() - evaluated_from,
             peak_memory_mib=peak_memory_mib(self._device),
             gpu_utilisation=gpu_utilisation(self._device),
             gpu_memory_share=gpu_memory_share(self._device),
@@ -204,9 +260,9 @@ class Training:
         )
         return {self.metric.name: self.metric.compute(predictions)}
 
-    def _train_epoch(self) -> Steps:
+    def _train_epoch(self) -> Steps | None:
         with self._own_randomness():
-            return self._fit.epoch()
+            return self._fit.epoch(self._should_pause)
 
     def _weights(self) -> dict[str, Tensor]:
         return {
@@ -229,13 +285,9 @@ class Training:
             if self._rng_states is None:
                 torch.manual_seed(self.config.seed)
             else:
-                torch.set_rng_state(self._rng_states[0])
-                if devices:
-                    torch.cuda.set_rng_state(self._rng_states[1], self._device)
+                set_random_states(self._rng_states, self._device)
             yield
-            self._rng_states = [torch.get_rng_state()]
-            if devices:
-                self._rng_states.append(torch.cuda.get_rng_state(self._device))
+            self._rng_states = random_states(self._device)
 
 
 def bias_rmse(store: TrainStore, pairs: Pairs, rating: Tensor) -> float:

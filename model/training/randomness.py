@@ -1,0 +1,23 @@
+"""The state of torch's random generators, on the CPU and on a training's device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def random_states(device: torch.device) -> list[Tensor]:
+    """The state of the CPU's generator, and of the GPU's if the device is one."""
+    states = [torch.get_rng_state()]
+    if device.type == "cuda":
+        states.append(torch.cuda.get_rng_state(device))
+    return states
+
+
+def set_random_states(states: Sequence[Tensor], device: torch.device) -> None:
+    """Set what `random_states` returned on the same kind of device."""
+    torch.set_rng_state(states[0])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states[1], device)

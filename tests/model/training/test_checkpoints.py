@@ -1,0 +1,219 @@
+"""A training that is stopped and goes on ends as if it had not been stopped."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import asdict
+from itertools import islice
+
+import pytest
+import torch
+from recsys_search.model.evaluation.metrics import METRICS
+from recsys_search.model.training import checkpoints as module
+from recsys_search.model.training.checkpoints import Checkpoints
+from recsys_search.model.training.reports import MEASURED
+from recsys_search.model.training.training import Training
+
+ARCHITECTURES = ["two_tower", "hybrid", "mf", "biases"]
+
+
+def curve(run):
+    """The reports without the fields that differ from run to run."""
+    return [
+        {name: value for name, value in asdict(report).items() if name not in MEASURED}
+        for report in run.reports
+    ]
+
+
+def assert_same(run, other):
+    assert curve(run) == curve(other)
+    assert run.best.report.epoch == other.best.report.epoch
+    for name, weights in run.best.weights.items():
+        assert torch.equal(weights, other.best.weights[name])
+
+
+def train(config, split):
+    with Training(config, split, "cpu") as run:
+        for _ in run:
+            pass
+    return run
+
+
+class After:
+    """Says so once, after a number of questions."""
+
+    def __init__(self, n):
+        self.n = n
+
+    def __call__(self):
+        self.n -= 1
+        return self.n == 0
+
+
+def train_in_pieces(config, split, folder, pauses):
+    """Pause after each of these numbers of steps, and go on in a new training from the disk."""
+    checkpoints = Checkpoints(folder)
+    for pause in [*pauses, 0]:
+        torch.manual_seed(pause)  # the process's own generator is somewhere else each time
+        with Training(config, split, "cpu", should_pause=After(pause)) as run:
+            if (state := checkpoints.load()) is not None:
+                run.resume(state)
+            for _ in run:
+                pass
+            checkpoints.save(run.state())
+    return run
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_training_goes_on_between_epochs_to_the_bit(split, small_config, tmp_path, architecture):
+    config = small_config(architecture)
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    with Training(config, split, "cpu") as run:
+        for _ in islice(run, 1):
+            checkpoints.save(run.state())
+    with Training(config, split, "cpu") as run:
+        run.resume(checkpoints.load())
+        assert run.resumed_from_epoch == 1
+        for _ in run:
+            pass
+    assert_same(run, train(config, split))
+
+
+@pytest.mark.parametrize("kl_schedule", ["linear", "cyclical", "controller"])
+@pytest.mark.parametrize("architecture", ["two_tower", "hybrid"])
+def test_a_training_goes_on_within_an_epoch_to_the_bit(
+    split, small_config, tmp_path, architecture, kl_schedule
+):
+    config = small_config(architecture, max_epochs=3, batch_size=100, kl_schedule=kl_schedule)
+    run = train_in_pieces(config, split, tmp_path / "checkpoints", pauses=[1, 3, 2, 7])
+    assert_same(run, train(config, split))
+
+
+def test_a_pause_ends_the_iteration_without_a_report(split, small_config):
+    config = small_config("mf", max_epochs=3, batch_size=100)
+    with Training(config, split, "cpu") as run:
+        n_steps = run._fit.n_steps
+    assert n_steps > 2
+    # It is not asked after the last step of an epoch.
+    with Training(config, split, "cpu", should_pause=After(n_steps + 1)) as run:
+        assert [report.epoch for report in run] == [1]
+        assert run.state()["fit"]["epoch"]["n_done"] == 2
+    assert run.resumed_from_epoch is None
+
+
+@pytest.mark.parametrize("changed", ["config", "split", "metric"])
+def test_the_state_of_another_training_is_refused(split, small_config, changed):
+    config = small_config("mf")
+    with Training(config, split, "cpu") as run:
+        state = run.state()
+        other = {
+            "config": (small_config("mf", seed=7), split),
+            "split": (config, split.recut(1)),
+            "metric": (config, split),
+        }[changed]
+        metric = METRICS["val_mse" if changed == "metric" else "val_rmse"]
+        with (
+            Training(*other, "cpu", metric=metric) as second,
+            pytest.raises(ValueError, match=f"the checkpoint has another {changed}"),
+        ):
+            second.resume(state)
+
+
+# Files
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    return Checkpoints(tmp_path / "a" / "checkpoints")
+
+
+def names(checkpoints):
+    return sorted(path.name[:8] for path in checkpoints.folder.iterdir())
+
+
+def test_the_newest_two_checkpoints_are_kept(checkpoints):
+    assert checkpoints.load() is None
+    for number in range(4):
+        checkpoints.save({"number": number, "tensor": torch.arange(number)})
+    assert names(checkpoints) == ["00000003", "00000004"]
+    assert checkpoints.load()["number"] == 3
+    assert checkpoints.load()["tensor"].tolist() == [0, 1, 2]
+    checkpoints.remove()
+    assert not checkpoints.folder.exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "folder"])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(checkpoints, damage):
+    checkpoints.save({"number": 1})
+    checkpoints.save({"number": 2})
+    newest = max(checkpoints.folder.iterdir())
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    if damage == "folder":
+        newest.unlink()
+        newest.mkdir()
+    else:
+        newest.write_bytes({"cut": content[:100], "flip": content, "empty": b""}[damage])
+    assert checkpoints.load() == {"number": 1}
+
+
+def test_code_in_a_checkpoint_is_not_run(checkpoints, tmp_path):
+    class Touch:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "touched"), "w"))
+
+    checkpoints.save({"number": 1})
+    checkpoints.save({"evil": Touch()})
+    assert checkpoints.load() == {"number": 1}
+    assert not (tmp_path / "touched").exists()
+
+
+KILLED_AT = """
+import os, sys
+from pathlib import Path
+from recsys_search.model.training import checkpoints as module
+
+def die(*args, **kwargs):
+    os._exit(9)
+
+checkpoints = module.Checkpoints(Path(sys.argv[1]))
+checkpoints.save({"number": 1})
+checkpoints.save({"number": 2})
+{patch}
+checkpoints.save({"number": 3})
+"""
+
+
+@pytest.mark.parametrize(
+    ("patch", "number"),
+    [
+        ("module.torch.save = die", 2),
+        ("module.os.fsync = die", 2),
+        ("module.Path.replace = die", 2),
+        ("module._sync_folder = die", 3),
+        ("module.Path.unlink = die", 3),
+    ],
+    ids=["before the write", "sync", "rename", "folder's sync", "removal of the oldest"],
+)
+def test_a_process_killed_while_it_saves_leaves_a_whole_checkpoint(checkpoints, patch, number):
+    script = KILLED_AT.replace("{patch}", patch)
+    done = subprocess.run([sys.executable, "-c", script, checkpoints.folder], check=False)
+    assert done.returncode == 9
+    assert checkpoints.load() == {"number": number}
+    checkpoints.save({"number": 4})
+    assert checkpoints.load() == {"number": 4}
+    assert len(names(checkpoints)) == 2
+
+
+def test_a_full_disk_keeps_the_earlier_checkpoints(checkpoints, monkeypatch):
+    checkpoints.save({"number": 1})
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoints.save({"number": 2})
+    assert checkpoints.load() == {"number": 1}
+    assert names(checkpoints) == ["00000001"]
