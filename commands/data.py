@@ -87,4 +87,7 @@ def info(
 
     for note in values.pop("notes"):
         notify(note)
+    low, high = values["scale"]
+    values["scale"] = f"{low:g} to {high:g}"
+    values["genres"] = values["genres"] or None
     out.print(key_values(values))

@@ -43,7 +43,9 @@ class _Film(NamedTuple):
     genres: set[str]
 
 
-def read_films(source: Source | None, film_ids: Ids, options: ReadOptions) -> Films:
+def read_films(
+    source: Source | None, film_ids: Ids, options: ReadOptions
+) -> tuple[Films, str | None]:
     """Features of the films in `film_ids` (ascending), all unknown without a file.
 
     Args:
@@ -51,23 +53,29 @@ def read_films(source: Source | None, film_ids: Ids, options: ReadOptions) -> Fi
             same place.
         options: its `columns` may name the column of ids.
 
+    Returns:
+        The films, and a sentence if the file describes fewer than half of them.
+
     Raises:
         DataError: names the file, the line, the value and the remedy.
     """
     n_films = len(film_ids)
     if source is None:
-        return Films(
+        unknown = Films(
             ids=film_ids,
             titles=None,
             year=np.zeros(n_films, np.int16),
             genres=np.zeros((n_films, 0), bool),
             genre_names=(),
         )
+        return unknown, None
     titles = [""] * n_films
     year = np.zeros(n_films, np.int16)
     genres_of: list[set[str]] = [set() for _ in range(n_films)]
     genre_names: set[str] = set()
+    n_found = 0
     for i, film in _rated_films(source, film_ids, options):
+        n_found += 1
         titles[i], year[i] = film.title, film.year
         genres_of[i] = film.genres - _NO_GENRE
         genre_names |= genres_of[i]
@@ -77,13 +85,15 @@ def read_films(source: Source | None, film_ids: Ids, options: ReadOptions) -> Fi
                 "keep only genres in that column, separated by |"
             )
     names = tuple(sorted(genre_names))
-    return Films(
+    films = Films(
         ids=film_ids,
         titles=np.array(titles, dtype=np.str_),
         year=year,
         genres=_genre_table(genres_of, names),
         genre_names=names,
     )
+    note = f"{source} describes {n_found} of the {n_films} rated films; check that its ids match"
+    return films, note if n_found < n_films / 2 else None
 
 
 def _rated_films(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import numpy as np
 
-from ..ratings import Float
+from ..ratings import Float, Int
 
 # At most this many ratings, and at most 1% of all, count as strays if they widen the scale by at
 # least this factor.
 MAX_STRAYS = 10
 MIN_WIDENING = 3.0
 _MAX_SHOWN = 3
+_FEWEST_TIMES = 100  # fewer ratings are made up by hand, with times such as 1 and 2
+_FIRST_RATINGS = 315_532_800  # the start of 1980
 
 
 def odd_ratings(rating: Float, place: Callable[[int], str]) -> Iterator[str]:
@@ -41,6 +44,22 @@ def odd_ratings(rating: Float, place: Callable[[int], str]) -> Iterator[str]:
             f"ratings run from {low:g} to {high:g}, but all except {len(rows)} of "
             f"{len(rating):,} from {usual_low:g} to {usual_high:g}: check {shown}{more}; "
             "predictions may lie anywhere on the wider scale"
+        )
+
+
+def odd_times(timestamp: Int | None) -> Iterator[str]:
+    """A sentence on times that cannot be when people rated.
+
+    Args:
+        timestamp: (n,) seconds since 1970, or None.
+    """
+    if timestamp is None or len(timestamp) < _FEWEST_TIMES:
+        return
+    if timestamp.max() < _FIRST_RATINGS:
+        year = datetime.fromtimestamp(int(timestamp.max()), UTC).year
+        yield (
+            f"all times are before {year + 1}: they are probably not seconds since 1970; write "
+            "seconds or dates, or leave them out with --columns timestamp=-"
         )
 
 

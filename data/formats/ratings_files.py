@@ -19,7 +19,7 @@ from ..tables.times import resolve_times
 from . import netflix
 from .duplicates import without_duplicates
 from .films import read_films
-from .oddities import odd_ratings
+from .oddities import odd_ratings, odd_times
 from .parquet import SUFFIXES as PARQUET
 from .parquet import read_parquet
 from .text_ratings import RawRatings, read_text
@@ -94,18 +94,19 @@ def read_ratings(path: Path, options: ReadOptions | None = None) -> Ratings:
     timestamp = None
     if raw.timestamp is not None:
         timestamp = resolve_times(raw.timestamp, Column(raw.labels[TIMESTAMP.name], raw.place))
-    notes = [note for note in (user.note, film.note) if note]
+    films, films_note = read_films(found.films, film.ids, options)
+    notes = [note for note in (user.note, film.note, films_note) if note]
     ratings = Ratings(
         name=_dataset_name(path, found),
         user_ids=user.ids,
-        films=read_films(found.films, film.ids, options),
+        films=films,
         user=user.codes,
         film=film.codes,
         rating=raw.rating,
         timestamp=timestamp,
         scale=Scale(float(raw.rating.min()), float(raw.rating.max())),
         folder=found.folder,
-        notes=(*notes, *odd_ratings(raw.rating, raw.place)),
+        notes=(*notes, *odd_ratings(raw.rating, raw.place), *odd_times(timestamp)),
     )
     return without_duplicates(ratings, options.duplicates, raw.place)
 

@@ -135,6 +135,8 @@ def _find_path(dataset: str) -> Path:
         return path
     if dataset and is_pipe(path):
         raise DataError(f"{dataset} is a pipe, which can be read only once; write it to a file")
+    if path.suffix or path.is_absolute():
+        raise DataError(f"no folder or file {path.absolute()}; name one with ratings")
     raise DataError(
         f"no dataset named {dataset!r}; choose from {', '.join(DATASETS)}, "
         f"or name a folder with {NAMES}, or a file of ratings"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator
@@ -27,6 +28,10 @@ class Role(NamedTuple):
 
     def matches(self, column: str) -> bool:
         return _normalise(column) in (self.name.lower(), *self.others)
+
+    def also_named(self, column: str | None) -> Self:
+        """The role with one more name."""
+        return self if column is None else self._replace(others=(*self.others, _normalise(column)))
 
 
 USER = Role("user", "userId", ("user", "uid", "reviewerid", "customerid", "memberid", "profileid"))
@@ -54,6 +59,7 @@ TITLE = Role("title", "title", ("name", "movietitle", "itemname", "booktitle"))
 GENRES = Role("genres", "genres", ("genre",))
 
 ROLES = {role.key: role for role in (USER, ITEM, RATING, TIMESTAMP)}
+LEFT_OUT = "-"  # in place of an optional column's name
 EXAMPLE = "user=user_id,item=item_id,rating=stars,timestamp=time"
 REMEDY = "say which columns to read with --columns"
 NAMES_EXAMPLE = "user=NAME,item=NAME,rating=NAME"
@@ -166,9 +172,11 @@ def find_columns(
         ColumnError: a required column is missing, or several could be meant.
     """
     columns: dict[str, int] = {}
-    missing: list[str] = []
+    missing: list[tuple[str | None, str]] = []
     for role in (*required, *optional):
         wanted = (chosen or {}).get(role.key)
+        if wanted == LEFT_OUT and role in optional:
+            continue
         exact = [i for i, name in enumerate(names) if name == (wanted or role.name)]
         places = exact or (
             [] if wanted else [i for i, name in enumerate(names) if role.matches(name)]
@@ -185,10 +193,16 @@ def find_columns(
                 f"choose one with --columns {role.key}={names[places[0]]}",
             )
         elif wanted or role in required:
-            missing.append(repr(wanted or role.name))
+            missing.append((wanted, role.name))
     if missing:
         found = ", ".join(quoted_name(name) for name in names)
-        raise ColumnError(f"has no column {missing[0]}, found {found}", len(columns))
+        [(wanted, name), *_] = missing
+        close = get_close_matches(wanted, names, n=1, cutoff=0.7) if wanted else []
+        raise ColumnError(
+            f"has no column {wanted or name!r}, found {found}",
+            len(columns),
+            f"did you mean {close[0]}?" if close else None,
+        )
     return columns
 
 

@@ -96,11 +96,17 @@ class Place:
         """The first of the files that exists, as it is or compressed."""
         if is_folder(self.path):
             return next(self._in_folder(names), None)
-        by_name: dict[str, str] = {}
-        for member in self.members():
-            by_name.setdefault(PurePosixPath(member).name, member)
-        wanted = with_compressions(names)
-        return next((Source(self.path, by_name[name]) for name in wanted if name in by_name), None)
+        members = self.members()
+        for name in with_compressions(names):
+            found = [member for member in members if PurePosixPath(member).name == name]
+            if len(found) > 1:
+                raise DataError(
+                    f"{self.path} has several {name}: {' and '.join(found[:2])}; unpack it, and "
+                    "name the folder or file to read"
+                )
+            if found:
+                return Source(self.path, found[0])
+        return None
 
     def files(self) -> list[str]:
         """Names of all files directly in the folder, or anywhere in the zip; sorted."""

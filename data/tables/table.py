@@ -76,7 +76,7 @@ class Table:
             DataError: the file cannot be read, or a required column is missing.
         """
         wanted = ",".join(role.name for role in (*required, *optional))
-        refused: list[tuple[int, DataError]] = []
+        refused: list[tuple[tuple[int, int], DataError]] = []
         for separator in SEPARATORS:
             try:
                 names = _header(source, separator, wanted)
@@ -84,10 +84,11 @@ class Table:
                 return cls(source, separator, names, columns, has_header=True)
             except ColumnError as error:
                 remedy = error.remedy or _header_remedy(names, wanted)
-                refused.append((error.n_found, DataError(f"{source} {error}; {remedy}")))
+                likelihood = (error.n_found, len(names))
+                refused.append((likelihood, DataError(f"{source} {error}; {remedy}")))
             except DataError as error:  # quotes that make no sense with this separator
-                refused.append((-1, error))
-        # The separator with which most columns were found; a comma where none were.
+                refused.append(((-1, 0), error))
+        # Of the separator with which most columns were found, or else with which there are most.
         raise max(refused, key=lambda pair: pair[0])[1]
 
     @classmethod
@@ -163,12 +164,19 @@ class Table:
         if self.has_header and self.separator != "," and _DECIMAL_COMMA.fullmatch(text):
             text = text.replace(",", ".")
         if not _NUMBER.fullmatch(text):
-            raise self.value_error(row, name, "is not a number", _STARS)
+            raise self.value_error(row, name, "is not a number", self._rating_remedy(row, text))
         value = float(text)
         with np.errstate(over="ignore"):
             if isinf(np.float32(value)):
                 raise self.value_error(row, name, "is not finite", _STARS)
         return value
+
+    def _rating_remedy(self, row: Row, text: str) -> str:
+        if row.line == 1:
+            return f"{_STARS}; if line 1 is a header, name its columns instead of numbering them"
+        if _DECIMAL_COMMA.fullmatch(text):
+            return f"{_STARS}, or separate the columns by semicolons or tabs"
+        return _STARS
 
     def value_error(self, row: Row, name: str, problem: str, remedy: str) -> DataError:
         """`movies.csv line 3: NAME 'its value' PROBLEM; REMEDY`."""
@@ -200,24 +208,21 @@ def _header_remedy(names: Sequence[str], wanted: str) -> str:
     remedy = f"start it with the header {wanted}"
     if "rating" not in wanted:
         return remedy
-    words = " ".join(names).split()
-    is_data = sum(bool(_NUMBER.fullmatch(word)) for word in words) > len(words) / 2
+    is_data = any(_NUMBER.fullmatch(word) for word in " ".join(names).split())
     return f"{remedy}, or {REMEDY} {'user=1,item=2,rating=3' if is_data else NAMES_EXAMPLE}"
 
 
 def companion_table(
     source: Source, required: Sequence[Role], optional: Sequence[Role], options: ReadOptions
 ) -> Table:
-    """A file that goes with a dataset: its columns have the dataset's names, or well-known ones.
+    """A file that goes with a dataset: each column has the dataset's name, or a well-known one.
 
     Raises:
         DataError: the file cannot be read, or a required column is missing.
     """
-    keys = {role.key for role in (*required, *optional)}
-    chosen = {key: name for key, name in options.columns.items() if key in keys}
-    if chosen and not positions_in(options.columns):
-        try:
-            return Table.with_header(source, required, optional, chosen)
-        except DataError:
-            pass  # not with the dataset's names
-    return Table.with_header(source, required, optional)
+    chosen = {} if positions_in(options.columns) else options.columns
+    return Table.with_header(
+        source,
+        [role.also_named(chosen.get(role.key)) for role in required],
+        [role.also_named(chosen.get(role.key)) for role in optional],
+    )

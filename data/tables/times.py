@@ -13,7 +13,10 @@ from ..ratings import Int
 from .columns import quoted_name
 from .ids import Column, Labels
 
-REMEDY = "write seconds since 1970 such as 964982703, or a date such as 2000-07-30 18:45:03"
+REMEDY = (
+    "write seconds since 1970 such as 964982703, or a date such as 2000-07-30 18:45:03, or leave "
+    "the times out with --columns timestamp=-"
+)
 
 # Smallest value -> units in a second. In seconds these values would be after the year 5000.
 _UNITS = {10**17: 10**9, 10**14: 10**6, 10**11: 10**3}
@@ -105,5 +108,5 @@ def _problem(text: str, *, are_dates: bool) -> str:
         return "is empty"
     if _NUMBER.fullmatch(text):
         return f"{quoted_name(text)} is rounded, as spreadsheets write long numbers"
-    kind = "a date" if are_dates else "a number, as the other times are"
+    kind = "a date in ISO 8601" if are_dates else "a number, as the other times are"
     return f"{quoted_name(text)} is not {kind}"

@@ -107,6 +107,27 @@ def test_two_columns_that_could_be_meant_are_an_error(tmp_path):
     )
 
 
+def test_a_misspelt_column_has_a_suggestion(tmp_path):
+    message = error_of(tmp_path, CSV, user="userid")
+    assert message == (
+        "has no column 'userid', found 'userId', 'movieId', 'rating', 'timestamp'; did you mean "
+        "userId?"
+    )
+
+
+def test_unknown_names_are_shown_with_the_separator_that_divides_them(tmp_path):
+    message = error_of(tmp_path, "Kunde;Artikel;Bewertung\na;b;3\n")
+    assert message.startswith("has no column 'userId', found 'Kunde', 'Artikel', 'Bewertung'; ")
+
+
+def test_numbered_columns_of_a_file_with_a_header_are_an_error(tmp_path):
+    message = error_of(tmp_path, CSV, user="1", item="2", rating="3")
+    assert message == (
+        "line 1: rating 'rating' is not a number; write stars such as 3.5; if line 1 is a header, "
+        "name its columns instead of numbering them"
+    )
+
+
 def test_a_named_column_that_is_missing_is_an_error(tmp_path):
     message = error_of(tmp_path, CSV, user="customer")
     assert message.startswith(
@@ -154,6 +175,15 @@ def test_films_are_found_by_text_ids(tmp_path):
     films = read_ratings(tmp_path).films
     assert films.titles.tolist() == ["", "Heat (1995)"]
     assert films.genre_names == ()
+
+
+def test_films_of_other_ids_are_noted(tmp_path):
+    (tmp_path / "ratings.csv").write_text(CSV)
+    (tmp_path / "movies.csv").write_text("movieId,title\n900,Heat (1995)\n")
+    [note] = read_ratings(tmp_path).notes
+    assert note == (
+        f"{tmp_path}/movies.csv describes 0 of the 2 rated films; check that its ids match"
+    )
 
 
 def many(n, *more):
@@ -237,7 +267,7 @@ def test_dates_without_times_are_midnight_in_utc(tmp_path, dates):
 @pytest.mark.parametrize(
     ("time", "problem"),
     [
-        ("30/07/2000", "'30/07/2000' is not a date"),
+        ("30/07/2000", "'30/07/2000' is not a date in ISO 8601"),
         ("1965-01-01", "-157766400 is before 1970"),
         ("", "is empty"),
     ],
@@ -245,6 +275,18 @@ def test_dates_without_times_are_midnight_in_utc(tmp_path, dates):
 def test_other_text_is_no_time(tmp_path, time, problem):
     text = f"user,item,rating,date\n1,1,3,2000-07-30\n2,1,3,{time}\n"
     assert error_of(tmp_path, text).startswith(f"line 3: date {problem}; write seconds since 1970")
+
+
+def test_times_that_are_no_seconds_are_noted(tmp_path):
+    rows = "".join(f"{i},1,{i % 5},{36737.04 + i}\n" for i in range(100))
+    [note] = read_text(tmp_path, f"user,item,rating,time\n{rows}").notes
+    assert note.startswith("all times are before 1971: they are probably not seconds since 1970; ")
+
+
+def test_times_can_be_left_out(tmp_path):
+    text = "user,item,rating,date\n1,1,3,30.07.2000\n"
+    assert error_of(tmp_path, text).endswith("leave the times out with --columns timestamp=-")
+    assert read_text(tmp_path, text, timestamp="-").timestamp is None
 
 
 # Compressed
@@ -283,6 +325,16 @@ def test_the_one_file_of_a_zip_may_have_any_name(tmp_path, plain):
     (tmp_path / "folder").mkdir()
     write_zip(tmp_path / "folder" / "ratings.csv.zip", **{"export.csv": CSV})
     assert read_ratings(tmp_path / "folder").fingerprint == plain.fingerprint
+
+
+def test_two_files_of_ratings_in_a_zip_are_an_error(tmp_path):
+    write_zip(tmp_path / "a.zip", **{"x/ratings.csv": CSV, "a/ratings.csv": CSV})
+    with pytest.raises(DataError) as caught:
+        read_ratings(tmp_path / "a.zip")
+    assert str(caught.value) == (
+        f"{tmp_path}/a.zip has several ratings.csv: a/ratings.csv and x/ratings.csv; unpack it, "
+        "and name the folder or file to read"
+    )
 
 
 def test_an_error_in_a_zip_names_the_file_in_it(tmp_path):

@@ -137,7 +137,7 @@ LINE_ERRORS = {
     "1::30::3::5::": " has 5 fields separated by {sep}, expected 4; fix or delete the line",
     "1::1.5::3::5": ": movieId '1.5' is not a whole number; write an id such as 17",
     "1::30::3::-5": ": timestamp -5 is before 1970; write seconds since 1970 such as 964982703, "
-    "or a date such as 2000-07-30 18:45:03",
+    "or a date such as 2000-07-30 18:45:03, or leave the times out with --columns timestamp=-",
     "1::30\r::3::5": " has a bare carriage return; end lines with LF or CRLF",
     "1::30::3::5\0": " has a NUL byte; copy or download the file again",
     "1::30::\xff::5": f": rating '\xff' is not a number; {STARS}",

@@ -50,7 +50,10 @@ def test_columns_may_be_in_any_order(read):
         ("userId,movieId\n1,2\n1,2E+9\n", "line 3: movieId '2E+9' is rounded, "),
         ("userId,movieId\n1,2.5\n", "line 2: movieId '2.5' is not a whole number; "),
         ("userId,movieId\n,2\n", "line 2: userId is empty; "),
-        ("userId,movieId,timestamp\n1,2,noon\n", "line 2: timestamp 'noon' is not a date; "),
+        (
+            "userId,movieId,timestamp\n1,2,noon\n",
+            "line 2: timestamp 'noon' is not a date in ISO 8601; ",
+        ),
     ],
 )
 def test_an_invalid_value_is_reported_with_its_line(read, tmp_path, text, message):
@@ -106,8 +109,11 @@ def test_pairs_may_have_the_datasets_own_column_names(tmp_path):
     path.write_text("who,what\n7,30\n")
     own = ReadOptions({"user": "who", "item": "what", "rating": "how"})
     assert read_pairs(path, own).user_id.tolist() == [7]
-    path.write_text("userId,movieId\n7,30\n")
-    assert read_pairs(path, own).user_id.tolist() == [7]
+    for header in ("userId,movieId", "who,movieId", "user,what"):
+        path.write_text(f"{header}\n7,30\n")
+        assert read_pairs(path, own).film_id.tolist() == [30]
+    timed = ReadOptions({**own.columns, "timestamp": "when"})
+    assert read_pairs(path, timed).user_id.tolist() == [7]
 
 
 def test_pairs_may_come_from_a_pipe_or_stdin(tmp_path, monkeypatch):

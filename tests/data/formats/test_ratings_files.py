@@ -224,7 +224,10 @@ def test_a_wrong_header_is_an_error(tmp_path, text, message):
 
 STARS = "write stars such as 3.5"
 ID = "write an id such as 17"
-SECONDS = "write seconds since 1970 such as 964982703, or a date such as 2000-07-30 18:45:03"
+SECONDS = (
+    "write seconds since 1970 such as 964982703, or a date such as 2000-07-30 18:45:03, or leave "
+    "the times out with --columns timestamp=-"
+)
 EXPORT = "export the ids again, in full"
 LINE_ERRORS = {
     "1,30,four,5": f": rating 'four' is not a number; {STARS}",
@@ -237,7 +240,8 @@ LINE_ERRORS = {
     "1,30,-Infinity,5": f": rating '-Infinity' is not finite; {STARS}",
     "1,30,1e400,5": f": rating '1e400' is not finite; {STARS}",
     "1,30,1e39,5": f": rating '1e39' is not finite; {STARS}",
-    '1,30,"3,5",5': f": rating '3,5' is not a number; {STARS}",
+    '1,30,"3,5",5': f": rating '3,5' is not a number; {STARS}, or separate the columns by "
+    "semicolons or tabs",
     "1.23457E+11,30,3,5": ": userId '1.23457E+11' is rounded, as spreadsheets write long numbers; "
     + EXPORT,
     "1,1e+30,3,5": f": movieId '1e+30' is rounded, as spreadsheets write long numbers; {EXPORT}",
