@@ -24,7 +24,10 @@ REPORTS_FILE = "reports.jsonl"
 def artifact_folder(url: str) -> Path:
     """`studies.artifacts` next to `studies.db`, or in the working folder for a database server."""
     path = sqlite_file(url)
-    return Path("studies.artifacts") if path is None else path.with_suffix(".artifacts")
+    if path is None:
+        return Path("studies.artifacts")
+    # A link to the database leads to the same folder, and so to the same locks.
+    return (path.resolve() if path.is_symlink() else path).with_suffix(".artifacts")
 
 
 def artifact_store(url: str, *, make: bool = False) -> FileSystemArtifactStore:

@@ -85,8 +85,8 @@ def database_remedy(error: BaseException) -> str:
         return _DRIVERS.get(missing.name or "", "install the driver that the URL names")
     if isinstance(error, RuntimeError):
         return (
-            "upgrade the tables with optuna storage upgrade, or Optuna with pip install -U optuna, "
-            f"or {_ANOTHER}"
+            "upgrade the tables with optuna storage upgrade --storage URL, or Optuna with pip "
+            f"install -U optuna, or {_ANOTHER}"
         )
     cause = _database_error(error)
     if isinstance(cause, NoSuchModuleError):

@@ -22,7 +22,7 @@ def holds_studies(url: URL, name: str, options: dict[str, Any]) -> bool:
         options: of SQLAlchemy's engine.
 
     Raises:
-        StorageError: the tables are those of another program.
+        StorageError: the tables are those of another program, or some are missing.
         SQLAlchemyError, ImportError: the database cannot be opened.
     """
     engine = sqlalchemy.create_engine(url, **options, poolclass=NullPool)
@@ -32,6 +32,11 @@ def holds_studies(url: URL, name: str, options: dict[str, Any]) -> bool:
         has_version = _has_rows(connection, "version_info", names)
         has_revision = _has_rows(connection, "alembic_version", names)
         if has_version:
+            missing = [each for each in BaseModel.metadata.tables if each not in names]
+            if has_revision and missing:
+                raise StorageError(
+                    f"{name} is damaged: it has no table {missing[0]}; restore it from a copy"
+                )
             return has_revision
         if not has_revision and not any(_is_foreign(tables, each) for each in names):
             return False

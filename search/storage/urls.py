@@ -27,8 +27,13 @@ def parse_url(url: str) -> URL:
         # A path, such as studies.db; anything with an @ or // is a URL with a mistake in it.
         is_path = re.fullmatch(r"(sqlite:/*)?(?P<path>(?!.*//)[^@:]+)", url)
         meant = sqlite_url(is_path["path"]) if is_path else DEFAULT_STORAGE
-        shown = re.sub(r":[^:@/]*@", ":***@", url)
+        shown = re.sub(r":[^:/]*@", ":***@", url)
+        if "//" in url and re.search(r":[^/:@]+(/|$)", url.rpartition("//")[2].rpartition("@")[2]):
+            raise StorageError(f"storage {shown!r}: its port is not a number; correct it") from None
         raise StorageError(f"storage {shown!r} is not a database URL; write {meant}") from None
+    if "@" in (parsed.host or ""):
+        shown = re.sub(r"//.*@", "//***@", url)
+        raise StorageError(f"storage {shown} has several @; write one in a password as %40")
     if parsed.get_backend_name() == "sqlite":
         _check_sqlite_path(parsed)
     elif parsed.drivername == "postgresql":
@@ -46,6 +51,12 @@ def _check_sqlite_path(parsed: URL) -> None:
     """Refuse a URL whose path is taken for a server's name, or starts with a literal `~`."""
     path = "/".join(part for part in (parsed.host, parsed.database) if part)
     shown = parsed.render_as_string(hide_password=True)
+    if parsed.query:
+        options = ", ".join(parsed.query)
+        raise StorageError(
+            f"storage {shown} has options of SQLite ({options}), which this program sets itself; "
+            f"write {sqlite_url(path.removeprefix('file:'))}"
+        )
     if parsed.host:
         raise StorageError(
             f"storage {shown} has two slashes, and a file needs three; write {sqlite_url(path)}"

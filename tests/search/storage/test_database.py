@@ -146,7 +146,10 @@ def test_concurrent_workers_never_take_the_same_queued_trial(url, start_python):
             "sqlite:///:memory:",
             "storage sqlite:///:memory: is lost when the command ends; write sqlite:///studies.db",
         ),
-        ("postgresql://localhost:port/db", "storage 'postgresql://localhost:port/db' is not "),
+        (
+            "postgresql://localhost:port/db",
+            "storage 'postgresql://localhost:port/db': its port is not a number; ",
+        ),
         ("oracel://localhost/db", "storage oracel://localhost/db cannot be opened: "),
     ],
 )

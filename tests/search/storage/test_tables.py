@@ -95,8 +95,8 @@ def test_the_tables_of_another_optuna_are_refused_with_both_remedies(path, url):
         with pytest.raises(StorageError, match="no longer compatible with the table schema") as no:
             use(url)
         assert str(no.value).endswith(
-            "; upgrade the tables with optuna storage upgrade, or Optuna with pip install -U "
-            "optuna, or name another with --storage"
+            "; upgrade the tables with optuna storage upgrade --storage URL, or Optuna with pip "
+            "install -U optuna, or name another with --storage"
         )
 
 
@@ -126,3 +126,14 @@ def test_a_server_is_shared_with_other_programs_but_not_a_table(empty_server):
         connection.exec_driver_sql(FOREIGN[0])
     open_for_writing(empty_server)
     assert list_studies(empty_server) == []
+
+
+@pytest.mark.parametrize("use", [open_for_writing, readable_storage])
+def test_a_missing_table_is_damage(path, url, use):
+    open_for_writing(url)
+    run_sql(path, "DROP TABLE trial_values")
+    with pytest.raises(StorageError) as caught:
+        use(url)
+    assert str(caught.value) == (
+        f"{path} is damaged: it has no table trial_values; restore it from a copy"
+    )

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from recsys_search.errors import StorageError
+from recsys_search.search.storage.artifacts import artifact_folder
 from recsys_search.search.storage.urls import parse_url, sqlite_file
 
 
@@ -75,3 +76,28 @@ def test_postgresql_without_a_driver_uses_the_installed_one(monkeypatch, install
         monkeypatch.setitem(sys.modules, name, module if name in installed else None)
     assert parse_url("postgresql://me@host/db").drivername == driver
     assert parse_url("postgresql+psycopg2://me@host/db").drivername == "postgresql+psycopg2"
+
+
+def test_options_of_sqlite_are_refused_with_the_plain_url():
+    with pytest.raises(StorageError) as caught:
+        sqlite_file("sqlite:///file:x.db?uri=true&mode=ro")
+    assert str(caught.value) == (
+        "storage sqlite:///file%3Ax.db?mode=ro&uri=true has options of SQLite (uri, mode), which "
+        "this program sets itself; write sqlite:///x.db"
+    )
+
+
+def test_no_part_of_a_password_with_an_at_sign_is_shown():
+    with pytest.raises(StorageError) as caught:
+        parse_url("postgresql://me:se@cret@localhost/db")
+    assert str(caught.value) == (
+        "storage postgresql://***@localhost/db has several @; write one in a password as %40"
+    )
+
+
+def test_a_link_to_a_database_has_its_artifacts_and_locks(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "real.db").touch()
+    (tmp_path / "link.db").symlink_to("data/real.db")
+    artifacts = artifact_folder(f"sqlite:///{tmp_path}/link.db")
+    assert artifacts == tmp_path / "data" / "real.artifacts"
