@@ -42,7 +42,9 @@ def best(
     ] = None,
     export: Annotated[
         Path | None,
-        typer.Option("--export", help="Write the trial's config to this file; - is stdout."),
+        typer.Option(
+            "--export", readable=False, help="Write the trial's config to this file; - is stdout."
+        ),
     ] = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,

@@ -58,6 +58,9 @@ def status(
     from .terminal.consoles import out
     from .terminal.values import key_values
 
+    if target := values["target"]:
+        reached = "reached" if target["reached"] else "not reached"
+        values["target"] = f"{target['condition']}: {reached}. {target['note']}".strip()
     out.print(key_values(values))
 
 
@@ -70,7 +73,9 @@ def trials(
     csv: Annotated[
         Path | None,
         typer.Option(
-            "--csv", help="Write the trials to this CSV file (- is stdout) instead of a table."
+            "--csv",
+            readable=False,
+            help="Write the trials to this CSV file (- is stdout) instead of a table.",
         ),
     ] = None,
     storage: Storage = DEFAULT_STORAGE,

@@ -143,7 +143,11 @@ def predict(
     ],
     out: Annotated[
         Path,
-        typer.Option("--out", help="CSV file to write: userId,movieId,rating,known; - is stdout."),
+        typer.Option(
+            "--out",
+            readable=False,
+            help="CSV file to write: userId,movieId,rating,known; - is stdout.",
+        ),
     ],
     dataset: MovedDataset = None,
     data_dir: DataDir = None,

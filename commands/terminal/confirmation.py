@@ -50,7 +50,7 @@ def print_confirmation(rows: list[dict[str, Any]]) -> None:
 
 def format_confirmed(confirmed: dict[str, Any]) -> Text:
     """A mean with its interval, and what it was taken over."""
-    over = "seeds and cuts" if confirmed["cuts"] > 1 else "seeds, all on the search's own cut"
+    over = "seeds and splits" if confirmed["splits"] > 1 else "seeds, all on the search's own split"
     figures = f"{confirmed['mean']:.4f} {_bounds(confirmed)}"
     return Text(f"confirmed over {confirmed['seeds']} {over}: {figures}")
 
@@ -128,7 +128,7 @@ def _describe_optimism(leader: dict[str, Any]) -> str:
     gap = metric.cost(leader["mean"]) - metric.cost(value)
     if gap >= 0:
         return f"{text}: the mean is {gap:.4f} {metric.worse_side} it"
-    cause = "cuts and seeds" if leader["cuts"] > 1 else "seeds"
+    cause = "splits and seeds" if leader["splits"] > 1 else "seeds"
     return (
         f"{text}; yet here the mean is {-gap:.4f} {metric.better_side} it: {cause} differ by more "
         "than that"

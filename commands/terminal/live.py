@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -17,6 +18,8 @@ from .consoles import err
 
 if TYPE_CHECKING:
     from ...search.running.events import EpochEnded, Event, StudyStarted, TrialEnded, TrialStarted
+
+LOG_EVERY_S = 30  # with nothing else to print, a line for the latest epoch
 
 
 @contextmanager
@@ -45,6 +48,7 @@ class StudyView:
         self.study: str | None = None
         self._title = ""
         self._best = ""
+        self._printed_at = monotonic()
 
     def __call__(self, event: Event) -> None:
         from ...search.running import events
@@ -81,13 +85,13 @@ class StudyView:
         report, metric, max_epochs = event.report, event.metric, event.config.max_epochs
         bar = ProgressBar(total=max_epochs, completed=report.epoch, width=20)
         value = f"{metric.name} {metric.format(metric.of(report))}"
+        progress = f"{report.epoch}/{max_epochs}  {value}  {report.epoch_s:.1f} s/epoch"
         row = Table.grid(padding=(0, 2))
-        row.add_row(
-            self._title,
-            bar,
-            f"{report.epoch}/{max_epochs}  {value}  {report.epoch_s:.1f} s/epoch",
-        )
+        row.add_row(self._title, bar, progress)
         self._draw(row)
+        # In a log, a trial of many minutes would look dead.
+        if not self._live and monotonic() - self._printed_at >= LOG_EVERY_S:
+            self._print(f"{self._title}  epoch {progress}")
 
     def _show_ending(self, event: TrialEnded) -> None:
         record, metric = event.record, event.metric
@@ -101,6 +105,7 @@ class StudyView:
         )
 
     def _print(self, line: str) -> None:
+        self._printed_at = monotonic()
         if self._live:
             self._live.console.print(Text(line))
         elif not self._quiet:

@@ -49,7 +49,8 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
     if status["done"] < status["total"] and not is_over:
         commands.append(example("start", *study_options))
     if best:
-        commands.append(example("confirm", "--top", 3, "--seeds", 5, *study_options))
+        top = min(3, status["complete"])
+        commands.append(example("confirm", "--top", top, "--seeds", 5, *study_options))
         commands.append(example("best", "--export", "config.yaml", *study_options))
         commands.append(example("train", "--config", "config.yaml", "--out", "runs/best"))
     print_next(*commands, example("dashboard", *storage_words))

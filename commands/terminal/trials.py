@@ -92,7 +92,7 @@ def compare_to_baseline(rmse: float, bias_rmse: float | None) -> str:
         return figures
     if f"{rmse:.4f}" == f"{bias_rmse:.4f}":
         return f"{figures}, equal to the bias baseline's {bias_rmse:.4f}"
-    side = "below" if rmse < bias_rmse else "above"
+    side = "below" if rmse < bias_rmse else "worse than"
     return f"{figures}, {abs(rmse - bias_rmse):.4f} {side} the bias baseline's {bias_rmse:.4f}"
 
 

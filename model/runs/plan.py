@@ -82,8 +82,8 @@ def _read(path: Path, overridden: set[str], notify: Callable[[str], None]) -> Ex
     if file.reveals_edits or not file.experiment.metrics:
         return file.experiment
     notify(
-        f"{printable(path, 200)} was written by an older version: edits to it cannot be detected, "
-        "so its figures are not compared with the training's"
+        f"{printable(path, 200)} has no as_trained, which older versions did not write: edits to "
+        "it cannot be detected, so its figures are not compared with the training's"
     )
     return replace(file.experiment, metrics={}, environment={})
 

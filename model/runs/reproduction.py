@@ -24,9 +24,10 @@ def compare_to_record(
         environment: of the new training.
 
     Returns:
-        `expected`, `got`, `difference` (got minus expected, in units of the metric), `epochs`, and
-        `differs`: the parts of the environment that differ from the recorded one, each with `was`
-        and `is`. None if the experiment records no figure or no environment.
+        `expected`, `got`, `difference` (got minus expected, in units of the metric), `epochs` that
+        are compared, `more_epochs` of the new training, and `differs`: the parts of the environment
+        that differ from the recorded one, each with `was` and `is`. None if the experiment records
+        no figure or no environment.
     """
     expected = experiment.metrics.get(experiment.metric)
     # A trial that reuses the result of another has no epochs of its own.
@@ -44,6 +45,7 @@ def compare_to_record(
         "got": got,
         "difference": got - expected,
         "epochs": epochs,
+        "more_epochs": max(0, len(reports) - epochs),
         "differs": {
             name: {"was": before[name], "is": value}
             for name, value in environment.items()
@@ -58,6 +60,8 @@ def describe_reproduction(metric_name: str, reproduced: Mapping[str, Any]) -> st
     expected, difference = reproduced["expected"], reproduced["difference"]
     figure = f"{metric.label} {metric.format(reproduced['got'])}"
     epochs = f"in {reproduced['epochs']} epoch{'s' if reproduced['epochs'] > 1 else ''}"
+    if more := reproduced["more_epochs"]:
+        epochs += f" (this run went on for {more} more)"
     if difference == 0:
         return f"reproduced: {figure} {epochs}, exactly as the config records"
     distance = metric.format(abs(difference))

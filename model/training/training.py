@@ -25,11 +25,12 @@ from torch import Tensor
 
 from ...data.splits.split import Split
 from ..architectures.models import build_model, count_net_parameters, count_parameters
+from ..components.rating_model import RatingModel
 from ..config import TrainingConfig, config_to_mapping
 from ..evaluation.metrics import VAL_RMSE, Metric, Predictions
 from ..store.train_store import Pairs, TrainStore
 from .device import Precision, gpu_memory_share, gpu_utilisation, peak_memory_mib, resolve_device
-from .fits import Steps, build_fit, never
+from .fits import Fit, Steps, build_fit, never
 from .health import HEALTH_ROWS, measure_health
 from .quality import evaluate
 from .randomness import random_states, set_random_states
@@ -69,6 +70,9 @@ class Training:
         resumed_from_epoch: epochs that another process had done; None if there was none.
     """
 
+    _model: RatingModel
+    _fit: Fit
+
     def __init__(
         self,
         config: TrainingConfig,
@@ -88,6 +92,7 @@ class Training:
         self.n_net_parameters = 0
         self.resumed_from_epoch: int | None = None
         self._should_pause = should_pause
+        self._rng_states: list[Tensor] | None = None
         self._epoch_train_s = 0.0  # of an epoch that is not complete
         self._split = split
         self._device = resolve_device(device)
@@ -187,7 +192,6 @@ class Training:
         self.bias_val_rmse = bias_rmse(self._store, self._val_pairs, self._val_rating)
         self._train_sample = self._fixed_rows(len(self._store), len(validation))
         self._health_rows = self._fixed_rows(len(validation), HEALTH_ROWS)
-        self._rng_states: list[Tensor] | None = None
         with self._own_randomness():
             self._model = build_model(self.config, self._store)
         self.n_parameters = count_parameters(self._model)

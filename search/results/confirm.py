@@ -1,4 +1,4 @@
-"""Retrains a study's best trials over fresh seeds and cuts, and ranks them."""
+"""Retrains a study's best trials over fresh seeds and splits, and ranks them."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def confirm(
 ) -> list[dict[str, Any]]:
     """Retrain the `top` best trials of different configs, all with the same fresh seeds.
 
-    Each seed cuts train and validation again from the rows that the search saw; the test rows
-    stay unused. A split by time keeps its cut. Each result is stored at once, and another call
+    Each seed splits the rows that the search saw into train and validation again; the test rows
+    stay unused. A split by time stays as it is. Each result is stored at once, and another call
     trains what is missing. Ctrl-C and SIGTERM work as in `run_study`.
 
     Args:
@@ -97,6 +97,8 @@ def confirm(
         if len(chosen) < top:
             listener(Notice(f"only {len(chosen)} of {top} trials: no other config has completed"))
         listener(Notice(_describe_plan(chosen, fresh, results, split)))
+        if seeds == 2:
+            listener(Notice("two seeds say little about chance; intervals need three or more"))
         with interrupts.caught():
             retraining = _Retraining(
                 study, storage, split, reader.metric, device, listener, interrupts
@@ -198,19 +200,19 @@ def _describe_plan(
 ) -> str:
     done = sum(seed in results.get(trial.number, {}) for trial in trials for seed in seeds)
     numbers = ", ".join(str(trial.number) for trial in trials)
-    cuts = (
-        "each with a fresh cut of train and validation"
+    splits = (
+        "each with a fresh split into train and validation"
         if split.spec.is_random
-        else f"all on the one cut of a {split.spec} split"
+        else f"all on the one {split.spec} split"
     )
     return (
-        f"retraining trials {numbers} with seeds {seeds[0]} to {seeds[-1]}, {cuts}: "
+        f"retraining trials {numbers} with seeds {seeds[0]} to {seeds[-1]}, {splits}: "
         f"{done} of {len(trials) * len(seeds)} trainings are done"
     )
 
 
 def _with_seed(config: TrainingConfig, seed: int) -> TrainingConfig:
-    """The config with another seed; the bias model has none, so only its cuts differ."""
+    """The config with another seed; the bias model has none, so only its splits differ."""
     return replace(config, seed=seed) if isinstance(config, DescentConfig) else config
 
 

@@ -87,7 +87,7 @@ class StudyReader:
         ranked = best_trials(trials, self.metric)
         confirmed = self._confirmation().figures
         target, budget, spent = self.spec.objective.target, self.spec.budget, spending(trials)
-        return {
+        status = {
             "study": self.spec.name,
             "dataset": self.spec.dataset,
             "total": self.spec.trials,
@@ -117,6 +117,7 @@ class StudyReader:
             "budget_spent": budget.exhausted(spent) if budget else None,
             "stops": dict(Counter(r["stop_reason"] for r in records if r["stop_reason"])),
         }
+        return {"study": self.spec.name, "state": study_state(status), **status}
 
     def trials(self, state: str | None = None) -> list[dict[str, Any]]:
         """The trials as `trials --json` prints them: those in one state, or all but queued ones."""
@@ -172,7 +173,9 @@ class StudyReader:
         """What `confirm --json` prints: leader first, and last the trials that diverged."""
         trials, confirmation = self._trials(), self._confirmation()
         figures = confirmation.figures
-        unknown = dict.fromkeys(("mean", "low", "high", "seeds", "cuts", "behind", "tie", "values"))
+        unknown = dict.fromkeys(
+            ("mean", "low", "high", "seeds", "splits", "behind", "tie", "values")
+        )
 
         def row(number: int, **values: Any) -> dict[str, Any]:
             record = trial_record(trials[number], self.metric)
@@ -279,7 +282,7 @@ def list_studies(storage_url: str) -> list[dict[str, Any]]:
                 "trials": status["done"],
                 "total": status["total"],
                 "best": status["best"] and status["best"][status["metric"]],
-                "state": study_state(status),
+                "state": status["state"],
             }
         )
     return rows

@@ -76,8 +76,8 @@ class Confirmation:
         figures = {}
         for standing in self.standings:
             seeds = len(standing.values)
-            cuts = seeds if self.recut else 1
-            figures[standing.number] = {**standing.mean._asdict(), "seeds": seeds, "cuts": cuts}
+            splits = seeds if self.recut else 1
+            figures[standing.number] = {**standing.mean._asdict(), "seeds": seeds, "splits": splits}
         return figures
 
     def diverged_with(self, number: int) -> int | None:
@@ -86,7 +86,7 @@ class Confirmation:
 
 
 def cut_overlap(split: SplitSpec) -> float:
-    """Validation rows over train rows of the seeds' cuts; 0 if all seeds share one cut."""
+    """Validation rows over train rows of the seeds' splits; 0 if all seeds share one split."""
     if not split.is_random or split.validation is None:
         return 0.0
     return split.validation / (split.train or 1 - split.validation)
@@ -115,7 +115,7 @@ def rank(
     diverged with any seed is left out.
 
     Args:
-        overlap: of the seeds' cuts, as `mean_interval` takes it.
+        overlap: of the seeds' splits, as `mean_interval` takes it.
     """
     wanted = set(seeds)
     complete: dict[int, dict[int, float]] = {}

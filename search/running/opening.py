@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 from pydantic import ValidationError
 
 from ...base.messages import format_validation_error, quoted
-from ...data.sets.loading import dataset_reference
+from ...data.sets.loading import dataset_reference, is_dataset_name
 from ...data.sets.registry import DATASETS
 from ...data.tables.columns import Duplicates
 from ...errors import ConfigError, DataError, NothingYet, StudyError
@@ -61,7 +61,10 @@ def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> S
     storage = _storage_if_any(storage_url)
     stored = read_stored_specs(storage) if storage else {}
     if name_or_path in stored:
-        return _override(spec_from_json(stored[name_or_path]), overrides)
+        before = spec_from_json(stored[name_or_path])
+        spec = _override(before, overrides)
+        _check_same_dataset(before, spec)
+        return spec
     if storage:
         check_name_is_free(name_or_path, storage, storage_url)
     in_file, file = read_study(name_or_path)
@@ -76,7 +79,9 @@ def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> S
             message = f"no dataset named {quoted(written)}; did you mean {close[0]}?"
         raise file.refusal_at(("dataset",), f"dataset: {message}") from None
     if spec.name in stored:
-        check_unchanged(spec_from_json(stored[spec.name]), in_file, file, storage_url)
+        before = spec_from_json(stored[spec.name])
+        check_unchanged(before, in_file, file, storage_url)
+        _check_same_dataset(before, spec)
     elif storage:
         check_name_is_free(spec.name, storage, storage_url)
     return spec
@@ -143,7 +148,18 @@ def check_same_ratings(spec: StudySpec, stored_fingerprint: str, fingerprint: st
     if stored_fingerprint != fingerprint:
         raise StudyError(
             f"study {spec.name} was created on ratings with the fingerprint {stored_fingerprint}, "
-            f"but {spec.dataset} now has {fingerprint}; restore the ratings, or start a new study"
+            f"but those of {spec.dataset} have {fingerprint}; name the study's own ratings with "
+            "--dataset, or start a new study"
+        )
+
+
+def _check_same_dataset(stored: StudySpec, spec: StudySpec) -> None:
+    """Refuse a named dataset in place of another one, before it is downloaded."""
+    names = stored.dataset, spec.dataset
+    if all(map(is_dataset_name, names)) and stored.dataset != spec.dataset:
+        raise StudyError(
+            f"study {spec.name} was created on {stored.dataset}, not on {spec.dataset}; leave out "
+            "--dataset, or start a new study"
         )
 
 

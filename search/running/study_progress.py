@@ -17,7 +17,7 @@ def study_state(status: dict[str, Any]) -> str:
     """The study's state in a word or two.
 
     Args:
-        status: as `status --json` prints it.
+        status: as `status --json` prints it, but for this.
     """
     if status["running"]:
         return "running"

@@ -36,8 +36,13 @@ def describe_scale(before: StudySpec, spec: StudySpec, scale: Scale) -> list[str
             f"stars, are multiplied by {scale.star:.3g}"
         )
     in_stars, target = before.objective.target, spec.objective.target
-    if in_stars is not None and target is not None and in_stars != target:
+    if target is None or scale.star == 1:
+        return notes
+    if in_stars is not None and in_stars != target:
         notes.append(f"target {in_stars.condition} in stars is {target.condition} on this scale")
+    elif power := METRICS[target.metric].unit_power:
+        stars = target.value / scale.star**power
+        notes.append(f"target {target.condition} is {stars:.3g} in stars of MovieLens' scale")
     return notes
 
 
@@ -45,7 +50,7 @@ def check_target(spec: StudySpec, split: Split, storage_url: str, device: str) -
     """Refuse a target that the bias baseline meets.
 
     The baseline is not computed if the study's metric has no value for it, or if the stored study
-    has its RMSE or has already reached the target.
+    has its RMSE or has already reached this target.
 
     Args:
         spec: with its target in the ratings' units.
@@ -60,7 +65,7 @@ def check_target(spec: StudySpec, split: Split, storage_url: str, device: str) -
     if target is None or target.metric not in BASELINE_VALUES:
         return None
     trials, attrs = read_stored_study(spec.name, storage_url)
-    if target_reached(target, trials):
+    if attrs.get("target") == str(target) and target_reached(target, trials):
         return None
     known = attrs.get("bias_val_rmse")
     rmse = bias_val_rmse(split, device) if known is None else known

@@ -29,12 +29,12 @@ def test_the_winner_is_shown_as_confirmed_after_confirm(searched):
     lines = outcome.out.splitlines()
     assert lines[0].split()[:2] == ["trial", "architecture"]
     assert sorted(line.split()[0] for line in lines[1:3]) == ["0", "1"]
-    leads = next(line for line in lines if " leads, confirmed over 2 seeds and cuts: " in line)
+    leads = next(line for line in lines if " leads, confirmed over 2 seeds and splits: " in line)
     assert re.search(INTERVAL, leads)
     assert any(" for being low, so this value is optimistic" in line for line in lines)
     assert lines[-1] == "  recsys-search best --export config.yaml"
     last = searched("best").out.splitlines()[-1]
-    assert re.fullmatch(rf"confirmed over 2 seeds and cuts: [0-9.]+ {INTERVAL}", last)
+    assert re.fullmatch(rf"confirmed over 2 seeds and splits: [0-9.]+ {INTERVAL}", last)
     again = searched("start", "--study", "small.yaml", "--device", "cpu", "--quiet")
     assert leads in again.out.splitlines()
 
@@ -66,21 +66,21 @@ def test_a_storage_without_studies_is_reported(cli):
     assert outcome.err.startswith("error: no studies in sqlite:///studies.db; run one with: ")
 
 
-CONFIRMED = {"mean": 0.81, "low": 0.8, "high": 0.82, "seeds": 5, "cuts": 5}
+CONFIRMED = {"mean": 0.81, "low": 0.8, "high": 0.82, "seeds": 5, "splits": 5}
 
 
 def test_a_better_unconfirmed_trial_is_named():
     best = {"number": 3, "val_rmse": 0.805, "confirmed": CONFIRMED, "diverged_with_seed": None}
     below = {"number": 9, "val_rmse": 0.801}
     assert format_best(best, below, "--study", "small").plain == (
-        "confirmed over 5 seeds and cuts: 0.8100 [0.8000, 0.8200]\n"
+        "confirmed over 5 seeds and splits: 0.8100 [0.8000, 0.8200]\n"
         "trial 9 reached 0.8010 in the search, below this one's 0.8050, and is not confirmed: "
         "recsys-search confirm --study small"
     )
 
 
 def test_seeds_on_one_cut_are_reported_as_such():
-    best = {"confirmed": {**CONFIRMED, "cuts": 1}, "val_rmse": 0.8}
+    best = {"confirmed": {**CONFIRMED, "splits": 1}, "val_rmse": 0.8}
     assert format_best(best, None).plain.startswith(
         "confirmed over 5 seeds, all on the search's own"
     )
@@ -97,7 +97,10 @@ def test_a_best_trial_that_diverged_is_reported():
     ("val_rmse", "message"),
     [
         (0.805, "optimistic: the mean is 0.0050 above it"),
-        (0.813, "optimistic; yet here the mean is 0.0030 below it: cuts and seeds differ by more"),
+        (
+            0.813,
+            "optimistic; yet here the mean is 0.0030 below it: splits and seeds differ by more",
+        ),
     ],
 )
 def test_the_searchs_own_value_is_called_optimistic(capsys, val_rmse, message):

@@ -60,7 +60,7 @@ def test_start_ends_with_the_trials_the_best_and_example_commands(job):
     assert "diverged: loss " in lines[3]
     assert any(line.startswith("best: trial ") and "bias baseline's" in line for line in lines)
     assert lines[lines.index("next:") + 1 :] == [
-        "  recsys-search confirm --top 3 --seeds 5 --study small",
+        "  recsys-search confirm --top 2 --seeds 5 --study small",
         "  recsys-search best --export config.yaml --study small",
         "  recsys-search train --config config.yaml --out runs/best",
         "  recsys-search dashboard",

@@ -262,8 +262,8 @@ def test_a_file_of_an_older_version_keeps_its_origin_but_not_its_figures(path, m
     planned = plan_experiment(path, None, notify=notices.append)
     assert (planned.origin, planned.metrics) == (measured.origin, {})
     assert notices == [
-        f"{path} was written by an older version: edits to it cannot be detected, so its figures "
-        "are not compared with the training's"
+        f"{path} has no as_trained, which older versions did not write: edits to "
+        "it cannot be detected, so its figures are not compared with the training's"
     ]
 
 

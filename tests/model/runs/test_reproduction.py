@@ -52,6 +52,7 @@ def test_the_same_figure_is_reproduced(recorded, retrain):
         "got": value,
         "difference": 0,
         "epochs": 4,
+        "more_epochs": 0,
         "differs": {},
     }
     assert notice == (
@@ -64,7 +65,7 @@ def test_a_trial_that_was_stopped_is_compared_over_its_own_epochs(recorded, retr
     assert reports[1].val_rmse < reports[0].val_rmse, "the second epoch is better"
     reproduced, notice = retrain(with_figure(recorded, reports[0].val_rmse, epochs=1))
     assert reproduced["got"] == reproduced["expected"] == reports[0].val_rmse
-    assert "in 1 epoch, exactly" in notice
+    assert "in 1 epoch (this run went on for 3 more), exactly" in notice
 
 
 def test_another_figure_under_another_environment_names_what_differs(recorded, retrain):
@@ -97,6 +98,7 @@ def test_a_difference_too_small_for_the_digits_shown_is_still_one():
         "got": 0.9 + 3e-9,
         "difference": 3e-9,
         "epochs": 2,
+        "more_epochs": 0,
         "differs": {},
     }
     text = describe_reproduction("val_rmse", reproduced)

@@ -1,4 +1,4 @@
-"""The best trials, retrained over fresh seeds and cuts."""
+"""The best trials, retrained over fresh seeds and splits."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def test_each_trial_is_trained_with_the_same_fresh_seeds_and_cuts(searched, reco
     numbers = [trial["number"] for trial in searched.read().best(2)]
     assert trained(listener) == [(0, 1000), (1, 1000), (0, 1001), (1, 1001)]
     assert sorted(row["number"] for row in rows) == sorted(numbers) == [0, 1]
-    assert "trials 0, 1 with seeds 1000 to 1001, each with a fresh cut" in listener.notices[0]
+    assert "trials 0, 1 with seeds 1000 to 1001, each with a fresh split" in listener.notices[0]
+    assert listener.notices[1].startswith("two seeds say little about chance")
     assert listener.notices[0].endswith("0 of 4 trainings are done")
 
 
@@ -135,10 +136,10 @@ def test_a_split_by_time_keeps_its_cut_and_says_so(workplace, recorder, monkeypa
     monkeypatch.setattr(module, "Training", Recorded)
     listener = recorder()
     (row,) = run(workplace, listener, top=1, seeds=2)
-    assert (row["seeds"], row["cuts"]) == (2, 1)
+    assert (row["seeds"], row["splits"]) == (2, 1)
     assert len(splits) == 2
     assert len(set(splits)) == 1
-    assert "all on the one cut of a temporal:80/10/10 split" in listener.notices[0]
+    assert "all on the one temporal:80/10/10 split" in listener.notices[0]
 
 
 # Interrupted, and continued.
@@ -232,7 +233,12 @@ def test_confirmation_rows_have_the_documented_keys(searched):
     leader, other = run(searched, top=2, seeds=2)
     assert leader["mean"] == pytest.approx(fmean(leader["values"].values()))
     assert leader["low"] < leader["mean"] < leader["high"]
-    assert (leader["seeds"], leader["cuts"], leader["behind"], leader["tie"]) == (2, 2, None, False)
+    assert (leader["seeds"], leader["splits"], leader["behind"], leader["tie"]) == (
+        2,
+        2,
+        None,
+        False,
+    )
     assert other["behind"]["mean"] == pytest.approx(other["mean"] - leader["mean"])
     assert other["tie"] == (other["behind"]["low"] <= 0)
     assert leader.keys() == other.keys()
@@ -245,7 +251,7 @@ def test_the_best_trial_carries_its_confirmation(searched, tmp_path):
     assert reader.status()["confirmed"] is None
     assert reader.experiment().metrics["confirmed_val_rmse"] is None
     leader = run(searched, top=2, seeds=2)[0]
-    expected = {key: leader[key] for key in ("mean", "low", "high", "seeds", "cuts")}
+    expected = {key: leader[key] for key in ("mean", "low", "high", "seeds", "splits")}
     assert reader.best()[0]["number"] == leader["number"]
     assert reader.best()[0]["confirmed"] == expected
     assert reader.status()["confirmed"] == {"number": leader["number"], **expected}

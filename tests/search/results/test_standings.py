@@ -74,9 +74,9 @@ def test_results_are_read_from_a_studys_attributes():
     values = {"mean": 0.5, "low": 0.5, "high": 0.5, "seeds": 2}
     recut = Confirmation.of(attrs, SplitSpec())
     assert recut.results == {7: {1000: 0.5, 1001: 0.5}, 3: {1000: None}}
-    assert recut.figures == {7: {**values, "cuts": 2}}
+    assert recut.figures == {7: {**values, "splits": 2}}
     one_cut = Confirmation.of(attrs, SplitSpec(method="temporal"))
-    assert one_cut.figures == {7: {**values, "cuts": 1}}
+    assert one_cut.figures == {7: {**values, "splits": 1}}
     del attrs["recsys_search:confirmed"]  # a first call that was cut off
     assert Confirmation.of(attrs, SplitSpec()).figures == {}
 

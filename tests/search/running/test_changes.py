@@ -161,7 +161,7 @@ def test_up_to_five_changes_are_shown_with_their_lines_and_the_remedies(read, tm
     ("dataset", "message"),
     [
         ("ml-latest-smal", "no dataset named 'ml-latest-smal'; did you mean ml-latest-small?"),
-        ("none/x", "no dataset named '{folder}/none/x'; choose from ml-latest-small, ml-100k, "),
+        ("none/x", "no folder or file {folder}/none/x; name one with ratings"),
     ],
 )
 def test_an_unknown_dataset_is_refused_with_its_line(tmp_path, dataset, message):

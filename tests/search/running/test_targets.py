@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import optuna
 import pytest
 from pytest import approx
 from recsys_search.errors import ConfigError
 from recsys_search.search.pruners.rule import Kind, Rule
 from recsys_search.search.pruners.table import PRUNERS
 from recsys_search.search.running import targets
+from recsys_search.search.storage.database import writable_storage
 
 PERCENT = "ratings run from 10 to 100, so the thresholds of pruners, in stars, are multiplied by 20"
 
@@ -115,13 +117,23 @@ def test_the_baseline_of_a_stored_study_is_not_computed_again(workplace, monkeyp
     workplace.start(study, trials=2, target_rmse=0.1)
 
 
-def test_a_target_that_a_stored_study_has_reached_stays_reached(workplace, recorder):
+def test_a_target_that_a_stored_study_has_reached_stays_reached(workplace, recorder, monkeypatch):
     study, listener = workplace.write_study(trials=1), recorder()
-    workplace.start(study)
+    monkeypatch.setattr(targets, "bias_val_rmse", lambda split, device: 9.0)
+    workplace.start(study, target_rmse=4.0)
+    with writable_storage(workplace.storage) as storage:  # as an earlier version left it
+        optuna.load_study(study_name="small", storage=storage).set_user_attr("bias_val_rmse", 3.0)
     reader = workplace.start(study, listener, trials=5, target_rmse=4.0)
     assert reader.status()["target"]["reached"]
     assert listener.notices == ["the target is reached"]
     assert len(reader.trials()) == 1
+
+
+def test_a_new_target_of_a_stored_study_must_be_below_the_baseline_too(workplace):
+    study = workplace.write_study(trials=1)
+    workplace.start(study)
+    with pytest.raises(ConfigError, match=r"target val_rmse < 4 is already met by the bias "):
+        workplace.start(study, target_rmse=4.0)
 
 
 def test_a_metric_without_a_baseline_needs_none(workplace, reached, monkeypatch):
