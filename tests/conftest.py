@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # torch's threads of several workers wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(autouse=True, scope="session")
 def working_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

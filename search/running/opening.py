@@ -148,8 +148,8 @@ def check_same_ratings(spec: StudySpec, stored_fingerprint: str, fingerprint: st
     if stored_fingerprint != fingerprint:
         raise StudyError(
             f"study {spec.name} was created on ratings with the fingerprint {stored_fingerprint}, "
-            f"but those of {spec.dataset} have {fingerprint}; name the study's own ratings with "
-            "--dataset, or start a new study"
+            f"but those of {spec.dataset} have {fingerprint}; restore them, name the study's own "
+            "with --dataset, or start a new study"
         )
 
 

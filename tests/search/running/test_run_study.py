@@ -461,9 +461,11 @@ def test_changed_ratings_are_refused(workplace):
     with pytest.raises(StudyError) as caught:
         workplace.start(study)
     assert str(caught.value).startswith(
-        f"study small was created on ratings with the fingerprint {created_on}, but "
+        f"study small was created on ratings with the fingerprint {created_on}, but those"
     )
-    assert str(caught.value).endswith("; restore the ratings, or start a new study")
+    assert str(caught.value).endswith(
+        "; restore them, name the study's own with --dataset, or start a new study"
+    )
     assert len(workplace.read().trials()) == 1
 
 
@@ -471,9 +473,21 @@ def test_another_dataset_is_refused(workplace):
     study = workplace.write_study()
     workplace.start(study, trials=1)
     with pytest.raises(
-        StudyError, match=r"was created on ratings with the fingerprint \w+, but demo"
+        StudyError,
+        match=r"was created on ratings with the fingerprint \w+, but those of demo have ",
     ):
         workplace.start(study, dataset="demo")
+
+
+def test_another_named_dataset_is_refused_before_it_is_downloaded(workplace):
+    study = workplace.write_study(dataset="demo:1k")
+    workplace.start(study, trials=1)
+    with pytest.raises(StudyError) as caught:
+        workplace.start(study, dataset="ml-32m")
+    assert str(caught.value) == (
+        "study small was created on demo:1k, not on ml-32m; leave out --dataset, or start a new "
+        "study"
+    )
 
 
 def test_a_dataset_may_move(workplace):
