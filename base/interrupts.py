@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from types import FrameType
 
 NOTICES: dict[int, str] = {
-    signal.SIGINT: "Ctrl-C: stopping after this epoch; press it again to stop at once",
-    signal.SIGTERM: "SIGTERM: stopping after this epoch; send it again to stop at once",
+    signal.SIGINT: "Ctrl-C: stopping after this batch; press it again to stop at once",
+    signal.SIGTERM: "SIGTERM: stopping after this batch; send it again to stop at once",
 }
 
 
 class Interrupts:
-    """Records the first signal, for the caller to check after each epoch; the second one raises.
+    """Records the first signal, for the caller to check; the second one raises.
 
     Attributes:
         received: the first signal's name, or None.

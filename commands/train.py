@@ -67,6 +67,7 @@ def train(
 ) -> None:
     """Train a config, or an architecture's defaults, and save a run."""
     from ..model.runs.plan import new_run_folder, plan_experiment
+    from ..model.runs.run_folder import checkpoint_folder
     from ..model.runs.train_run import train_run
     from .terminal.consoles import err
     from .terminal.consoles import out as stdout
@@ -86,8 +87,13 @@ def train(
         notify=notify,
     )
     folder = out or new_run_folder(experiment)
-    # If the run is saved, `train_run` has printed where.
-    with interruptible(lambda: "" if folder.exists() else "interrupted; nothing is saved"):
+
+    def last_line() -> str:
+        if not checkpoint_folder(folder).is_dir():
+            return "" if folder.exists() else "interrupted; nothing is saved"
+        return f"interrupted; to go on from its checkpoint: the same command with --out {folder}"
+
+    with interruptible(last_line):
         result = train_run(
             experiment,
             folder,

@@ -20,12 +20,20 @@ from .run import CONFIG, REPORTS, WEIGHTS
 PROBE_BYTES = 2**16  # more than config and reports of most runs
 
 
+def checkpoint_folder(out: Path) -> Path:
+    """The folder, next to a run's, of the checkpoints of its training while that has not ended."""
+    place = out.absolute()
+    return place.parent / f".{place.name[:200]}.checkpoints"
+
+
 def check_creatable(out: Path) -> None:
     """Create the folder with a file in it and remove both, so that no training is lost at its end.
 
     Raises:
-        RunError: it exists, or cannot be created.
+        RunError: it cannot be created, or it exists and is not a run to go on with.
     """
+    if out.is_dir() and checkpoint_folder(out).is_dir():
+        return
     if os.path.lexists(out):
         exists = "already exists" if out.exists() else "is a link that leads nowhere"
         raise RunError(f"{printable(out, 200)} {exists}; choose another --out, or remove it")
@@ -58,8 +66,13 @@ def check_space(out: Path, training: Training) -> None:
         )
 
 
-def save_run(out: Path, experiment: Experiment, training: Training) -> Path:
+def save_run(
+    out: Path, experiment: Experiment, training: Training, *, replace: bool = False
+) -> Path:
     """Save a training that has a best epoch; the folder gets its name when it is complete.
+
+    Args:
+        replace: the run of the same training, as far as it had come.
 
     Returns:
         The folder: `out`, or with a number if another program has created that meanwhile.
@@ -78,6 +91,8 @@ def save_run(out: Path, experiment: Experiment, training: Training) -> Path:
             save_file(training.best.weights, partial / WEIGHTS)
             # safetensors lets only the owner read its file.
             (partial / WEIGHTS).chmod((partial / CONFIG).stat().st_mode)
+            if replace and out.is_dir():
+                out.rename(Path(folder, "earlier"))
             free = _first_free(out)
             partial.rename(free)
     except OSError as error:

@@ -14,13 +14,14 @@ from ...base.interrupts import Interrupts
 from ...data.splits.split import split_ratings
 from ...errors import RunError
 from ..evaluation.metrics import METRICS
+from ..training.checkpoints import ResumableTraining
 from ..training.reports import EpochReport
 from ..training.training import Training
 from .changes import describe_changes
 from .environment import current_environment
 from .experiment import Experiment
 from .reproduction import compare_to_record, describe_reproduction
-from .run_folder import check_creatable, check_space, save_run
+from .run_folder import check_creatable, check_space, checkpoint_folder, save_run
 
 
 def train_run(
@@ -33,11 +34,12 @@ def train_run(
 ) -> dict[str, Any]:
     """Train an experiment to the end and save its best epoch as a run.
 
-    Ctrl-C or SIGTERM ends it after the epoch, a second one at once; either way the best epoch is
-    saved.
+    Ctrl-C or SIGTERM ends it after the batch, a second one at once; either way the best epoch is
+    saved, and the next call with the same folder and experiment goes on from the last checkpoint,
+    as it does after a crash.
 
     Args:
-        out: a folder that does not exist yet.
+        out: a folder that does not exist yet, or that of an interrupted training.
         on_epoch: called after each epoch; an exception in it becomes a warning.
         notify: called with messages: how the config differs from its trial's, what is unusual in
             the ratings or the split, why training was cut short, and whether it reproduced the
@@ -61,14 +63,31 @@ def train_run(
     for note in split.notes:
         notify(note)
     interrupts = Interrupts(notify)
-    with Training(experiment.config, split, device, metric=METRICS[experiment.metric]) as training:
+    checkpoints = ResumableTraining(checkpoint_folder(out), notify)
+    with Training(
+        experiment.config,
+        split,
+        device,
+        metric=METRICS[experiment.metric],
+        should_pause=lambda: interrupts.received is not None,
+    ) as training:
         check_space(out, training)
         bias_val_rmse = training.bias_val_rmse
+        is_resumed = checkpoints.resume(training)
+        if is_resumed:
+            notify(
+                f"goes on after {len(training.reports)} of {experiment.config.max_epochs} epochs"
+            )
+        elif out.exists():
+            raise RunError(f"{out} is another training's; choose another --out, or remove it")
         with interrupts.caught():
             for report in training:
                 on_epoch(training, report)
                 if interrupts.received or not report.finite:
                     break
+                checkpoints.save(training)
+            if interrupts.received:
+                checkpoints.save(training, now=True)
     if training.best is None:
         interrupts.leave()
         raise RunError(
@@ -80,7 +99,9 @@ def train_run(
         device=str(training.device), amp=training.amp, threads=torch.get_num_threads()
     )
     done = replace(experiment, metrics=result, environment=environment)
-    saved = save_run(out, done, training)
+    saved = save_run(out, done, training, replace=is_resumed)
+    if result["stop_reason"] != "interrupted":
+        checkpoints.remove()
     if saved != out:
         notify(f"{out} was created meanwhile by another program; saved the run in {saved}")
     cut_short = "interrupted" if interrupts.received else result["stop_reason"]
@@ -96,6 +117,7 @@ def train_run(
         **result,
         "ratings_per_s": round(len(split.train) * len(training.reports) / train_s),
         "reproduced": reproduced,
+        "resumed_from_epoch": training.resumed_from_epoch,
     }
 
 

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from shutil import rmtree
 from tempfile import NamedTemporaryFile
+from time import monotonic
 from typing import Any
 
 import torch
 
+from ...base.messages import format_error
+from .training import Training
+
+SAVE_EVERY_S = 60  # at an epoch's end; less than that is cheap to train again
 KEPT = 2  # if the newest is damaged, training goes on from the one before
 _NAME = re.compile(r"([0-9]{8,})-([0-9a-f]{16})\.pt")
 
@@ -83,6 +88,51 @@ class Checkpoints:
             path.unlink(missing_ok=True)
         files = [path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
         return sorted(files, key=_number, reverse=True)
+
+
+class ResumableTraining:
+    """Saves one training to a folder, and goes on from there."""
+
+    def __init__(self, folder: Path, notify: Callable[[str], None]) -> None:
+        """Args: notify: called with a message if no checkpoint can be written."""
+        self._checkpoints = Checkpoints(folder)
+        self._notify = notify
+        self._saved_at = monotonic()
+        self._failed = False
+
+    def resume(self, run: Training) -> bool:
+        """Go on where the last checkpoint ends; False if the training must start anew.
+
+        Args:
+            run: entered, and not iterated over yet.
+        """
+        state = self._checkpoints.load()
+        if state is None:
+            return False
+        try:
+            run.resume(state)
+        except ValueError:  # of another training, such as with a batch that was too large
+            return False
+        return True
+
+    def save(self, run: Training, *, now: bool = False) -> None:
+        """Save the training if the last checkpoint is a minute old, or `now`.
+
+        A checkpoint that cannot be written does not end the training.
+        """
+        if not now and monotonic() - self._saved_at < SAVE_EVERY_S:
+            return
+        try:
+            self._checkpoints.save(run.state())
+        except OSError as error:
+            if not self._failed:
+                self._notify(f"no checkpoint can be written: {format_error(error)}")
+            self._failed = True
+        self._saved_at = monotonic()
+
+    def remove(self) -> None:
+        """Delete the checkpoints, when the training has ended."""
+        self._checkpoints.remove()
 
 
 def _number(path: Path) -> int:

@@ -188,7 +188,8 @@ class Descent:
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["learning_rate"])
         self._kl_schedule.state = state["kl"]
-        self._precision.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # empty from a device that needs no scaling
+            self._precision.scaler.load_state_dict(state["scaler"])
         self._open = None
         if epoch := state["epoch"]:
             self._open = self._begin_again(epoch["random_states"])

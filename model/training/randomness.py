@@ -17,7 +17,7 @@ def random_states(device: torch.device) -> list[Tensor]:
 
 
 def set_random_states(states: Sequence[Tensor], device: torch.device) -> None:
-    """Set what `random_states` returned on the same kind of device."""
+    """Set what `random_states` returned; a GPU keeps its own if they come from a CPU."""
     torch.set_rng_state(states[0])
-    if device.type == "cuda":
+    if device.type == "cuda" and len(states) > 1:
         torch.cuda.set_rng_state(states[1], device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from math import isfinite
+from pathlib import Path
 
 import optuna
 from optuna.artifacts import FileSystemArtifactStore
@@ -16,6 +17,7 @@ from ...data.splits.split import Split
 from ...model.config import TrainingConfig, config_to_mapping
 from ...model.evaluation.metrics import METRICS
 from ...model.runs.environment import current_environment
+from ...model.training.checkpoints import ResumableTraining
 from ...model.training.device import is_out_of_memory
 from ...model.training.machine import n_threads
 from ...model.training.reports import EpochReport, best_report
@@ -26,7 +28,7 @@ from ..pruners.rule import Kind, Progress, Stop
 from ..pruners.trial_pruner import TrialPruner
 from ..storage.artifacts import upload_reports
 from ..storage.failures import DATABASE_ERRORS, describe_database_error
-from ..storage.trials import CONFIG, ENVIRONMENT, EPOCH_AT, INTERRUPTED, WORKER
+from ..storage.trials import CONFIG, ENVIRONMENT, EPOCH_AT, INTERRUPTED, WORKER, first_attempt
 from ..storage.worker import this_worker
 from .endings import (
     Ending,
@@ -37,7 +39,7 @@ from .endings import (
     same_config,
     stopped,
 )
-from .events import EpochEnded, Listener, TrialStarted
+from .events import EpochEnded, Listener, Notice, TrialStarted
 from .repeats import find_same_config, reuse_result
 from .study_progress import spending
 from .trial_progress import trial_progress
@@ -56,18 +58,23 @@ class Objective:
         split: Split,
         storage: BaseStorage,
         artifacts: FileSystemArtifactStore,
+        checkpoints: Path,
         *,
         device: str,
         listener: Listener,
         should_stop: Callable[[], str | None],
     ) -> None:
-        """Args: should_stop: called after each epoch; the reason to end the trial, or None."""
+        """Args:
+        checkpoints: the folder for the trials' checkpoints.
+        should_stop: called after each batch; the reason to end the trial, or None.
+        """
         self.error: str | None = None
         self._spec = spec
         self._metric = METRICS[spec.objective.metric]
         self._split = split
         self._storage = storage
         self._artifacts = artifacts
+        self._checkpoints = checkpoints
         self._device = device
         self._listener = listener
         self._should_stop = should_stop
@@ -103,7 +110,13 @@ class Objective:
                 ending = same_config(earlier)
                 assert earlier.value is not None
                 return earlier.value
-            training = Training(config, self._split, self._device, metric=self._metric)
+            training = Training(
+                config,
+                self._split,
+                self._device,
+                metric=self._metric,
+                should_pause=lambda: self._should_stop() is not None,
+            )
             ending = self._train(trial, training)
         except DATABASE_ERRORS as error:
             why = f"the storage failed: {describe_database_error(error)}"
@@ -135,15 +148,49 @@ class Objective:
             self._record_run(trial, run)
             if ending := self._check_limits(trial, run):
                 return ending
-            for report in run:
-                trial.report(self._metric.of(report), report.epoch)
-                self._storage.set_trial_system_attr(
-                    trial._trial_id, EPOCH_AT, datetime.now().isoformat()
-                )
-                self._listener(EpochEnded(trial.number, run.config, report, self._metric))
-                if ending := self._judge(trial, run, report):
-                    return ending
-        raise AssertionError("the last epoch has an ending")
+            checkpoints = self._checkpoints_of(trial)
+            if checkpoints.resume(run):
+                self._report_earlier_epochs(trial, run)
+            ending = self._train_epochs(trial, run, checkpoints)
+            if ending.stop_reason == INTERRUPTED:
+                checkpoints.save(run, now=True)
+            else:
+                checkpoints.remove()
+            return ending
+
+    def _checkpoints_of(self, trial: Trial) -> ResumableTraining:
+        """The checkpoints that all attempts at a trial share."""
+        trials = trial.study.get_trials(deepcopy=False)
+        first = first_attempt(trials[trial.number], trials).number
+        folder = self._checkpoints / f"{trial.study._study_id}-{first}"
+        return ResumableTraining(folder, notify=lambda message: self._listener(Notice(message)))
+
+    def _train_epochs(self, trial: Trial, run: Training, checkpoints: ResumableTraining) -> Ending:
+        for report in run:
+            trial.report(self._metric.of(report), report.epoch)
+            self._storage.set_trial_system_attr(
+                trial._trial_id, EPOCH_AT, datetime.now().isoformat()
+            )
+            self._listener(EpochEnded(trial.number, run.config, report, self._metric))
+            if ending := self._judge(trial, run, report):
+                return ending
+            checkpoints.save(run)
+        # The last epoch has an ending, so it has paused.
+        why = self._should_stop()
+        return Ending(TrialState.FAIL, INTERRUPTED, f"{why} in epoch {len(run.reports) + 1}")
+
+    def _report_earlier_epochs(self, trial: Trial, run: Training) -> None:
+        """Report what an earlier attempt trained: pruners compare trials by it."""
+        for report in run.reports:
+            trial.report(self._metric.of(report), report.epoch)
+        trial.set_user_attr("resumed_from_epoch", run.resumed_from_epoch)
+        earlier, done = trial.user_attrs["retry_of"], len(run.reports)
+        self._listener(
+            Notice(
+                f"trial {trial.number} goes on from trial {earlier}'s checkpoint, after {done} of "
+                f"{run.config.max_epochs} epochs"
+            )
+        )
 
     def _record_run(self, trial: Trial, run: Training) -> None:
         trial.set_user_attr("params", run.n_parameters)

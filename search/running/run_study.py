@@ -18,7 +18,7 @@ from ...model.training.device import resolve_device
 from ..definition.durations import parse_duration
 from ..definition.study_file import StudySpec
 from ..storage.access import check_can_write
-from ..storage.artifacts import artifact_store
+from ..storage.artifacts import artifact_store, checkpoint_folder
 from ..storage.database import writable_storage
 from ..storage.examples import DEFAULT_STORAGE, example, storage_option
 from ..storage.locks import sole_runner
@@ -44,8 +44,9 @@ def run_study(
 ) -> str:
     """Run a study, or continue it, until it is done, out of time, or interrupted.
 
-    The first Ctrl-C or SIGTERM ends the running trial after its epoch, the second one at once.
-    Either way the trial is queued again, and the next call continues the study.
+    The first Ctrl-C or SIGTERM ends the running trial after its batch, with a checkpoint; the
+    second one ends it at once. Either way the trial is queued again, and the next call goes on from
+    its last checkpoint.
 
     Args:
         timeout: of this call, such as `2h`. [default: the study file's]
@@ -98,6 +99,7 @@ def run_study(
             split,
             storage,
             artifact_store(storage_url, make=True),
+            checkpoint_folder(storage_url),
             device=device,
             listener=listener,
             should_stop=should_stop,

@@ -36,9 +36,16 @@ def target_reached(target: Target | None, trials: Iterable[FrozenTrial]) -> bool
 
 
 def spending(trials: Iterable[FrozenTrial]) -> Spending:
-    """What all trials have cost, including those that are running, failed, or were retried."""
+    """What all trials have cost, including those that are running, failed, or were retried.
+
+    Epochs that a resumed trial takes over from an earlier attempt count once.
+    """
     trials = list(trials)
-    return Spending(sum(len(trial.intermediate_values) for trial in trials), elapsed_s(trials))
+    epochs = sum(
+        len(trial.intermediate_values) - (trial.user_attrs.get("resumed_from_epoch") or 0)
+        for trial in trials
+    )
+    return Spending(epochs, elapsed_s(trials))
 
 
 def elapsed_s(trials: Iterable[FrozenTrial]) -> float:

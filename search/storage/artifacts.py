@@ -30,6 +30,11 @@ def artifact_folder(url: str) -> Path:
     return (path.resolve() if path.is_symlink() else path).with_suffix(".artifacts")
 
 
+def checkpoint_folder(url: str) -> Path:
+    """The folder, next to the artifacts, of the checkpoints of trials that have not ended."""
+    return artifact_folder(url) / "checkpoints"
+
+
 def artifact_store(url: str, *, make: bool = False) -> FileSystemArtifactStore:
     """The store of the trials' epoch reports.
 

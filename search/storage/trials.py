@@ -123,6 +123,17 @@ def is_counted(trial: FrozenTrial) -> bool:
     return trial.state != TrialState.FAIL or trial.user_attrs.get("stop_reason") != OUT_OF_MEMORY
 
 
+def first_attempt(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> FrozenTrial:
+    """The trial that this one tries again, through all retries in between; else the trial itself.
+
+    Args:
+        trials: of the study, by number.
+    """
+    while (earlier := trial.user_attrs.get("retry_of")) is not None:
+        trial = trials[earlier]
+    return trial
+
+
 def count_trials(trials: Iterable[FrozenTrial]) -> int:
     """How many of the trials count towards the study's total."""
     return sum(map(is_counted, trials))

@@ -327,7 +327,7 @@ def test_ctrl_c_in_the_last_epoch_is_reported_with_what_was_saved(tmp_path, smal
             notify=messages.append,
         )
     assert messages == [
-        "Ctrl-C: stopping after this epoch; press it again to stop at once",
+        "Ctrl-C: stopping after this batch; press it again to stop at once",
         f"interrupted in epoch 1; saved the best epoch in {tmp_path}/a",
     ]
 

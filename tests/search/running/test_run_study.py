@@ -372,7 +372,7 @@ def test_a_second_signal_stops_at_once_and_queues_the_trial_again(workplace, int
     listener = interrupt(signal.SIGINT, signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         workplace.start(workplace.write_study(), listener)
-    assert listener.notices == ["Ctrl-C: stopping after this epoch; press it again to stop at once"]
+    assert listener.notices == ["Ctrl-C: stopping after this batch; press it again to stop at once"]
     (trial,) = workplace.read().trials()
     assert (trial["stop_reason"], trial["reason"]) == (
         "interrupted",
