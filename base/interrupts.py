@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, handled at a point where nothing is lost."""
+"""Signals that ask a process to end, handled at a point where nothing is lost."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-NOTICES: dict[int, str] = {
-    signal.SIGINT: "Ctrl-C: stopping after this batch; press it again to stop at once",
-    signal.SIGTERM: "SIGTERM: stopping after this batch; send it again to stop at once",
-}
+# SIGUSR1 is what a cluster sends some time before it ends a job, SIGHUP a terminal that closes.
+# Windows has neither.
+NAMES = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
+NUMBERS = {name: int(getattr(signal, name)) for name in NAMES if hasattr(signal, name)}
+EXIT_CODES = {name: 128 + number for name, number in NUMBERS.items()}
 
 
 class Interrupts:
@@ -26,13 +27,18 @@ class Interrupts:
         self.received: str | None = None
         self._notify = notify
 
+    @property
+    def cause(self) -> str | None:
+        """The first signal as people call it, or None."""
+        return "Ctrl-C" if self.received == "SIGINT" else self.received
+
     @contextmanager
     def caught(self) -> Iterator[None]:
         """Catch signals within the block; a second one leaves the block at once."""
         if threading.current_thread() is not threading.main_thread():
             yield  # only the main thread can set handlers
             return
-        before = {number: signal.signal(number, self._handle) for number in NOTICES}
+        before = {number: signal.signal(number, self._handle) for number in _to_catch()}
         try:
             yield
         except KeyboardInterrupt:  # a second signal's, or a debugger's
@@ -46,15 +52,25 @@ class Interrupts:
 
         Raises:
             KeyboardInterrupt: after SIGINT.
-            SystemExit: 143, after SIGTERM.
+            SystemExit: after any other; its code is in `EXIT_CODES`.
         """
         if self.received == "SIGINT":
             raise KeyboardInterrupt
-        if self.received == "SIGTERM":
-            raise SystemExit(143)
+        if self.received:
+            raise SystemExit(EXIT_CODES[self.received])
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if self.received:
             raise KeyboardInterrupt
         self.received = signal.Signals(number).name
-        self._notify(NOTICES[number])
+        again = "press it again" if self.cause == "Ctrl-C" else "send it again"
+        self._notify(f"{self.cause}: stopping after this batch; {again} to stop at once")
+
+
+def _to_catch() -> list[int]:
+    """Numbers of the signals; not of SIGHUP where `nohup` has the process ignore it."""
+    return [
+        number
+        for name, number in NUMBERS.items()
+        if name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN
+    ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...base.files import is_stdout
+from ...base.interrupts import EXIT_CODES
 from ...errors import OptionError
 
 
@@ -27,7 +28,7 @@ def interruptible(last_line: Callable[[], str]) -> Iterator[None]:
         last_line: returns that line; an empty one is not printed.
 
     Raises:
-        SystemExit: 130 after Ctrl-C, 143 after SIGTERM.
+        SystemExit: 130 after Ctrl-C; after other signals 128 and their number.
     """
     try:
         yield
@@ -35,9 +36,9 @@ def interruptible(last_line: Callable[[], str]) -> Iterator[None]:
     except KeyboardInterrupt:
         code = 130
     except SystemExit as leaving:
-        if leaving.code != 143:
+        if not isinstance(leaving.code, int) or leaving.code not in EXIT_CODES.values():
             raise
-        code = 143
+        code = leaving.code
     if line := last_line():
         notify(line)
     raise SystemExit(code)

@@ -34,9 +34,9 @@ def train_run(
 ) -> dict[str, Any]:
     """Train an experiment to the end and save its best epoch as a run.
 
-    Ctrl-C or SIGTERM ends it after the batch, a second one at once; either way the best epoch is
-    saved, and the next call with the same folder and experiment goes on from the last checkpoint,
-    as it does after a crash.
+    Ctrl-C, SIGTERM, SIGUSR1 or SIGHUP ends it after the batch, a second one at once; either way the
+    best epoch is saved, and the next call with the same folder and experiment goes on from the last
+    checkpoint, as it does after a crash.
 
     Args:
         out: a folder that does not exist yet, or that of an interrupted training.
@@ -51,7 +51,7 @@ def train_run(
     Raises:
         RunError: `out` exists or cannot be created, or no epoch had a finite value of the metric.
         KeyboardInterrupt: on Ctrl-C, once the run is saved.
-        SystemExit: 143 on SIGTERM, likewise.
+        SystemExit: 143 on SIGTERM, 138 on SIGUSR1, 129 on SIGHUP, likewise.
     """
     check_creatable(out)
     on_epoch, notify = never_failing(on_epoch, "on_epoch"), never_failing(notify, "notify")

@@ -55,7 +55,7 @@ def confirm(
 
     Each seed splits the rows that the search saw into train and validation again; the test rows
     stay unused. A split by time stays as it is. Each result is stored at once, and another call
-    trains what is missing. Ctrl-C and SIGTERM work as in `run_study`.
+    trains what is missing. Signals work as in `run_study`.
 
     Args:
         name: of the study; may be None if the storage holds only one.

@@ -44,9 +44,9 @@ def run_study(
 ) -> str:
     """Run a study, or continue it, until it is done, out of time, or interrupted.
 
-    The first Ctrl-C or SIGTERM ends the running trial after its batch, with a checkpoint; the
-    second one ends it at once. Either way the trial is queued again, and the next call goes on from
-    its last checkpoint.
+    The first Ctrl-C, SIGTERM, SIGUSR1 or SIGHUP ends the running trial after its batch, with a
+    checkpoint; the second one ends it at once. Either way the trial is queued again, and the next
+    call goes on from its last checkpoint.
 
     Args:
         timeout: of this call, such as `2h`. [default: the study file's]
@@ -64,7 +64,7 @@ def run_study(
             baseline meets the target.
         DataError: the ratings cannot be read.
         KeyboardInterrupt: on Ctrl-C, once everything is saved.
-        SystemExit: 143 on SIGTERM, likewise.
+        SystemExit: 143 on SIGTERM, 138 on SIGUSR1, 129 on SIGHUP, likewise.
     """
     started_at = monotonic()
     resolve_device(device)  # refuse a wrong device before anything is created
@@ -76,8 +76,8 @@ def run_study(
     deadline = None if timeout is None else started_at + parse_duration(timeout)
 
     def should_stop() -> str | None:
-        if interrupts.received:
-            return interrupts.received
+        if interrupts.cause:
+            return interrupts.cause
         if deadline is not None and monotonic() >= deadline:
             return f"out of time ({timeout})"
         return None

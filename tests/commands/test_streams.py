@@ -123,4 +123,4 @@ def test_ctrl_c_in_a_pipeline_whose_reader_dies_first_saves_the_trial(cli, folde
     assert process.wait(timeout=60) == 130
     (trial,) = json.loads(cli("trials", "--json").out)
     assert trial["stop_reason"] == "interrupted"
-    assert trial["reason"].startswith("SIGINT after epoch ")
+    assert trial["reason"].startswith("Ctrl-C ")

@@ -347,7 +347,13 @@ def test_a_trial_that_finishes_as_time_runs_out_counts(workplace, recorder, cloc
 
 
 @pytest.mark.parametrize(
-    ("number", "left_with"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+    ("number", "left_with"),
+    [
+        (signal.SIGINT, KeyboardInterrupt),
+        (signal.SIGTERM, SystemExit),
+        (signal.SIGUSR1, SystemExit),
+        (signal.SIGHUP, SystemExit),
+    ],
 )
 def test_a_signal_ends_the_trial_after_its_epoch_and_queues_it_again(
     workplace, interrupt, number, left_with
@@ -356,11 +362,12 @@ def test_a_signal_ends_the_trial_after_its_epoch_and_queues_it_again(
     handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     with pytest.raises(left_with) as caught:
         workplace.start(study, interrupt(number))
-    assert caught.value.args == (() if left_with is KeyboardInterrupt else (143,))
+    assert caught.value.args == (() if left_with is KeyboardInterrupt else (128 + number,))
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
     (trial,) = workplace.read().trials()
     assert trial["stop_reason"] == "interrupted"
-    assert trial["reason"] == f"{number.name} after epoch 1"
+    cause = "Ctrl-C" if number == signal.SIGINT else number.name
+    assert trial["reason"] == f"{cause} after epoch 1"
     assert workplace.read().status()["waiting"] == 1
 
     reader = workplace.start(study)
@@ -392,7 +399,7 @@ def test_ctrl_c_ends_the_command_with_130_and_no_traceback(workplace, start_slow
     assert stderr.splitlines()[-1] == f"interrupted; continue with: {again}"
     (trial,) = workplace.read().trials()
     assert trial["stop_reason"] == "interrupted"
-    assert trial["reason"] == "SIGINT after epoch 2"
+    assert trial["reason"] == "Ctrl-C in epoch 2"
     assert workplace.read().status()["waiting"] == 1
 
 
