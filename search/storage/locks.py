@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from ...errors import StorageError, StudyError
 from .artifacts import artifact_folder
+from .server_locks import server_lock
 
 MAX_NAME = 100  # of the 255 bytes that file systems allow
 
@@ -20,12 +21,13 @@ MAX_NAME = 100  # of the 255 bytes that file systems allow
 def sole_runner(url: str, study: str) -> Iterator[None]:
     """Hold the study for this process: two that start trials at once would overshoot its total.
 
-    The operating system holds the lock and releases it when the process ends, even by `kill -9`.
-    If the block fails before it has stored anything, the folder made for the lock is removed.
+    The operating system holds the lock and releases it when the process ends, even by `kill -9`. A
+    database server holds another one, for processes on other machines or in other folders. If the
+    block fails before it has stored anything, the folder made for the lock is removed.
 
     Raises:
-        StudyError: another process on this machine holds it.
-        StorageError: the lock's file cannot be written.
+        StudyError: another process holds it.
+        StorageError: the lock's file cannot be written, or the server cannot be reached.
     """
     path = lock_file(url, study)
     is_new = not path.parent.exists()
@@ -44,7 +46,8 @@ def sole_runner(url: str, study: str) -> Iterator[None]:
             "write access, or name another storage with --storage"
         ) from None
     try:
-        yield
+        with server_lock(url, study):
+            yield
     except BaseException:
         if is_new:
             _remove_if_unused(path)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
+from contextlib import closing
 
 import pytest
+import sqlalchemy
 from recsys_search.errors import StorageError, StudyError
 from recsys_search.search.storage import locks
 from recsys_search.search.storage.locks import lock_file, sole_runner
+from recsys_search.search.storage.server_locks import server_lock
 
 
 @pytest.fixture
@@ -107,3 +110,41 @@ def test_another_users_lock_is_refused_in_one_line(url, tmp_path, monkeypatch):
     with pytest.raises(StorageError) as raised, sole_runner(url, "a"):
         pass
     assert "a.lock cannot be written: Permission denied; ask its owner" in str(raised.value)
+
+
+def test_a_study_on_a_server_is_run_by_one_process_in_any_folder(postgres, tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    with sole_runner(postgres, "mine"):
+        monkeypatch.chdir(tmp_path / "b")
+        with (
+            pytest.raises(StudyError, match="study mine is being run by another process, perhaps "),
+            sole_runner(postgres, "mine"),
+        ):
+            raise AssertionError("both run it")
+        with sole_runner(postgres, "another"):
+            pass
+    with sole_runner(postgres, "mine"):
+        pass
+
+
+def test_a_server_that_ends_while_a_study_runs_releases_its_lock_quietly(postgres, tmp_path):
+    with (
+        server_lock(postgres, "mine"),
+        closing(sqlalchemy.create_engine(postgres).connect()) as other,
+    ):
+        other.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+        )
+    with server_lock(postgres, "mine"):
+        pass
+
+
+def test_a_server_that_does_not_answer_is_named_with_the_cause():
+    url = "postgresql+psycopg://me:sesame@127.0.0.1:1/db"
+    with (
+        pytest.raises(StorageError, match=r"storage .*me:\*\*\*@.* cannot be opened: "),
+        server_lock(url, "mine"),
+    ):
+        pass
