@@ -37,6 +37,14 @@ def start(
     timeout: Annotated[
         str | None, typer.Option("--timeout", help="Stop after this time, such as 2h or 10m.")
     ] = None,
+    storage_patience: Annotated[
+        str,
+        typer.Option(
+            "--storage-patience",
+            help="How long to wait each time that the storage fails (a lock, a full disk, a server "
+            "that restarts).",
+        ),
+    ] = "10m",
     dataset: Dataset = None,
     columns: Columns = None,
     duplicates: Duplicates = None,
@@ -90,6 +98,7 @@ def start(
             storage,
             overrides=overrides,
             timeout=timeout,
+            storage_patience=storage_patience,
             device=device,
             listener=view,
         )

@@ -151,7 +151,11 @@ class Objective:
             checkpoints = self._checkpoints_of(trial)
             if checkpoints.resume(run):
                 self._report_earlier_epochs(trial, run)
-            ending = self._train_epochs(trial, run, checkpoints)
+            try:
+                ending = self._train_epochs(trial, run, checkpoints)
+            except DATABASE_ERRORS:
+                checkpoints.save(run, now=True)
+                raise
             if ending.stop_reason == INTERRUPTED:
                 checkpoints.save(run, now=True)
             else:
@@ -166,6 +170,9 @@ class Objective:
         return ResumableTraining(folder, notify=lambda message: self._listener(Notice(message)))
 
     def _train_epochs(self, trial: Trial, run: Training, checkpoints: ResumableTraining) -> Ending:
+        # The storage may have failed before the last epoch of an earlier attempt was judged.
+        if run.reports and (ending := self._judge(trial, run, run.reports[-1])):
+            return ending
         for report in run:
             trial.report(self._metric.of(report), report.epoch)
             self._storage.set_trial_system_attr(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 
 import optuna
@@ -21,11 +22,13 @@ from ..storage.access import check_can_write
 from ..storage.artifacts import artifact_store, checkpoint_folder
 from ..storage.database import writable_storage
 from ..storage.examples import DEFAULT_STORAGE, example, storage_option
+from ..storage.failures import STORAGE_FAILURES
 from ..storage.locks import sole_runner
 from ..storage.trials import best_trials, count_trials, trial_record
 from .events import Listener, Notice, StudyStarted, TrialEnded, broadcast, ignore
 from .objective import FailedTrial, InterruptedTrial, Objective
 from .opening import Overrides, open_study, resolve_spec, with_done
+from .patience import StoragePatience
 from .queue import recover_queue, requeue
 from .study_progress import spending, target_reached
 from .targets import check_target, describe_scale, target_in_ratings
@@ -39,6 +42,7 @@ def run_study(
     *,
     overrides: Overrides | None = None,
     timeout: str | None = None,
+    storage_patience: str | None = None,
     device: str = "auto",
     listener: Listener = ignore,
 ) -> str:
@@ -50,6 +54,8 @@ def run_study(
 
     Args:
         timeout: of this call, such as `2h`. [default: the study file's]
+        storage_patience: how long to wait for the storage each time that it fails, such as `10m`.
+            The running trial then goes on from a checkpoint. [default: not at all]
         listener: receives each event of `events`; an exception in it becomes a warning.
 
     Returns:
@@ -70,6 +76,9 @@ def run_study(
     resolve_device(device)  # refuse a wrong device before anything is created
     listener = broadcast(listener)  # its errors must not end a trial
     interrupts = Interrupts(notify=lambda message: listener(Notice(message)))
+    patience = StoragePatience(
+        storage_patience, interrupts, notify=lambda message: listener(Notice(message))
+    )
     check_can_write(storage_url)
     spec = resolve_spec(name_or_path, storage_url, overrides or Overrides())
     timeout = timeout or spec.timeout
@@ -114,13 +123,33 @@ def run_study(
             if trial.state == TrialState.WAITING and earlier is not None:
                 listener(Notice(f"trial {earlier} is tried again as trial {trial.number}"))
         with interrupts.caught():
-            reason = _run_trials(study, spec, objective, listener, should_stop, storage)
+            reason = _run_patiently(
+                partial(_run_trials, study, spec, objective, listener, should_stop, storage),
+                patience,
+                recover=partial(recover_queue, study, storage, spec),
+            )
             if reason is None and n_done >= spec.trials:
                 reason = _describe_total(spec, n_done, storage_url)
             if reason and not interrupts.received:  # which the listener knows
                 listener(Notice(reason))
     interrupts.leave()
     return spec.name
+
+
+def _run_patiently(
+    run: Callable[[], str | None], patience: StoragePatience, recover: Callable[[], None]
+) -> str | None:
+    """Run trials, and again each time that the storage works again after it failed.
+
+    Args:
+        recover: uses the storage, and cleans up after a trial.
+    """
+    while True:
+        try:
+            return run()
+        except STORAGE_FAILURES as error:
+            if not patience.wait(error, recover):
+                raise
 
 
 def _describe_total(spec: StudySpec, n_done: int, storage_url: str) -> str:

@@ -21,7 +21,7 @@ from sqlalchemy.engine import URL, ExceptionContext
 from ...errors import NothingYet
 from .access import file_exists
 from .examples import example, storage_option
-from .failures import DATABASE_ERRORS, opening_error, storage_error
+from .failures import DATABASE_ERRORS, STORAGE_FAILURES, opening_error, storage_error
 from .tables import holds_studies
 from .urls import parse_url, redact, sqlite_file
 
@@ -78,8 +78,7 @@ def writable_storage(url: str, *, on_stale: StaleCallback | None = None) -> Iter
         raise
     try:
         yield storage
-    # Optuna asserts that the end of a trial was stored, and reads a variable that it has not set.
-    except (*DATABASE_ERRORS, AssertionError, UnboundLocalError) as error:
+    except STORAGE_FAILURES as error:
         if failure := storage_error(url, error, writing=True):
             raise failure from error
         raise

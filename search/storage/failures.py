@@ -15,6 +15,10 @@ from .urls import redact
 # What a storage raises when its database fails; Optuna wraps most of SQLAlchemy's errors.
 DATABASE_ERRORS = (StorageInternalError, SQLAlchemyError)
 
+# Also what Optuna raises over them: it asserts that the end of a trial was stored, and reads a
+# variable that it has not set.
+STORAGE_FAILURES = (*DATABASE_ERRORS, AssertionError, UnboundLocalError)
+
 POSTGRES_URL = "postgresql+psycopg://USER:PASSWORD@HOST/DATABASE"
 _ANOTHER = "name another with --storage"
 _RIGHTS = "allow its user to create tables and write to them, or correct the URL"
@@ -59,7 +63,7 @@ def opening_error(url: str, error: Exception) -> StorageError:
 
 def storage_error(url: str, error: BaseException, *, writing: bool) -> StorageError | None:
     """The error for a storage that fails while it is in use; None if `error` has another cause."""
-    if (cause := _database_error(error)) is None:
+    if (cause := database_error(error)) is None:
         return None
     what = f"storage {redact(url)} cannot be {'written' if writing else 'read'}"
     remedy = database_remedy(cause)
@@ -74,7 +78,7 @@ def describe_database_error(error: BaseException) -> str:
     """A database's own message in one line, without the SQL statement."""
     if isinstance(error, RuntimeError):  # Optuna's, about tables of another version
         return str(error).partition(" Please ")[0].rstrip(". ")
-    cause = _database_error(error) or error.__cause__ or error
+    cause = database_error(error) or error.__cause__ or error
     return " ".join(str(getattr(cause, "orig", None) or cause).split())[:200]
 
 
@@ -88,7 +92,7 @@ def database_remedy(error: BaseException) -> str:
             "upgrade the tables with optuna storage upgrade --storage URL, or Optuna with pip "
             f"install -U optuna, or {_ANOTHER}"
         )
-    cause = _database_error(error)
+    cause = database_error(error)
     if isinstance(cause, NoSuchModuleError):
         return f"write {DEFAULT_STORAGE} or {POSTGRES_URL}"
     original = getattr(cause, "orig", None)
@@ -102,7 +106,7 @@ def database_remedy(error: BaseException) -> str:
     return _SERVER if isinstance(cause, OperationalError) else _RIGHTS
 
 
-def _database_error(error: BaseException) -> SQLAlchemyError | StorageInternalError | None:
+def database_error(error: BaseException) -> SQLAlchemyError | StorageInternalError | None:
     """The database's error in a chain of errors: the driver's if there is one.
 
     Optuna wraps it in an error that guesses at the cause, and raises an AssertionError over it if

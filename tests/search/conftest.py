@@ -58,13 +58,16 @@ class Workplace:
         path.write_text(yaml.safe_dump(study, sort_keys=False))
         return str(path)
 
-    def start(self, study, listener=events.ignore, timeout=None, **overrides):
+    def start(
+        self, study, listener=events.ignore, timeout=None, storage_patience=None, **overrides
+    ):
         """Run the study, and return a reader of it."""
         name = run_study(
             study,
             self.storage,
             overrides=Overrides(**overrides),
             timeout=timeout,
+            storage_patience=storage_patience,
             device="cpu",
             listener=listener,
         )

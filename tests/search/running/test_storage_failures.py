@@ -13,7 +13,7 @@ import sqlalchemy
 from optuna.storages import RDBStorage
 from recsys_search.errors import StorageError
 from recsys_search.search.results.reader import list_studies
-from recsys_search.search.running import objective
+from recsys_search.search.running import objective, patience
 from recsys_search.search.storage import database
 from recsys_search.search.storage.database import readable_storage, writable_storage
 from recsys_search.search.storage.studies import SPEC, create_study
@@ -240,6 +240,84 @@ def test_a_server_that_goes_away_ends_the_start_and_the_next_one_continues(
             read()
     admit(True)
     check_continues(workplace, study)  # though the process that ran the trial is still there
+
+
+class Failure:
+    """A database that fails from `begin` to `end`."""
+
+    def __init__(self):
+        self._is_on = False
+
+    def begin(self, engine):
+        self._is_on = True
+        sqlalchemy.event.listen(engine, "begin", self._fail)
+
+    def end(self):
+        self._is_on = False
+
+    def _fail(self, connection):
+        if self._is_on:
+            cause = sqlite3.OperationalError("disk I/O error")
+            cause.sqlite_errorcode = sqlite3.SQLITE_IOERR
+            raise sqlalchemy.exc.OperationalError("BEGIN", {}, cause)
+
+
+def test_a_server_that_comes_back_in_time_is_waited_for(
+    workplace, in_training, server, recorder, monkeypatch
+):
+    monkeypatch.chdir(workplace.folder)
+    monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.1)
+    workplace.storage, admit = server
+    pauses = []
+
+    def pause(self, seconds):
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            admit(True)
+
+    monkeypatch.setattr(patience.StoragePatience, "_pause", pause)
+    in_training(lambda: admit(False))
+    listener = recorder()
+    reader = workplace.start(workplace.write_study(), listener, storage_patience="10m")
+    status = reader.status()
+    assert (status["done"], status["complete"], status["interrupted"]) == (2, 2, 1)
+    assert pauses == pytest.approx([0.1, 0.2, 0.4])
+    waiting, back = [note for note in listener.notices if "the storage" in note]
+    assert waiting.startswith("the storage failed: connection failed: ")
+    assert "; waiting for it, up to 10m (start the server" in waiting
+    assert back == "the storage works again"
+
+
+def test_a_trial_goes_on_where_the_storage_failed(workplace, engines, recorder, monkeypatch):
+    base = {**workplace.base, "max_epochs": 4}
+    expected = workplace.start(workplace.write_study("whole", base=base, trials=1))
+    failure = Failure()
+
+    def at_epoch(number, report):
+        if number == 0 and report.epoch == 2:
+            failure.begin(engines[-1])
+
+    monkeypatch.setattr(patience.StoragePatience, "_pause", lambda self, s: failure.end())
+    study = workplace.write_study(base=base, trials=1)
+    reader = workplace.start(study, recorder(at_epoch), storage_patience="10m")
+    first, second = reader.trials()
+    assert (first["state"], second["state"]) == ("interrupted", "complete")
+    assert second["resumed_from_epoch"] == 2, "trained, but not judged yet"
+    assert second["val_rmse"] == expected.trials()[0]["val_rmse"]
+
+
+def test_patience_ends_after_its_time(workplace, in_training, engines, monkeypatch):
+    clock, failure = [0.0], Failure()
+    monkeypatch.setattr(patience, "monotonic", lambda: clock[0])
+
+    def pause(self, seconds):
+        clock[0] += seconds
+
+    monkeypatch.setattr(patience.StoragePatience, "_pause", pause)
+    in_training(lambda: failure.begin(engines[-1]))
+    with pytest.raises(StorageError, match="disk I/O error; check its disk"):
+        workplace.start(workplace.write_study(), storage_patience="2m")
+    assert clock[0] == pytest.approx(120)
 
 
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage")

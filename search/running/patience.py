@@ -1,0 +1,68 @@
+"""Waits for a storage that fails for a while: a lock, a full disk, a server that restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic, sleep
+
+from ...base.interrupts import Interrupts
+from ..definition.durations import parse_duration
+from ..storage.failures import (
+    STORAGE_FAILURES,
+    database_error,
+    database_remedy,
+    describe_database_error,
+)
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+
+
+class StoragePatience:
+    """How long to wait for the storage, each time that it fails."""
+
+    def __init__(
+        self,
+        limit: str | None,
+        interrupts: Interrupts,
+        notify: Callable[[str], None],
+    ) -> None:
+        """Args: limit: such as `10m`; None does not wait."""
+        self._limit = limit
+        self._limit_s = 0.0 if limit is None else parse_duration(limit)
+        self._interrupts = interrupts
+        self._notify = notify
+
+    def wait(self, error: BaseException, attempt: Callable[[], object]) -> bool:
+        """Wait with growing pauses until `attempt` succeeds.
+
+        Args:
+            error: with which the storage failed.
+            attempt: a use of the storage.
+
+        Returns:
+            False if the error has another cause, or after the limit or a signal.
+        """
+        cause = database_error(error)
+        if cause is None or not self._limit_s:
+            return False
+        self._notify(
+            f"the storage failed: {describe_database_error(cause)}; waiting for it, up to "
+            f"{self._limit} ({database_remedy(cause)})"
+        )
+        deadline, pause_s = monotonic() + self._limit_s, FIRST_PAUSE_S
+        while not self._interrupts.received and monotonic() < deadline:
+            self._pause(min(pause_s, deadline - monotonic()))
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            try:
+                attempt()
+            except STORAGE_FAILURES:
+                continue
+            self._notify("the storage works again")
+            return True
+        return False
+
+    def _pause(self, seconds: float) -> None:
+        """Sleep in short pieces, so that a signal is noticed."""
+        until = monotonic() + seconds
+        while not self._interrupts.received and (left := until - monotonic()) > 0:
+            sleep(min(left, 0.5))
