@@ -1,4 +1,4 @@
-"""`studies`, `status`, `trials` and `show`: what a storage holds."""
+"""`studies`, `status`, `trials` and `show`: what a storage holds; `studies rm` and `rename`."""
 
 from __future__ import annotations
 
@@ -26,9 +26,17 @@ class State(StrEnum):
     WAITING = "waiting"
 
 
-@app.command(epilog="recsys-search studies")
-def studies(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) -> None:
-    """List the studies in the storage."""
+studies = typer.Typer(name="studies", invoke_without_command=True, rich_markup_mode=None)
+app.add_typer(studies)
+
+
+@studies.callback(epilog="recsys-search studies")
+def list_(
+    context: typer.Context, storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False
+) -> None:
+    """List the studies in the storage; delete or rename one."""
+    if context.invoked_subcommand is not None:
+        return
     from ..search.results.reader import list_studies
     from ..search.storage.database import no_studies
 
@@ -42,6 +50,37 @@ def studies(storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False) -> None
         out.print(rows_table(rows))
     else:
         raise no_studies(storage)
+
+
+@studies.command(epilog="recsys-search studies rm demo")
+def rm(
+    name: Annotated[str, typer.Argument(help="Name of the study.", show_default=False)],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Delete a study with its trials, epoch reports and checkpoints."""
+    from ..search.storage.housekeeping import count_trials_of, delete_study
+    from ..search.storage.urls import redact
+
+    n_trials = count_trials_of(storage, name)
+    what = f"study {name} and its {n_trials} trials from {redact(storage)}"
+    if not yes:
+        typer.confirm(f"Delete {what}?", abort=True, err=True)
+    delete_study(storage, name)
+    notify(f"deleted {what}")
+
+
+@studies.command(epilog="recsys-search studies rename demo first")
+def rename(
+    name: Annotated[str, typer.Argument(help="Name of the study.", show_default=False)],
+    new_name: Annotated[str, typer.Argument(help="Its new name.", show_default=False)],
+    storage: Storage = DEFAULT_STORAGE,
+) -> None:
+    """Give a study another name."""
+    from ..search.storage.housekeeping import rename_study
+
+    rename_study(storage, name, new_name)
+    notify(f"study {name} is now called {new_name}")
 
 
 @app.command(epilog="recsys-search status --study demo")

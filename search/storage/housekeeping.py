@@ -1,0 +1,98 @@
+"""Deletes and renames studies, with what they have outside of the database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from shutil import rmtree
+
+import optuna
+from optuna.artifacts import get_all_artifact_meta
+from optuna.artifacts.exceptions import ArtifactNotFound
+from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import StudyModel, StudySystemAttributeModel
+
+from ...errors import StudyError
+from .artifacts import artifact_store, checkpoint_folder
+from .database import readable_storage, writable_storage
+from .locks import lock_file, sole_runner
+from .studies import SPEC, read_stored_specs
+from .urls import redact
+
+
+def count_trials_of(url: str, name: str) -> int:
+    """Number of all trials of a study, whatever their state.
+
+    Raises:
+        NothingYet: there is no storage yet.
+        StudyError: this program has no study of that name there.
+    """
+    storage = readable_storage(url)
+    _check_exists(name, storage, url)
+    return len(optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False))
+
+
+def delete_study(url: str, name: str) -> None:
+    """Delete a study with its trials, epoch reports and checkpoints.
+
+    Raises:
+        NothingYet, StudyError: as for `count_trials_of`, or the study is being run.
+    """
+    with _held(url, name) as storage:
+        study = optuna.load_study(study_name=name, storage=storage)
+        artifacts = [
+            meta.artifact_id
+            for trial in study.get_trials(deepcopy=False)
+            for meta in get_all_artifact_meta(trial, storage=storage)
+        ]
+        # First: files without a study do no harm, a study without its files would.
+        optuna.delete_study(study_name=name, storage=storage)
+        store = artifact_store(url)
+        for artifact in artifacts:
+            with suppress(ArtifactNotFound):
+                store.remove(artifact)
+        for folder in checkpoint_folder(url).glob(f"{study._study_id}-*"):
+            rmtree(folder, ignore_errors=True)
+
+
+def rename_study(url: str, name: str, new_name: str) -> None:
+    """Give a study another name.
+
+    Raises:
+        NothingYet, StudyError: as for `delete_study`, or the new name is taken or no name.
+    """
+    if not new_name.strip() or not new_name.isprintable():
+        raise StudyError(f"{new_name!r} is no name for a study; write text on one line")
+    with _held(url, name, new_name) as storage:
+        if any(study.study_name == new_name for study in storage.get_all_studies()):
+            raise StudyError(
+                f"{redact(url)} already holds a study named {new_name}; choose another"
+            )
+        study_id = storage.get_study_id_from_name(name)
+        spec = {**json.loads(read_stored_specs(storage)[name]), "name": new_name}
+        value = json.dumps(json.dumps(spec, ensure_ascii=False))
+        with storage.scoped_session() as session, session.begin():
+            session.query(StudyModel).filter_by(study_id=study_id).update({"study_name": new_name})
+            session.query(StudySystemAttributeModel).filter_by(study_id=study_id, key=SPEC).update(
+                {"value_json": value}
+            )
+
+
+@contextmanager
+def _held(url: str, name: str, *more: str) -> Iterator[RDBStorage]:
+    """The storage, while no other process can run the study; its lock is removed in the end."""
+    _check_exists(name, readable_storage(url), url)
+    with ExitStack() as held:
+        for each in (name, *more):
+            held.enter_context(sole_runner(url, each))
+        yield held.enter_context(writable_storage(url))
+        for each in (name, *more):
+            lock_file(url, each).unlink(missing_ok=True)
+
+
+def _check_exists(name: str, storage: RDBStorage, url: str) -> None:
+    names = read_stored_specs(storage)
+    if name not in names:
+        known = ", ".join(sorted(names)) or "no studies yet"
+        raise StudyError(f"no study named {name!r} in {redact(url)}; it holds: {known}")
