@@ -78,11 +78,6 @@ def dataset_reference(dataset: str) -> str:
     return name
 
 
-def is_dataset_name(dataset: str) -> bool:
-    """Whether the text names a dataset, rather than a folder or file."""
-    return find_dataset(dataset) is not None
-
-
 def _load_generated(name: str, generate: Callable[[], Ratings], data_dir: Path) -> Ratings:
     if name in DATASETS:  # the default size is generated as fast as it is opened
         return generate()

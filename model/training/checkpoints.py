@@ -101,7 +101,7 @@ class ResumableTraining:
         self._failed = False
 
     def resume(self, run: Training) -> bool:
-        """Go on where the last checkpoint ends; False if the training must start anew.
+        """Go on where the last checkpoint ends; False if the training must start again.
 
         Args:
             run: entered, and not iterated over yet.

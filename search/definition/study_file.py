@@ -25,7 +25,7 @@ from ...base.files import can_be_read, is_descriptor
 from ...base.messages import format_detail, printable, quoted
 from ...base.strict import Count, Strict, error_at, refuse_unknown
 from ...base.yaml_file import YamlFile
-from ...data.sets.loading import is_dataset_name
+from ...data.sets.registry import find_dataset
 from ...data.splits.spec import SplitSpec
 from ...data.tables.columns import ColumnNames, Duplicates, ReadOptions
 from ...errors import ConfigError, StudyError
@@ -276,7 +276,7 @@ def read_study(name_or_path: str) -> tuple[StudySpec, YamlFile]:
 
 def _from_folder(folder: Path, dataset: str) -> str:
     """The dataset with a relative path taken from the study file's folder."""
-    if not dataset or is_dataset_name(dataset) or dataset.startswith("~"):
+    if not dataset or find_dataset(dataset) or dataset.startswith("~"):
         return dataset
     return str(folder / dataset)
 

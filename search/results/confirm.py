@@ -28,6 +28,7 @@ from ..running.events import (
     TrialStarted,
     broadcast,
     ignore,
+    notifier,
 )
 from ..running.opening import check_same_ratings
 from ..storage.access import check_can_write
@@ -76,7 +77,7 @@ def confirm(
         raise OptionError(f"seeds must be at least 2, got {seeds}: one value has no interval")
     resolve_device(device)
     listener = broadcast(listener)  # its errors must not end a training
-    interrupts = Interrupts(lambda message: listener(Notice(message)))
+    interrupts = Interrupts(notifier(listener))
     reader = StudyReader(storage_url, name)
     check_can_write(storage_url)
     spec = reader.spec.model_copy(update={"dataset": dataset or reader.spec.dataset})

@@ -17,7 +17,7 @@ from ..definition.study_file import StudySpec, spec_from_json
 from ..running.study_progress import spending, study_state, target_reached
 from ..storage.artifacts import artifact_store, download_reports
 from ..storage.database import no_studies, readable_storage
-from ..storage.studies import FINGERPRINT, read_stored_specs
+from ..storage.studies import FINGERPRINT, check_exists, read_stored_specs
 from ..storage.trials import (
     CONFIG,
     ENVIRONMENT,
@@ -55,14 +55,12 @@ class StudyReader:
             raise no_studies(storage_url)
         if name is None and len(specs) == 1:
             name = next(iter(specs))
-        if name is None or name not in specs:
-            names = ", ".join(sorted(specs))
-            where = redact(storage_url)
+        if not name:
             raise StudyError(
-                f"no study named {name!r} in {where}; it holds: {names}"
-                if name
-                else f"no study given; name one with --study; {where} holds: {names}"
+                f"no study given; name one with --study; {redact(storage_url)} holds: "
+                f"{', '.join(sorted(specs))}"
             )
+        check_exists(name, specs, storage_url)
         self.spec: StudySpec = spec_from_json(specs[name])
         self.metric: Metric = METRICS[self.spec.objective.metric]
         self._study = optuna.load_study(study_name=name, storage=self._storage)
@@ -88,7 +86,6 @@ class StudyReader:
         confirmed = self._confirmation().figures
         target, budget, spent = self.spec.objective.target, self.spec.budget, spending(trials)
         status = {
-            "study": self.spec.name,
             "dataset": self.spec.dataset,
             "total": self.spec.trials,
             "done": count_trials(trials),

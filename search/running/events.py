@@ -97,3 +97,8 @@ def broadcast(*listeners: Listener) -> Listener:
             listener(event)
 
     return pass_on
+
+
+def notifier(listener: Listener) -> Callable[[str], None]:
+    """A function that sends a message to the listener as a `Notice`."""
+    return lambda message: listener(Notice(message))

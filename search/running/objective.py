@@ -39,7 +39,7 @@ from .endings import (
     same_config,
     stopped,
 )
-from .events import EpochEnded, Listener, Notice, TrialStarted
+from .events import EpochEnded, Listener, TrialStarted, notifier
 from .repeats import find_same_config, reuse_result
 from .study_progress import spending
 from .trial_progress import trial_progress
@@ -77,6 +77,7 @@ class Objective:
         self._checkpoints = checkpoints
         self._device = device
         self._listener = listener
+        self._notify = notifier(listener)
         self._should_stop = should_stop
 
     def __call__(self, trial: Trial) -> float:
@@ -167,7 +168,7 @@ class Objective:
         trials = trial.study.get_trials(deepcopy=False)
         first = first_attempt(trials[trial.number], trials).number
         folder = self._checkpoints / f"{trial.study._study_id}-{first}"
-        return ResumableTraining(folder, notify=lambda message: self._listener(Notice(message)))
+        return ResumableTraining(folder, self._notify)
 
     def _train_epochs(self, trial: Trial, run: Training, checkpoints: ResumableTraining) -> Ending:
         # The storage may have failed before the last epoch of an earlier attempt was judged.
@@ -192,11 +193,9 @@ class Objective:
             trial.report(self._metric.of(report), report.epoch)
         trial.set_user_attr("resumed_from_epoch", run.resumed_from_epoch)
         earlier, done = trial.user_attrs["retry_of"], len(run.reports)
-        self._listener(
-            Notice(
-                f"trial {trial.number} goes on from trial {earlier}'s checkpoint, after {done} of "
-                f"{run.config.max_epochs} epochs"
-            )
+        self._notify(
+            f"trial {trial.number} goes on from trial {earlier}'s checkpoint, after {done} of "
+            f"{run.config.max_epochs} epochs"
         )
 
     def _record_run(self, trial: Trial, run: Training) -> None:

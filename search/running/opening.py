@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial
 from pydantic import ValidationError
 
 from ...base.messages import format_validation_error, quoted
-from ...data.sets.loading import dataset_reference, is_dataset_name
-from ...data.sets.registry import DATASETS
+from ...data.sets.loading import dataset_reference
+from ...data.sets.registry import DATASETS, find_dataset
 from ...data.tables.columns import Duplicates
 from ...errors import ConfigError, DataError, NothingYet, StudyError
 from ...model.evaluation.metrics import METRICS
@@ -156,7 +156,7 @@ def check_same_ratings(spec: StudySpec, stored_fingerprint: str, fingerprint: st
 def _check_same_dataset(stored: StudySpec, spec: StudySpec) -> None:
     """Refuse a named dataset in place of another one, before it is downloaded."""
     names = stored.dataset, spec.dataset
-    if all(map(is_dataset_name, names)) and stored.dataset != spec.dataset:
+    if all(map(find_dataset, names)) and stored.dataset != spec.dataset:
         raise StudyError(
             f"study {spec.name} was created on {stored.dataset}, not on {spec.dataset}; leave out "
             "--dataset, or start a new study"

@@ -10,8 +10,8 @@ from ..definition.durations import parse_duration
 from ..storage.failures import (
     STORAGE_FAILURES,
     database_error,
-    database_remedy,
     describe_database_error,
+    remedy_in_use,
 )
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
@@ -47,7 +47,7 @@ class StoragePatience:
             return False
         self._notify(
             f"the storage failed: {describe_database_error(cause)}; waiting for it, up to "
-            f"{self._limit} ({database_remedy(cause)})"
+            f"{self._limit} ({remedy_in_use(cause)})"
         )
         deadline, pause_s = monotonic() + self._limit_s, FIRST_PAUSE_S
         while not self._interrupts.received and monotonic() < deadline:

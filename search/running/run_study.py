@@ -25,7 +25,7 @@ from ..storage.examples import DEFAULT_STORAGE, example, storage_option
 from ..storage.failures import STORAGE_FAILURES
 from ..storage.locks import sole_runner
 from ..storage.trials import best_trials, count_trials, trial_record
-from .events import Listener, Notice, StudyStarted, TrialEnded, broadcast, ignore
+from .events import Listener, StudyStarted, TrialEnded, broadcast, ignore, notifier
 from .objective import FailedTrial, InterruptedTrial, Objective
 from .opening import Overrides, open_study, resolve_spec, with_done
 from .patience import StoragePatience
@@ -75,10 +75,9 @@ def run_study(
     started_at = monotonic()
     resolve_device(device)  # refuse a wrong device before anything is created
     listener = broadcast(listener)  # its errors must not end a trial
-    interrupts = Interrupts(notify=lambda message: listener(Notice(message)))
-    patience = StoragePatience(
-        storage_patience, interrupts, notify=lambda message: listener(Notice(message))
-    )
+    notify = notifier(listener)
+    interrupts = Interrupts(notify)
+    patience = StoragePatience(storage_patience, interrupts, notify)
     check_can_write(storage_url)
     spec = resolve_spec(name_or_path, storage_url, overrides or Overrides())
     timeout = timeout or spec.timeout
@@ -117,11 +116,11 @@ def run_study(
         n_done = count_trials(trials)
         listener(StudyStarted(with_done(spec, n_done), n_done))
         for note in (*split.notes, *describe_scale(in_stars, spec, ratings.scale)):
-            listener(Notice(note))
+            notify(note)
         for trial in trials:
             earlier = trial.user_attrs.get("retry_of")
             if trial.state == TrialState.WAITING and earlier is not None:
-                listener(Notice(f"trial {earlier} is tried again as trial {trial.number}"))
+                notify(f"trial {earlier} is tried again as trial {trial.number}")
         with interrupts.caught():
             reason = _run_patiently(
                 partial(_run_trials, study, spec, objective, listener, should_stop, storage),
@@ -131,7 +130,7 @@ def run_study(
             if reason is None and n_done >= spec.trials:
                 reason = _describe_total(spec, n_done, storage_url)
             if reason and not interrupts.received:  # which the listener knows
-                listener(Notice(reason))
+                notify(reason)
     interrupts.leave()
     return spec.name
 

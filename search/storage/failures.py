@@ -66,9 +66,7 @@ def storage_error(url: str, error: BaseException, *, writing: bool) -> StorageEr
     if (cause := database_error(error)) is None:
         return None
     what = f"storage {redact(url)} cannot be {'written' if writing else 'read'}"
-    remedy = database_remedy(cause)
-    if remedy == _SERVER:  # the URL was right when the storage was opened
-        remedy = "start the server again"
+    remedy = remedy_in_use(cause)
     if writing:
         remedy += ", then run the command again to continue"
     return StorageError(f"{what}: {describe_database_error(cause)}; {remedy}")
@@ -104,6 +102,12 @@ def database_remedy(error: BaseException) -> str:
         if begins:
             return _SQLSTATE_REMEDIES[max(begins, key=len)]
     return _SERVER if isinstance(cause, OperationalError) else _RIGHTS
+
+
+def remedy_in_use(error: BaseException) -> str:
+    """`database_remedy` for a storage that has been opened, so that its URL is right."""
+    remedy = database_remedy(error)
+    return "start the server again" if remedy == _SERVER else remedy
 
 
 def database_error(error: BaseException) -> SQLAlchemyError | StorageInternalError | None:

@@ -17,7 +17,7 @@ from ...errors import StudyError
 from .artifacts import artifact_store, checkpoint_folder
 from .database import readable_storage, writable_storage
 from .locks import lock_file, sole_runner
-from .studies import SPEC, read_stored_specs
+from .studies import SPEC, check_exists, is_taken, read_stored_specs
 from .urls import redact
 
 
@@ -29,7 +29,7 @@ def count_trials_of(url: str, name: str) -> int:
         StudyError: this program has no study of that name there.
     """
     storage = readable_storage(url)
-    _check_exists(name, storage, url)
+    check_exists(name, read_stored_specs(storage), url)
     return len(optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False))
 
 
@@ -65,7 +65,7 @@ def rename_study(url: str, name: str, new_name: str) -> None:
     if not new_name.strip() or not new_name.isprintable():
         raise StudyError(f"{new_name!r} is no name for a study; write text on one line")
     with _held(url, name, new_name) as storage:
-        if any(study.study_name == new_name for study in storage.get_all_studies()):
+        if is_taken(new_name, storage):
             raise StudyError(
                 f"{redact(url)} already holds a study named {new_name}; choose another"
             )
@@ -82,17 +82,10 @@ def rename_study(url: str, name: str, new_name: str) -> None:
 @contextmanager
 def _held(url: str, name: str, *more: str) -> Iterator[RDBStorage]:
     """The storage, while no other process can run the study; its lock is removed in the end."""
-    _check_exists(name, readable_storage(url), url)
+    check_exists(name, read_stored_specs(readable_storage(url)), url)
     with ExitStack() as held:
         for each in (name, *more):
             held.enter_context(sole_runner(url, each))
         yield held.enter_context(writable_storage(url))
         for each in (name, *more):
             lock_file(url, each).unlink(missing_ok=True)
-
-
-def _check_exists(name: str, storage: RDBStorage, url: str) -> None:
-    names = read_stored_specs(storage)
-    if name not in names:
-        known = ", ".join(sorted(names)) or "no studies yet"
-        raise StudyError(f"no study named {name!r} in {redact(url)}; it holds: {known}")

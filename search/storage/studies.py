@@ -6,6 +6,7 @@ A study of this program has the system attribute `SPEC` from the moment it is cr
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from optuna.storages import RDBStorage
@@ -32,13 +33,27 @@ def read_stored_specs(storage: RDBStorage) -> dict[str, str]:
     }
 
 
+def check_exists(name: str, specs: Mapping[str, str], url: str) -> None:
+    """Refuse a name that no study of this program has.
+
+    Args:
+        specs: as `read_stored_specs` returns them.
+
+    Raises:
+        StudyError: with the names that there are.
+    """
+    if name not in specs:
+        names = ", ".join(sorted(specs)) or "no studies yet"
+        raise StudyError(f"no study named {name!r} in {redact(url)}; it holds: {names}")
+
+
 def check_name_is_free(name: str, storage: RDBStorage, url: str) -> None:
     """Refuse a name that a study of another program has, even one without trials.
 
     Raises:
         StudyError: there is such a study.
     """
-    if _exists(name, storage) and name not in read_stored_specs(storage):
+    if is_taken(name, storage) and name not in read_stored_specs(storage):
         raise StudyError(
             f"{redact(url)} holds a study named {name} that another program created; "
             "give the file another name, or choose another --storage"
@@ -53,7 +68,7 @@ def create_study(
     Optuna creates a study first and sets its attributes afterwards; a crash in between would leave
     one that looks like another program's. Here it is one transaction.
     """
-    if _exists(name, storage):
+    if is_taken(name, storage):
         return
     model = StudyModel(
         study_name=name,
@@ -70,5 +85,6 @@ def create_study(
         pass
 
 
-def _exists(name: str, storage: RDBStorage) -> bool:
+def is_taken(name: str, storage: RDBStorage) -> bool:
+    """Whether any program's study has the name."""
     return any(study.study_name == name for study in storage.get_all_studies())

@@ -1,4 +1,4 @@
-"""A storage that fails: the cause is told with a remedy, and the next start continues."""
+"""A storage that fails: the error gives the cause and a remedy, and the next start continues."""
 
 from __future__ import annotations
 
