@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .search.results.confirm import confirm as confirm
     from .search.results.reader import StudyReader as StudyReader
     from .search.running.opening import Overrides as Overrides
-    from .search.running.run_study import run_study as run_study
+    from .search.workers.run_study import run_study as run_study
 
 __version__ = "0.1.0"
 
@@ -53,7 +53,7 @@ _MODULES = {
     "load_ratings": "data.sets.loading",
     "load_study": "search.definition.study_file",
     "register_architecture": "model.architectures.table",
-    "run_study": "search.running.run_study",
+    "run_study": "search.workers.run_study",
     "split_ratings": "data.splits.split",
     "train_run": "model.runs.train_run",
 }

@@ -71,8 +71,8 @@ def start(
     """Run a study, or continue it."""
     from ..search.results.reader import StudyReader
     from ..search.running.opening import Overrides
-    from ..search.running.run_study import run_study as run
     from ..search.storage.examples import example, storage_option
+    from ..search.workers.run_study import run_study as run
     from .terminal.live import study_view
     from .terminal.outcome import print_outcome
 

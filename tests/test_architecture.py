@@ -49,6 +49,16 @@ ALLOWED = {
         "base",
         "errors",
     ),
+    "search/workers": (
+        "search/running",
+        "search/definition",
+        "search/pruners",
+        "search/storage",
+        "model",
+        "data",
+        "base",
+        "errors",
+    ),
     "search/results": (
         "search/running",
         "search/definition",

@@ -1,1 +1,1 @@
-"""Running a study: opening it, its queue, the objective, endings and second chances."""
+"""One trial of a study: opening the study, the objective, endings and second chances."""

@@ -11,7 +11,7 @@ from recsys_search.model.evaluation.metrics import METRICS, Metric
 from recsys_search.search.results.reader import StudyReader
 from recsys_search.search.running import events
 from recsys_search.search.running.opening import Overrides
-from recsys_search.search.running.run_study import run_study
+from recsys_search.search.workers.run_study import run_study
 
 SMALL = {
     "dataset": "ratings",

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..definition.space import field_of
 from ..definition.study_file import StudySpec
+from ..running.second_chances import SecondChance, second_chance
 from ..storage.trials import (
     CONFIG,
     INTERRUPTED,
@@ -20,7 +21,6 @@ from ..storage.trials import (
     worker_died,
 )
 from ..storage.worker import is_this_process
-from .second_chances import SecondChance, second_chance
 
 # Attributes of a queued trial that it keeps when it is queued again.
 _KEPT = ("known_config", "fixed", "contingency_of", "after_out_of_memory", "second_chance")

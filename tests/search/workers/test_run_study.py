@@ -11,11 +11,11 @@ import pytest
 from recsys_search.errors import ConfigError, DataError, StudyError
 from recsys_search.search.definition.study_file import load_study
 from recsys_search.search.running import objective
-from recsys_search.search.running import run_study as module
-from recsys_search.search.running.queue import recover_queue
-from recsys_search.search.running.run_study import run_study
 from recsys_search.search.storage import artifacts
 from recsys_search.search.storage.database import writable_storage
+from recsys_search.search.workers import run_study as module
+from recsys_search.search.workers.queue import recover_queue
+from recsys_search.search.workers.run_study import run_study
 
 # Reports when its second epoch begins, and slows that epoch down.
 SLOW_START = """

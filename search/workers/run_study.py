@@ -18,6 +18,11 @@ from ...model.evaluation.metrics import METRICS
 from ...model.training.device import resolve_device
 from ..definition.durations import parse_duration
 from ..definition.study_file import StudySpec
+from ..running.events import Listener, StudyStarted, TrialEnded, broadcast, ignore, notifier
+from ..running.objective import FailedTrial, InterruptedTrial, Objective
+from ..running.opening import Overrides, open_study, resolve_spec, with_done
+from ..running.study_progress import spending, target_reached
+from ..running.targets import check_target, describe_scale, target_in_ratings
 from ..storage.access import check_can_write
 from ..storage.artifacts import artifact_store, checkpoint_folder
 from ..storage.database import writable_storage
@@ -25,13 +30,8 @@ from ..storage.examples import DEFAULT_STORAGE, example, storage_option
 from ..storage.failures import STORAGE_FAILURES
 from ..storage.locks import sole_runner
 from ..storage.trials import best_trials, count_trials, trial_record
-from .events import Listener, StudyStarted, TrialEnded, broadcast, ignore, notifier
-from .objective import FailedTrial, InterruptedTrial, Objective
-from .opening import Overrides, open_study, resolve_spec, with_done
 from .patience import StoragePatience
 from .queue import recover_queue, requeue
-from .study_progress import spending, target_reached
-from .targets import check_target, describe_scale, target_in_ratings
 
 MAX_FAILURES_IN_A_ROW = 3
 

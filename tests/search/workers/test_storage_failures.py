@@ -13,11 +13,12 @@ import sqlalchemy
 from optuna.storages import RDBStorage
 from recsys_search.errors import StorageError
 from recsys_search.search.results.reader import list_studies
-from recsys_search.search.running import objective, patience
+from recsys_search.search.running import objective
 from recsys_search.search.storage import database
 from recsys_search.search.storage.database import readable_storage, writable_storage
 from recsys_search.search.storage.studies import SPEC, create_study
 from recsys_search.search.storage.trials import NAMELESS_S
+from recsys_search.search.workers import patience
 
 AGAIN = "then run the command again to continue"
 
