@@ -33,7 +33,7 @@ from ..running.events import (
 from ..running.opening import check_same_ratings
 from ..storage.access import check_can_write
 from ..storage.database import writable_storage
-from ..storage.locks import sole_runner
+from ..storage.locks import study_lock
 from ..storage.trials import CONFIG, best_trials, count_trials
 from .ranking import no_completed_trial
 from .reader import StudyReader
@@ -67,7 +67,7 @@ def confirm(
 
     Raises:
         OptionError: `top` is below 1, or `seeds` below 2.
-        StudyError: no such study, it is running, or its ratings have changed.
+        StudyError: no such study, another process confirms it, or its ratings have changed.
         NothingYet: no trial has completed.
         KeyboardInterrupt, SystemExit: as in `run_study`.
     """
@@ -84,7 +84,7 @@ def confirm(
     ratings = load_ratings(spec.dataset, options=spec.read_options)
     check_same_ratings(spec, reader.fingerprint, ratings.fingerprint)
     split = split_ratings(ratings, spec.split)
-    with sole_runner(storage_url, spec.name), writable_storage(storage_url) as storage:
+    with study_lock(storage_url, spec.name), writable_storage(storage_url) as storage:
         study = optuna.load_study(study_name=spec.name, storage=storage)
         trials = study.get_trials(deepcopy=False)
         ranked = best_trials(trials, reader.metric)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import optuna
 from optuna.artifacts import FileSystemArtifactStore
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState
 
@@ -28,8 +29,7 @@ from ..pruners.rule import Kind, Progress, Stop
 from ..pruners.trial_pruner import TrialPruner
 from ..storage.artifacts import upload_reports
 from ..storage.failures import DATABASE_ERRORS, describe_database_error
-from ..storage.trials import CONFIG, ENVIRONMENT, EPOCH_AT, INTERRUPTED, WORKER, first_attempt
-from ..storage.worker import this_worker
+from ..storage.trials import CONFIG, ENVIRONMENT, EPOCH_AT, INTERRUPTED, first_attempt
 from .endings import (
     Ending,
     beyond_limits,
@@ -87,19 +87,19 @@ class Objective:
             optuna.TrialPruned: the trial ends as PRUNED; its reason is already recorded.
             InterruptedTrial: the trial is to be queued again.
             FailedTrial: the trial failed with `error`.
+            UpdateFinishedTrialError: another process has taken the trial for dead, and ended it.
             DATABASE_ERRORS: the storage failed; the trial is to be queued again.
         """
         self.error = None
         try:
             return self._run(trial)
-        except (optuna.TrialPruned, InterruptedTrial, *DATABASE_ERRORS):
+        except (optuna.TrialPruned, InterruptedTrial, UpdateFinishedTrialError, *DATABASE_ERRORS):
             raise
         except Exception as error:
             self.error = format_error(error)
             raise FailedTrial(self.error) from error
 
     def _run(self, trial: Trial) -> float:
-        self._storage.set_trial_system_attr(trial._trial_id, WORKER, this_worker())
         training = None
         ending = Ending(TrialState.FAIL, INTERRUPTED, "stopped in the middle of an epoch")
         try:

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 import optuna
+from numpy.random import SeedSequence
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
@@ -21,11 +22,12 @@ from ...errors import ConfigError, DataError, NothingYet, StudyError
 from ...model.evaluation.metrics import METRICS
 from ..definition.study_file import StudySpec, read_study, spec_from_json, spec_to_json
 from ..pruners.table import pruner_to_mapping
-from ..pruners.trial_pruner import TrialPruner
+from ..storage.claims import study_transaction
 from ..storage.database import readable_storage
 from ..storage.studies import (
     FINGERPRINT,
     SPEC,
+    STOPPED,
     check_name_is_free,
     create_study,
     read_stored_specs,
@@ -107,7 +109,8 @@ def _storage_if_any(url: str) -> RDBStorage | None:
 def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna.Study:
     """The Optuna study of a spec, created if it does not exist, with its known configs queued.
 
-    If a crash interrupts it, the next call finishes the remaining steps.
+    If a crash interrupts it, the next call finishes the remaining steps. A study that was stopped
+    goes on.
 
     Raises:
         StudyError: the study was created on other ratings, or by another program.
@@ -128,13 +131,13 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
     study.set_user_attr("pruners", [pruner_to_mapping(pruner) for pruner in spec.pruners])
     if target := spec.objective.target:
         study.set_user_attr("target", str(target))
-    queued = {trial.user_attrs.get("known_config") for trial in trials}
-    for known in spec.known_trials():
-        if known.name not in queued:
-            attrs = {"known_config": known.name, **({"fixed": known.fixed} if known.fixed else {})}
-            study.enqueue_trial(known.params, user_attrs=attrs)
-    study.sampler = _sampler(spec, n_trials=len(trials))
-    study.pruner = TrialPruner(spec.pruners, metric)
+    with study_transaction(storage, study._study_id) as transaction:
+        queued = transaction.user_attrs("known_config")
+        for known in spec.known_trials():
+            if known.name not in queued:
+                fixed = {"fixed": known.fixed} if known.fixed else {}
+                transaction.queue(known.params, {"known_config": known.name, **fixed})
+    storage.set_study_system_attr(study._study_id, STOPPED, None)
     return study
 
 
@@ -187,16 +190,24 @@ def without_memory_limit(pruners: Iterable[Mapping[str, Any]]) -> list[Mapping[s
     return [pruner for pruner in pruners if "gpu_memory" not in pruner]
 
 
-def _sampler(spec: StudySpec, *, n_trials: int) -> BaseSampler:
-    """A sampler with a new seed at each start: the same one would repeat the first suggestions."""
+def trial_sampler(spec: StudySpec, number: int) -> BaseSampler:
+    """The sampler of one trial.
+
+    Its seed depends on the trial's number: processes that started with the same seed would draw
+    the same values.
+    """
     if (random := spec.sampler.random) is not None:
-        return RandomSampler(seed=random.seed + n_trials)
+        return RandomSampler(seed=_trial_seed(random.seed, number))
     tpe = spec.sampler.tpe
     assert tpe is not None
     return TPESampler(
-        seed=tpe.seed + n_trials,
+        seed=_trial_seed(tpe.seed, number),
         n_startup_trials=tpe.startup_trials,
         multivariate=True,
         group=True,  # each architecture has axes of its own
-        constant_liar=True,
+        constant_liar=True,  # away from the trials that other processes are running
     )
+
+
+def _trial_seed(seed: int, number: int) -> int:
+    return int(SeedSequence([seed, number]).generate_state(1)[0])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,44 +15,27 @@ import optuna
 import sqlalchemy
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial
 from sqlalchemy.engine import URL, ExceptionContext
 
 from ...errors import NothingYet
 from .access import file_exists
 from .examples import example, storage_option
 from .failures import DATABASE_ERRORS, STORAGE_FAILURES, opening_error, storage_error
+from .locks import tables_lock
 from .tables import holds_studies
 from .urls import parse_url, redact, sqlite_file
 
-HEARTBEAT_S = 60
-# Generous: a live worker that is taken for dead crashes when it reports its result.
-GRACE_S = 600
 LOCK_TIMEOUT_S = 60  # how long to wait for another program that holds SQLite's lock
-
-StaleCallback = Callable[[optuna.Study, FrozenTrial], None]
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)  # this program reports how trials end
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
 
 
-class Storage(RDBStorage):
-    """Optuna's storage, whose heartbeats may fail: the trial's next write tells why."""
-
-    def record_heartbeat(self, trial_id: int) -> None:
-        """Store that the trial's process is alive, if the database can be written."""
-        with suppress(*DATABASE_ERRORS):
-            super().record_heartbeat(trial_id)
-
-
 @contextmanager
-def writable_storage(url: str, *, on_stale: StaleCallback | None = None) -> Iterator[Storage]:
+def writable_storage(url: str) -> Iterator[RDBStorage]:
     """The storage for a process that runs trials, created if it is missing.
 
     Leaving the block closes the database, so that its main file alone holds everything.
-
-    Args:
-        on_stale: called for each trial whose worker has sent no heartbeat for `GRACE_S` seconds.
 
     Raises:
         StorageError: the URL is not a database URL, the database cannot be opened or is another
@@ -62,16 +45,12 @@ def writable_storage(url: str, *, on_stale: StaleCallback | None = None) -> Iter
     path = sqlite_file(url)
     is_new = path is not None and not file_exists(path)
     try:
-        if not is_new:
-            _check_tables(_file_url(parsed, path, "rw") if path else parsed, url)
-        storage = _connect(
-            parsed,
-            url,
-            read_only=False,
-            heartbeat_interval=HEARTBEAT_S,
-            grace_period=GRACE_S,
-            heartbeat_stale_trial_callback=on_stale,
+        has_tables = not is_new and _check_tables(
+            _file_url(parsed, path, "rw") if path else parsed, url
         )
+        # Optuna's creation of the tables fails where another process is creating them.
+        with nullcontext() if has_tables else tables_lock(url):
+            storage = _connect(parsed, url, read_only=False)
     except BaseException:
         if is_new and path and path.is_file() and not path.stat().st_size:
             path.unlink()
@@ -87,7 +66,7 @@ def writable_storage(url: str, *, on_stale: StaleCallback | None = None) -> Iter
         storage.engine.dispose()
 
 
-def readable_storage(url: str, *, once: bool = False) -> Storage:
+def readable_storage(url: str, *, once: bool = False) -> RDBStorage:
     """The storage for a process that only reads: it never writes and never waits for a writer.
 
     Its methods raise StorageError where the database fails.
@@ -137,9 +116,9 @@ def _check_tables(parsed: URL, url: str) -> bool:
         raise opening_error(url, error) from None
 
 
-def _connect(parsed: URL, url: str, *, read_only: bool, **options: Any) -> Storage:
+def _connect(parsed: URL, url: str, *, read_only: bool, **options: Any) -> RDBStorage:
     try:
-        storage = Storage(
+        storage = RDBStorage(
             parsed.render_as_string(hide_password=False),
             engine_kwargs=_engine_options(parsed),
             **options,

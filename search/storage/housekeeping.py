@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
 from shutil import rmtree
 
 import optuna
@@ -12,12 +13,16 @@ from optuna.artifacts import get_all_artifact_meta
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import StudyModel, StudySystemAttributeModel
+from optuna.trial import TrialState
 
 from ...errors import StudyError
 from .artifacts import artifact_store, checkpoint_folder
+from .claims import study_transaction
 from .database import readable_storage, writable_storage
-from .locks import lock_file, sole_runner
-from .studies import SPEC, check_exists, is_taken, read_stored_specs
+from .examples import example, storage_option
+from .locks import lock_file, study_lock
+from .studies import SPEC, STOPPED, check_exists, is_taken, read_stored_specs
+from .trials import worker_died
 from .urls import redact
 
 
@@ -81,11 +86,35 @@ def rename_study(url: str, name: str, new_name: str) -> None:
 
 @contextmanager
 def _held(url: str, name: str, *more: str) -> Iterator[RDBStorage]:
-    """The storage, while no other process can run the study; its lock is removed in the end."""
+    """The storage, while no other process uses the study; its locks are removed in the end."""
     check_exists(name, read_stored_specs(readable_storage(url)), url)
     with ExitStack() as held:
         for each in (name, *more):
-            held.enter_context(sole_runner(url, each))
-        yield held.enter_context(writable_storage(url))
+            held.enter_context(study_lock(url, each))
+        storage = held.enter_context(writable_storage(url))
+        held.enter_context(_idle(storage, url, name))
+        yield storage
         for each in (name, *more):
             lock_file(url, each).unlink(missing_ok=True)
+
+
+@contextmanager
+def _idle(storage: RDBStorage, url: str, name: str) -> Iterator[None]:
+    """Let no process claim a trial of the study.
+
+    Raises:
+        StudyError: some process runs one.
+    """
+    study_id = storage.get_study_id_from_name(name)
+    with study_transaction(storage, study_id) as transaction:
+        running = transaction.trials(TrialState.RUNNING)
+        if not all(map(worker_died, running)):
+            stop = example("stop", "--study", name, *storage_option(url))
+            raise StudyError(f"study {name} is being run; stop it first: {stop}")
+        before = transaction.study_attr(STOPPED)
+        transaction.set_study_attr(STOPPED, datetime.now().isoformat())
+    try:
+        yield
+    finally:
+        with suppress(StudyError), study_transaction(storage, study_id) as transaction:
+            transaction.set_study_attr(STOPPED, before)

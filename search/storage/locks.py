@@ -1,4 +1,7 @@
-"""A lock that lets only one process at a time run a study."""
+"""Locks between processes: for what concerns a whole study, and for creating the tables.
+
+Trials need none: a process claims them in a transaction of the database.
+"""
 
 from __future__ import annotations
 
@@ -15,38 +18,73 @@ from .artifacts import artifact_folder
 from .server_locks import server_lock
 
 MAX_NAME = 100  # of the 255 bytes that file systems allow
+TABLES = ".tables"
 
 
 @contextmanager
-def sole_runner(url: str, study: str) -> Iterator[None]:
-    """Hold the study for this process: two that start trials at once would overshoot its total.
+def study_lock(url: str, study: str) -> Iterator[None]:
+    """Hold the study for this process, which confirms, renames or deletes it.
 
     The operating system holds the lock and releases it when the process ends, even by `kill -9`. A
-    database server holds another one, for processes on other machines or in other folders. If the
-    block fails before it has stored anything, the folder made for the lock is removed.
+    database server holds another one, for processes on other machines or in other folders.
 
     Raises:
         StudyError: another process holds it.
         StorageError: the lock's file cannot be written, or the server cannot be reached.
     """
-    path = lock_file(url, study)
+    try:
+        with _lock(url, study, wait=False):
+            yield
+    except Timeout:
+        raise StudyError(
+            f"another process confirms, renames or deletes study {study}; wait for it, or stop it "
+            "with Ctrl-C, and try again"
+        ) from None
+
+
+@contextmanager
+def tables_lock(url: str) -> Iterator[None]:
+    """Hold the storage for this process, which creates its tables; waits for another that does.
+
+    Raises:
+        StorageError: as for `study_lock`.
+    """
+    with _lock(url, TABLES, wait=True):
+        yield
+
+
+def lock_file(url: str, name: str) -> Path:
+    """The lock of this name; a long name is cut, and made unique by its hash."""
+    quoted = quote(name, safe="")
+    if len(quoted) > MAX_NAME:
+        quoted = f"{quoted[:MAX_NAME]}-{sha256(name.encode()).hexdigest()[:16]}"
+    return artifact_folder(url) / f"{quoted}.lock"
+
+
+@contextmanager
+def _lock(url: str, name: str, *, wait: bool) -> Iterator[None]:
+    """Hold a lock; if the block fails before it stored anything, remove the folder made for it.
+
+    Raises:
+        Timeout: another process holds it.
+    """
+    path = lock_file(url, name)
     is_new = not path.parent.exists()
     try:
         path.parent.mkdir(exist_ok=True)
         lock = FileLock(path)
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise StudyError(
-            f"study {study} is being run by another process; wait for it, or stop it with "
-            "Ctrl-C, and start again"
-        ) from None
+        lock.acquire(blocking=wait)
+    except Timeout:  # an OSError too
+        raise
     except OSError as error:
         raise StorageError(
             f"{path.absolute()} cannot be written: {error.strerror or error}; ask its owner for "
             "write access, or name another storage with --storage"
         ) from None
     try:
-        with server_lock(url, study):
+        with server_lock(url, name, wait=wait) as is_ours:
+            if not is_ours:
+                raise Timeout(str(path))
             yield
     except BaseException:
         if is_new:
@@ -54,14 +92,6 @@ def sole_runner(url: str, study: str) -> Iterator[None]:
         raise
     finally:
         lock.release()
-
-
-def lock_file(url: str, study: str) -> Path:
-    """The study's lock; a long name is cut, and made unique by its hash."""
-    name = quote(study, safe="")
-    if len(name) > MAX_NAME:
-        name = f"{name[:MAX_NAME]}-{sha256(study.encode()).hexdigest()[:16]}"
-    return artifact_folder(url) / f"{name}.lock"
 
 
 def _remove_if_unused(path: Path) -> None:

@@ -19,6 +19,7 @@ from .urls import redact
 
 SPEC = "recsys_search:spec"  # the study file as JSON, after the command line's overrides
 FINGERPRINT = "recsys_search:fingerprint"  # of the ratings that the study was created on
+STOPPED = "recsys_search:stopped"  # when `stop` asked its workers to leave; absent or None if not
 
 
 def read_stored_specs(storage: RDBStorage) -> dict[str, str]:

@@ -7,7 +7,6 @@ reads is a system attribute. Epoch reports are an artifact.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -26,9 +25,7 @@ WORKER_DIED = (
     "its process ended before its result was stored: it was killed, the machine went down, or the "
     "storage failed"
 )
-RUN_AGAIN = "the next start runs it again"
-# A process writes its identity as soon as it has a trial; this allows for waiting for a lock.
-NAMELESS_S = 120
+RUN_AGAIN = "it waits to be resumed"
 
 STATES = {
     TrialState.COMPLETE: "complete",
@@ -90,16 +87,12 @@ def worker_died(trial: FrozenTrial) -> bool:
     """Whether the trial's process died before it ended; Optuna may still call the trial running."""
     if trial.state == TrialState.RUNNING:
         worker = trial.system_attrs.get(WORKER)
-        return _is_old(trial) if worker is None else has_ended(worker)
+        # None: of a version that stored it late, and whose processes have all ended.
+        return worker is None or has_ended(worker)
     if trial.state != TrialState.FAIL:
         return False
     # Optuna's heartbeat fails a stale trial without a reason; this program always records one.
     return trial.user_attrs.get("reason", WORKER_DIED) == WORKER_DIED
-
-
-def _is_old(trial: FrozenTrial) -> bool:
-    began = trial.datetime_start
-    return began is not None and (datetime.now() - began).total_seconds() > NAMELESS_S
 
 
 def describe_lost(trials: Iterable[FrozenTrial]) -> str | None:

@@ -1,39 +1,48 @@
-"""The process that runs a trial, and whether it is still alive."""
+"""Who runs a trial: one run of a study in one process. And whether it still does."""
 
 from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import psutil
 
 TOLERANCE_S = 1.0  # between two readings of one process's start time
 
 
-def this_worker() -> dict[str, Any]:
-    """The identity of this process, as a trial stores it."""
-    pid = os.getpid()
-    return {"host": socket.gethostname(), "pid": pid, "began": _began(psutil.Process(pid))}
+_in_progress: set[str] = set()  # the runs of this process
+
+
+@contextmanager
+def worker_identity() -> Iterator[dict[str, Any]]:
+    """The identity of a run of this process, as a trial stores it; the run ends with the block."""
+    pid, run = os.getpid(), uuid4().hex
+    began = _began(psutil.Process(pid))
+    _in_progress.add(run)
+    try:
+        yield {"host": socket.gethostname(), "pid": pid, "began": began, "run": run}
+    finally:
+        _in_progress.discard(run)
 
 
 def has_ended(worker: dict[str, Any]) -> bool:
-    """Whether the process has ended; one on another host counts as alive."""
+    """Whether the run or its process has ended; one on another host counts as alive."""
     if worker["host"] != socket.gethostname():
         return False
     try:
         process = psutil.Process(worker["pid"])
         # A zombie has ended, though its parent has not waited for it yet.
-        return process.status() == psutil.STATUS_ZOMBIE or not _is_same(process, worker["began"])
+        if process.status() == psutil.STATUS_ZOMBIE or not _is_same(process, worker["began"]):
+            return True
+        return process.pid == os.getpid() and worker.get("run") not in _in_progress
     except psutil.NoSuchProcess:
         return True
     except psutil.AccessDenied:  # another user's process: it exists
         return False
-
-
-def is_this_process(worker: dict[str, Any]) -> bool:
-    """Whether the worker is the current process."""
-    return {**worker, "began": None} == {**this_worker(), "began": None} and not has_ended(worker)
 
 
 def _began(process: psutil.Process) -> float:

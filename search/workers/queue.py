@@ -1,73 +1,169 @@
-"""Queues trials to be run again, as they were or changed, each linked to its first attempt."""
+"""Which trial a process runs next: interrupted ones first, then queued ones, then a new one.
+
+A study's total counts trials that have ended. A trial that runs holds one of the places that are
+left, so that any number of processes end with exactly the total.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from optuna import Study
-from optuna.storages import BaseStorage
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ..definition.space import field_of
-from ..definition.study_file import StudySpec
+from ..definition.study_file import StudySpec, spec_from_json
 from ..running.second_chances import SecondChance, second_chance
+from ..storage.claims import StudyTransaction, study_transaction
+from ..storage.studies import SPEC, STOPPED
 from ..storage.trials import (
     CONFIG,
     INTERRUPTED,
     OUT_OF_MEMORY,
-    WORKER,
     WORKER_DIED,
     is_counted,
     worker_died,
 )
-from ..storage.worker import is_this_process
 
 # Attributes of a queued trial that it keeps when it is queued again.
 _KEPT = ("known_config", "fixed", "contingency_of", "after_out_of_memory", "second_chance")
 
+# A trial whose process is killed this often in one and the same epoch has failed.
+MAX_KILLS = 5
 
-def recover_queue(study: Study, storage: BaseStorage, spec: StudySpec) -> None:
-    """Clean up after a trial or a crash, and queue what is to be tried again.
 
-    Trials whose process died are ended, interrupted ones are queued again, and a trial that went
-    wrong gets its second chance. If a crash interrupts this, the next call finishes it.
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A trial that this process is to run.
+
+    Attributes:
+        spec: the study as it is now: another process may have changed its total.
+        retry_of: the interrupted trial that this one goes on from; None if there is none.
     """
-    for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
-        if worker_died(trial) or _is_left_over(trial):
-            storage.set_trial_user_attr(trial._trial_id, "stop_reason", INTERRUPTED)
-            storage.set_trial_user_attr(trial._trial_id, "reason", WORKER_DIED)
-            storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
-    trials = study.get_trials(deepcopy=False)
-    followed = {
-        trial.user_attrs.get(key) for trial in trials for key in ("retry_of", "contingency_of")
-    }
-    for trial in trials:
-        if not trial.state.is_finished() or trial.number in followed:
+
+    trial_id: int
+    number: int
+    spec: StudySpec
+    retry_of: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NothingToRun:
+    """Why there is no trial to claim.
+
+    Attributes:
+        n_done: trials that count towards the total.
+        n_running: trials that other processes run.
+        is_stopped: whether `stop` has been asked for.
+    """
+
+    spec: StudySpec
+    n_done: int
+    n_running: int
+    is_stopped: bool
+
+    @property
+    def is_final(self) -> bool:
+        """Whether waiting for the trials of other processes is of no use."""
+        return self.is_stopped or self.n_done >= self.spec.trials
+
+
+def next_trial(
+    storage: RDBStorage, study_id: int, worker: Mapping[str, Any]
+) -> Claim | NothingToRun:
+    """Clean up after processes that have died, and claim the next trial, in one transaction.
+
+    Args:
+        worker: the identity of who is to run it.
+
+    Raises:
+        StudyError: the study has been deleted.
+    """
+    with study_transaction(storage, study_id) as transaction:
+        spec = _parse_spec(transaction.study_attr(SPEC))
+        _recover(transaction, spec)
+        # Counted last: a trial that ends in between is counted twice, and not left out.
+        running = transaction.count(TrialState.RUNNING)
+        failed = transaction.trials(TrialState.FAIL)
+        ended = transaction.count(TrialState.COMPLETE, TrialState.PRUNED)
+        n_done = ended + sum(map(is_counted, failed))
+        is_stopped = transaction.study_attr(STOPPED) is not None
+        if is_stopped or n_done + running >= spec.trials:
+            return NothingToRun(spec=spec, n_done=n_done, n_running=running, is_stopped=is_stopped)
+        waiting = _first(transaction.trials(TrialState.WAITING))
+        trial_id, number = transaction.claim(waiting, worker)
+        retry_of = waiting.user_attrs.get("retry_of") if waiting else None
+        return Claim(trial_id=trial_id, number=number, spec=spec, retry_of=retry_of)
+
+
+def recover(storage: RDBStorage, study_id: int) -> None:
+    """Only clean up: end the trials of dead processes, and queue again what was interrupted."""
+    with study_transaction(storage, study_id) as transaction:
+        _recover(transaction, _parse_spec(transaction.study_attr(SPEC)))
+
+
+def _first(waiting: list[FrozenTrial]) -> FrozenTrial | None:
+    """The queued trial to run first: one that was interrupted, then by number."""
+    return min(
+        waiting, key=lambda trial: ("retry_of" not in trial.user_attrs, trial.number), default=None
+    )
+
+
+@lru_cache(maxsize=8)
+def _parse_spec(text: str) -> StudySpec:
+    return spec_from_json(text)
+
+
+def _recover(transaction: StudyTransaction, spec: StudySpec) -> None:
+    silent = transaction.silent()
+    for trial in transaction.trials(TrialState.RUNNING):
+        if trial.number in silent or worker_died(trial):
+            transaction.fail(trial, _why_it_ended(transaction, trial))
+    followed = transaction.user_attrs("retry_of") | transaction.user_attrs("contingency_of")
+    # Without a contingency plan, only a failed trial has a second chance.
+    states = (TrialState.FAIL, TrialState.PRUNED) if spec.contingency else (TrialState.FAIL,)
+    for trial in transaction.trials(*states):
+        if trial.number in followed:
             continue
         if chance := second_chance(trial, spec.space, spec.contingency):
-            queue_second_chance(study, trial, chance, spec)
+            _queue_second_chance(transaction, trial, chance, spec)
         elif not is_counted(trial):
-            requeue(study, trial)
+            _requeue(transaction, trial)
 
 
-def _is_left_over(trial: FrozenTrial) -> bool:
-    """Whether this process ran the trial: none is running while the queue is recovered.
+def _why_it_ended(transaction: StudyTransaction, trial: FrozenTrial) -> dict[str, Any]:
+    """The attributes of a trial whose process has died: it is tried again, unless in vain."""
+    failed = {each.number: each for each in transaction.trials(TrialState.FAIL)}
+    attempts = [trial]
+    while (earlier := failed.get(attempts[-1].user_attrs.get("retry_of", -1))) is not None:
+        attempts.append(earlier)
+    latest = attempts[:MAX_KILLS]
+    epochs = [len(attempt.intermediate_values) for attempt in latest]
+    if (
+        len(latest) == MAX_KILLS
+        and all(each.user_attrs.get("reason") == WORKER_DIED for each in latest[1:])
+        and max(epochs) <= epochs[-1]
+    ):
+        reason = (
+            f"its process was killed {MAX_KILLS} times in epoch {max(epochs) + 1}, perhaps by the "
+            "system for its memory; see the system's log"
+        )
+        return {"reason": reason}
+    return {"stop_reason": INTERRUPTED, "reason": WORKER_DIED}
 
-    Its end could not be stored when the storage failed.
-    """
-    worker = trial.system_attrs.get(WORKER)
-    return worker is not None and is_this_process(worker)
 
-
-def requeue(study: Study, trial: FrozenTrial) -> None:
+def _requeue(transaction: StudyTransaction, trial: FrozenTrial) -> None:
     """Queue the trial's parameters again, as a new trial whose `retry_of` is its number."""
     # Queued parameters that the trial had not drawn yet are only in this attribute of Optuna's.
     params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-    study.enqueue_trial(params, user_attrs={**_kept_attrs(trial), "retry_of": trial.number})
+    transaction.queue(params, {**_kept_attrs(trial), "retry_of": trial.number})
 
 
-def queue_second_chance(
-    study: Study, trial: FrozenTrial, chance: SecondChance, spec: StudySpec
+def _queue_second_chance(
+    transaction: StudyTransaction, trial: FrozenTrial, chance: SecondChance, spec: StudySpec
 ) -> None:
     """Queue the trial's config with the changes; fields without an axis are fixed."""
     params = spec.space.params_of({**trial.system_attrs[CONFIG], **chance.changes})
@@ -84,7 +180,7 @@ def queue_second_chance(
         if trial.user_attrs["stop_reason"] == OUT_OF_MEMORY
         else {"contingency_of": trial.number}
     )
-    study.enqueue_trial(params, user_attrs=attrs)
+    transaction.queue(params, attrs)
 
 
 def _kept_attrs(trial: FrozenTrial) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from recsys_search.search.results import confirm as module
 from recsys_search.search.results.confirm import confirm, fresh_seeds
 from recsys_search.search.running.events import Notice, ignore
 from recsys_search.search.storage.database import writable_storage
-from recsys_search.search.storage.locks import sole_runner
+from recsys_search.search.storage.locks import study_lock
 from recsys_search.search.storage.trials import CONFIG
 
 KNOWN = [
@@ -191,10 +191,10 @@ def test_a_training_that_finishes_as_a_signal_arrives_is_kept(searched, recorder
     assert results_of(searched) == {"recsys_search:confirm:0:1000"}
 
 
-def test_a_study_that_another_process_runs_is_refused(searched):
+def test_a_study_that_another_process_confirms_is_refused(searched):
     with (
-        sole_runner(searched.storage, "small"),
-        pytest.raises(StudyError, match="is being run by another process"),
+        study_lock(searched.storage, "small"),
+        pytest.raises(StudyError, match="another process confirms"),
     ):
         run(searched)
 

@@ -89,7 +89,7 @@ def test_reading_an_idle_storage_once_leaves_no_side_files(url, tmp_path):
         optuna.create_study(study_name="there", storage=storage)
     (there,) = readable_storage(url, once=True).get_all_studies()
     assert there.study_name == "there"
-    assert [path.name for path in tmp_path.iterdir()] == ["studies.db"]
+    assert [path.name for path in tmp_path.glob("studies.db*")] == ["studies.db"]
 
 
 def test_reading_once_sees_commits_that_are_still_in_the_log(url):

@@ -10,13 +10,16 @@ from recsys_search.errors import NothingYet, StudyError
 from recsys_search.model.training.fits import Descent
 from recsys_search.search.results.reader import list_studies
 from recsys_search.search.storage.artifacts import artifact_folder, checkpoint_folder
+from recsys_search.search.storage.claims import study_transaction
 from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.housekeeping import (
     count_trials_of,
     delete_study,
     rename_study,
 )
-from recsys_search.search.storage.locks import sole_runner
+from recsys_search.search.storage.locks import study_lock
+from recsys_search.search.storage.studies import STOPPED
+from recsys_search.search.storage.worker import worker_identity
 
 
 @pytest.fixture
@@ -79,12 +82,31 @@ def test_a_name_that_is_taken_or_none_is_refused(two_studies, new_name):
 
 @pytest.mark.parametrize("change", [delete_study, lambda url, name: rename_study(url, name, "x")])
 def test_a_study_that_runs_is_left_alone(two_studies, change):
+    with writable_storage(two_studies.storage) as storage, worker_identity() as identity:
+        study_id = storage.get_study_id_from_name("first")
+        with study_transaction(storage, study_id) as transaction:
+            transaction.claim(None, identity)
+        stop = f"recsys-search stop --study first --storage {two_studies.storage}"
+        with pytest.raises(StudyError) as caught:
+            change(two_studies.storage, "first")
+        assert str(caught.value) == f"study first is being run; stop it first: {stop}"
+        assert not storage.get_study_system_attrs(study_id).get(STOPPED)
+    assert names(two_studies) == ["first", "second"]
+
+
+@pytest.mark.parametrize("change", [delete_study, lambda url, name: rename_study(url, name, "x")])
+def test_a_study_that_is_confirmed_is_left_alone(two_studies, change):
     with (
-        sole_runner(two_studies.storage, "first"),
-        pytest.raises(StudyError, match="study first is being run by another process"),
+        study_lock(two_studies.storage, "first"),
+        pytest.raises(StudyError, match="another process confirms, renames or deletes study first"),
     ):
         change(two_studies.storage, "first")
     assert names(two_studies) == ["first", "second"]
+
+
+def test_a_renamed_study_goes_on(two_studies):
+    rename_study(two_studies.storage, "first", "new")
+    assert two_studies.start("new", trials=2).status()["done"] == 2
 
 
 def test_only_studies_of_this_program_are_deleted(two_studies):

@@ -1,4 +1,4 @@
-"""The lock that lets one process at a time run a study."""
+"""The lock that lets one process at a time confirm, rename or delete a study."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy
 from recsys_search.errors import StorageError, StudyError
 from recsys_search.search.storage import locks
-from recsys_search.search.storage.locks import lock_file, sole_runner
+from recsys_search.search.storage.locks import lock_file, study_lock
 from recsys_search.search.storage.server_locks import server_lock
 
 
@@ -22,8 +22,8 @@ def url(tmp_path):
 def holder(url, start_python):
     """Another process that holds study a/b until it is killed."""
     script = (
-        "import sys; from recsys_search.search.storage.locks import sole_runner\n"
-        "with sole_runner(sys.argv[1], 'a/b'):\n"
+        "import sys; from recsys_search.search.storage.locks import study_lock\n"
+        "with study_lock(sys.argv[1], 'a/b'):\n"
         "    print('held', flush=True); sys.stdin.read()"
     )
     process = start_python(script, url)
@@ -32,34 +32,34 @@ def holder(url, start_python):
 
 
 def test_a_second_process_is_refused_at_once(url, holder, tmp_path):
-    with pytest.raises(StudyError) as raised, sole_runner(url, "a/b"):
+    with pytest.raises(StudyError) as raised, study_lock(url, "a/b"):
         pass
     assert str(raised.value) == (
-        "study a/b is being run by another process; wait for it, or stop it with Ctrl-C, and "
-        "start again"
+        "another process confirms, renames or deletes study a/b; wait for it, or stop it with "
+        "Ctrl-C, and try again"
     )
     assert (tmp_path / "studies.artifacts" / "a%2Fb.lock").is_file()
 
 
 def test_another_study_of_the_storage_is_free(url, holder):
-    with sole_runner(url, "c"):
+    with study_lock(url, "c"):
         pass
 
 
 def test_kill_9_of_the_holder_frees_the_study(url, holder):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
-    with sole_runner(url, "a/b"):
+    with study_lock(url, "a/b"):
         pass
 
 
 def test_the_study_is_free_after_the_block_and_after_an_error_in_it(url):
-    with pytest.raises(ZeroDivisionError), sole_runner(url, "a/b"):
+    with pytest.raises(ZeroDivisionError), study_lock(url, "a/b"):
         raise ZeroDivisionError
     for _ in range(2):
-        with sole_runner(url, "a/b"):
+        with study_lock(url, "a/b"):
             pass
-    with sole_runner(url, "a/b"), pytest.raises(StudyError), sole_runner(url, "a/b"):
+    with study_lock(url, "a/b"), pytest.raises(StudyError), study_lock(url, "a/b"):
         pass
 
 
@@ -69,24 +69,24 @@ LONG = "ü" * 120
 
 def test_a_long_name_has_a_lock_of_its_own(url):
     assert len(lock_file(url, LONG).name) < 150
-    with sole_runner(url, LONG), sole_runner(url, f"{LONG}!"):
+    with study_lock(url, LONG), study_lock(url, f"{LONG}!"):
         pass
     with (
-        sole_runner(url, LONG),
-        pytest.raises(StudyError, match="run by another process"),
-        sole_runner(url, LONG),
+        study_lock(url, LONG),
+        pytest.raises(StudyError, match="another process confirms, renames or deletes"),
+        study_lock(url, LONG),
     ):
         pass
 
 
 def test_a_start_that_fails_leaves_no_folder_behind(url, tmp_path):
-    with pytest.raises(ZeroDivisionError), sole_runner(url, "a/b"):
+    with pytest.raises(ZeroDivisionError), study_lock(url, "a/b"):
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_with_epoch_reports_stays(url, tmp_path):
-    with pytest.raises(ZeroDivisionError), sole_runner(url, "a/b"):
+    with pytest.raises(ZeroDivisionError), study_lock(url, "a/b"):
         (tmp_path / "studies.artifacts" / "reports").touch()
         raise ZeroDivisionError
     assert (tmp_path / "studies.artifacts" / "a%2Fb.lock").is_file()
@@ -94,7 +94,7 @@ def test_a_folder_with_epoch_reports_stays(url, tmp_path):
 
 def test_a_file_in_place_of_the_folder_is_refused_in_one_line(url, tmp_path):
     (tmp_path / "studies.artifacts").write_text("a file")
-    with pytest.raises(StorageError) as raised, sole_runner(url, "a"):
+    with pytest.raises(StorageError) as raised, study_lock(url, "a"):
         pass
     assert str(raised.value) == (
         f"{tmp_path}/studies.artifacts/a.lock cannot be written: File exists; ask its owner for "
@@ -107,25 +107,25 @@ def test_another_users_lock_is_refused_in_one_line(url, tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(locks.FileLock, "acquire", refuse)
-    with pytest.raises(StorageError) as raised, sole_runner(url, "a"):
+    with pytest.raises(StorageError) as raised, study_lock(url, "a"):
         pass
     assert "a.lock cannot be written: Permission denied; ask its owner" in str(raised.value)
 
 
-def test_a_study_on_a_server_is_run_by_one_process_in_any_folder(postgres, tmp_path, monkeypatch):
+def test_a_study_on_a_server_is_held_by_one_process_in_any_folder(postgres, tmp_path, monkeypatch):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path / "a")
-    with sole_runner(postgres, "mine"):
+    with study_lock(postgres, "mine"):
         monkeypatch.chdir(tmp_path / "b")
         with (
-            pytest.raises(StudyError, match="study mine is being run by another process, perhaps "),
-            sole_runner(postgres, "mine"),
+            pytest.raises(StudyError, match="renames or deletes study mine; "),
+            study_lock(postgres, "mine"),
         ):
-            raise AssertionError("both run it")
-        with sole_runner(postgres, "another"):
+            raise AssertionError("both hold it")
+        with study_lock(postgres, "another"):
             pass
-    with sole_runner(postgres, "mine"):
+    with study_lock(postgres, "mine"):
         pass
 
 

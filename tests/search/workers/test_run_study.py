@@ -9,12 +9,10 @@ from statistics import median
 import optuna
 import pytest
 from recsys_search.errors import ConfigError, DataError, StudyError
-from recsys_search.search.definition.study_file import load_study
 from recsys_search.search.running import objective
 from recsys_search.search.storage import artifacts
 from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.workers import run_study as module
-from recsys_search.search.workers.queue import recover_queue
 from recsys_search.search.workers.run_study import run_study
 
 # Reports when its second epoch begins, and slows that epoch down.
@@ -424,8 +422,8 @@ def test_a_killed_trial_is_run_again(workplace, start_slowly):
     process.communicate()
     status = workplace.read().status()
     assert (status["running"], status["interrupted"]) == (0, 1)  # not what the storage says
-    assert status["note"] == "trial 0 was interrupted; the next start runs it again"
-    assert workplace.read().trials()[0]["reason"].endswith("; the next start runs it again")
+    assert status["note"] == "trial 0 was interrupted; it waits to be resumed"
+    assert workplace.read().trials()[0]["reason"].endswith("; it waits to be resumed")
 
     reader = workplace.start(study)
     first, second, _ = reader.trials()
@@ -506,13 +504,6 @@ def test_a_dataset_may_move(workplace):
     assert reader.experiment().dataset == str(workplace.folder / "moved")
 
 
-def test_a_study_is_run_by_one_process_at_a_time(workplace, start_slowly):
-    study = workplace.write_study()
-    start_slowly(study, second_epoch_s=200)
-    with pytest.raises(StudyError, match="small is being run by another process"):
-        workplace.start(study)
-
-
 @pytest.mark.parametrize(
     ("overrides", "error", "message"),
     [
@@ -552,45 +543,6 @@ def test_another_programs_study_of_the_same_name_is_refused(workplace, direction
         with pytest.raises(StudyError, match="small"):
             run_study(workplace.write_study(), workplace.storage, device="cpu")
         assert (theirs.user_attrs, len(theirs.get_trials())) == ({}, 1)
-
-
-# Recovery after a crash.
-
-
-def queue(study):
-    return study.get_trials(states=[optuna.trial.TrialState.WAITING])
-
-
-def test_recovering_the_queue_twice_queues_a_trial_once():
-    study = optuna.create_study()
-    study.enqueue_trial({"x": 0.25})
-    trial = study.ask()
-    trial.suggest_float("x", 0, 1)
-    study.tell(trial, state=optuna.trial.TrialState.FAIL)
-    for _ in range(3):
-        recover_queue(study, study._storage, load_study("demo"))
-    (retry,) = queue(study)
-    assert retry.user_attrs == {"retry_of": 0}
-    assert study.ask().suggest_float("x", 0, 1) == 0.25
-
-
-def test_a_trial_killed_while_drawing_parameters_keeps_its_queued_ones():
-    study = optuna.create_study()
-    study.enqueue_trial({"x": 0.25, "y": 0.75})
-    trial = study.ask()
-    trial.suggest_float("x", 0, 1)
-    study.tell(trial, state=optuna.trial.TrialState.FAIL)
-    recover_queue(study, study._storage, load_study("demo"))
-    retry = study.ask()
-    assert (retry.suggest_float("x", 0, 1), retry.suggest_float("y", 0, 1)) == (0.25, 0.75)
-
-
-def test_a_finished_trial_is_not_queued_again(workplace):
-    workplace.start(workplace.write_study())
-    with writable_storage(workplace.storage) as storage:
-        study = optuna.load_study(study_name="small", storage=storage)
-        recover_queue(study, storage, load_study("demo"))
-        assert queue(study) == []
 
 
 def test_what_a_split_leaves_out_is_reported(workplace, recorder):

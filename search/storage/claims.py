@@ -1,0 +1,172 @@
+"""One transaction on the trials of a study: what is queued, which trial a process runs next.
+
+It locks the study's row, so that no two processes claim one trial or queue the same one again. It
+uses Optuna's tables: Optuna's own interface changes one thing at a time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy
+from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import (
+    StudyModel,
+    StudySystemAttributeModel,
+    TrialHeartbeatModel,
+    TrialModel,
+    TrialSystemAttributeModel,
+    TrialUserAttributeModel,
+)
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.orm import Session, selectinload
+
+from ...errors import StudyError
+from .trials import WORKER
+
+# Generous: a process that is taken for dead has to give up a trial that it is still training.
+GRACE_S = 600
+
+_LOADED = ("params", "values", "user_attributes", "system_attributes", "intermediate_values")
+
+
+@contextmanager
+def study_transaction(storage: RDBStorage, study_id: int) -> Iterator[StudyTransaction]:
+    """A transaction on a study, committed when the block ends without an error.
+
+    Within the block, call no method of `storage`: it would wait for this transaction.
+
+    Raises:
+        StudyError: the study has been deleted.
+    """
+    with Session(storage.engine) as session, session.begin():
+        query = session.query(StudyModel).filter_by(study_id=study_id).with_for_update()
+        if query.one_or_none() is None:
+            raise StudyError("the study has been deleted or renamed by another process")
+        yield StudyTransaction(session, storage, study_id)
+
+
+class StudyTransaction:
+    """The trials of a study, which no other process claims or queues meanwhile."""
+
+    def __init__(self, session: Session, storage: RDBStorage, study_id: int) -> None:
+        self._session = session
+        self._storage = storage
+        self._study_id = study_id
+
+    def study_attr(self, key: str) -> Any:
+        """A system attribute of the study; None if it has none of that name."""
+        query = self._session.query(StudySystemAttributeModel.value_json)
+        found = query.filter_by(study_id=self._study_id, key=key).scalar()
+        return None if found is None else json.loads(found)
+
+    def set_study_attr(self, key: str, value: Any) -> None:
+        """Set a system attribute of the study."""
+        found = {"study_id": self._study_id, "key": key}
+        query = self._session.query(StudySystemAttributeModel).filter_by(**found)
+        if not query.update({"value_json": json.dumps(value)}):
+            self._session.add(StudySystemAttributeModel(**found, value_json=json.dumps(value)))
+
+    def trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """The trials in these states, by number."""
+        query = (
+            self._trials()
+            .options(*(selectinload(getattr(TrialModel, name)) for name in _LOADED))
+            .filter(TrialModel.state.in_(states))
+            .order_by(TrialModel.trial_id)
+        )
+        return [self._storage._build_frozen_trial_from_trial_model(each) for each in query]
+
+    def count(self, *states: TrialState) -> int:
+        """Number of trials in these states."""
+        return self._trials().filter(TrialModel.state.in_(states)).count()
+
+    def user_attrs(self, key: str) -> set[Any]:
+        """The values of a user attribute over all trials."""
+        query = (
+            self._session.query(TrialUserAttributeModel.value_json)
+            .join(TrialModel, TrialModel.trial_id == TrialUserAttributeModel.trial_id)
+            .filter(TrialModel.study_id == self._study_id, TrialUserAttributeModel.key == key)
+        )
+        return {json.loads(value) for (value,) in query}
+
+    def silent(self) -> set[int]:
+        """Numbers of the running trials without a heartbeat for `GRACE_S` seconds."""
+        now = self._session.execute(sqlalchemy.select(sqlalchemy.func.now())).scalar_one()
+        oldest = now.replace(tzinfo=None) - timedelta(seconds=GRACE_S)
+        query = (
+            self._session.query(TrialModel.number)
+            .join(TrialHeartbeatModel, TrialHeartbeatModel.trial_id == TrialModel.trial_id)
+            .filter(TrialModel.study_id == self._study_id, TrialModel.state == TrialState.RUNNING)
+            .filter(TrialHeartbeatModel.heartbeat < oldest)
+        )
+        return {number for (number,) in query}
+
+    def queue(self, params: Mapping[str, Any], user_attrs: Mapping[str, Any]) -> None:
+        """Queue a trial, as `Study.enqueue_trial` does."""
+        self._add(
+            TrialState.WAITING,
+            user_attributes=_attributes(TrialUserAttributeModel, user_attrs),
+            system_attributes=_attributes(
+                TrialSystemAttributeModel, {"fixed_params": dict(params)}
+            ),
+        )
+
+    def claim(self, waiting: FrozenTrial | None, worker: Mapping[str, Any]) -> tuple[int, int]:
+        """Let a worker run a queued trial, or a new one.
+
+        Args:
+            worker: its identity.
+
+        Returns:
+            The trial's ID and number.
+        """
+        if waiting is None:
+            model = self._add(TrialState.RUNNING)
+        else:
+            model = self._session.get_one(TrialModel, waiting._trial_id)
+            model.state = TrialState.RUNNING
+        model.datetime_start = datetime.now()
+        # The identity and the first heartbeat come with the claim: there is no moment in which
+        # a running trial belongs to nobody.
+        model.system_attributes.extend(
+            _attributes(TrialSystemAttributeModel, {WORKER: dict(worker)})
+        )
+        self._session.add(TrialHeartbeatModel(trial_id=model.trial_id))
+        return int(model.trial_id), int(model.number)
+
+    def fail(self, running: FrozenTrial, user_attrs: Mapping[str, Any]) -> bool:
+        """End a running trial as FAIL; False if it has ended meanwhile."""
+        trial_id = running._trial_id
+        model = self._session.get_one(
+            TrialModel, trial_id, with_for_update=True, populate_existing=True
+        )
+        if model.state != TrialState.RUNNING:
+            return False
+        stored = {each.key: each for each in model.user_attributes}
+        for key, value in user_attrs.items():
+            if key in stored:
+                stored[key].value_json = json.dumps(value)
+            else:
+                model.user_attributes.extend(_attributes(TrialUserAttributeModel, {key: value}))
+        model.state = TrialState.FAIL
+        model.datetime_complete = datetime.now()
+        return True
+
+    def _trials(self) -> sqlalchemy.orm.Query[TrialModel]:
+        return self._session.query(TrialModel).filter(TrialModel.study_id == self._study_id)
+
+    def _add(self, state: TrialState, **values: Any) -> TrialModel:
+        model = TrialModel(study_id=self._study_id, state=state, **values)
+        self._session.add(model)
+        self._session.flush()
+        model.number = model.count_past_trials(self._session)
+        return model
+
+
+def _attributes(model: type[Any], values: Mapping[str, Any]) -> list[Any]:
+    return [model(key=key, value_json=json.dumps(value)) for key, value in values.items()]

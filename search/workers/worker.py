@@ -1,0 +1,220 @@
+"""One process of a study: claims a trial, trains it, and claims the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import Any
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+
+from ...data.splits.split import Split
+from ...errors import StudyError
+from ...model.evaluation.metrics import METRICS
+from ..definition.study_file import StudySpec
+from ..pruners.trial_pruner import TrialPruner
+from ..running.events import Listener, TrialEnded, notifier
+from ..running.objective import FailedTrial, InterruptedTrial, Objective
+from ..running.opening import trial_sampler
+from ..running.study_progress import spending, target_reached
+from ..storage.artifacts import artifact_store, checkpoint_folder
+from ..storage.claims import GRACE_S
+from ..storage.trials import best_trials, trial_record
+from ..storage.worker import worker_identity
+from .heartbeat import Heartbeat
+from .queue import Claim, NothingToRun, next_trial, recover
+
+MAX_FAILURES_IN_A_ROW = 3
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 5.0
+
+
+class Worker:
+    """Runs trials of one study in this process until the study ends."""
+
+    def __init__(
+        self,
+        spec: StudySpec,
+        split: Split,
+        storage: RDBStorage,
+        url: str,
+        *,
+        device: str,
+        listener: Listener,
+        should_stop: Callable[[], str | None],
+    ) -> None:
+        """Args: should_stop: asked after each batch; the reason to end, or None."""
+        self._study = _ClaimedStudy(spec.name, storage)
+        self._split = split
+        self._storage = storage
+        self._url = url
+        self._device = device
+        self._listener = listener
+        self._notify = notifier(listener)
+        self._may_go_on = should_stop
+        self._heartbeat: Heartbeat | None = None
+        self._identity: dict[str, Any] = {}
+        self._use(spec)
+
+    def run(self) -> str | None:
+        """Run trials; where others run the last ones, wait whether these come back.
+
+        Returns:
+            Why the study ends before its total; None if it has reached it.
+
+        Raises:
+            StudyError: trials keep failing, or the study has been deleted.
+        """
+        try:
+            with worker_identity() as self._identity:
+                return self._run_trials()
+        finally:
+            self.recover()  # what was interrupted is queued for any other process
+
+    def recover(self) -> None:
+        """End the trials of runs that are over, and queue again what was interrupted."""
+        recover(self._storage, self._study._study_id)
+
+    def _run_trials(self) -> str | None:
+        errors: list[str] = []
+        while (reason := self._why_end()) is None:
+            if len(errors) >= MAX_FAILURES_IN_A_ROW:
+                raise StudyError(
+                    f"the last {len(errors)} trials of {self._spec.name} failed, the latest with "
+                    f"{errors[-1]}; fix the cause, then run start again"
+                )
+            claim = self._claim()
+            if isinstance(claim, NothingToRun):
+                return f"study {self._spec.name} is stopped" if claim.is_stopped else None
+            if claim is None:
+                continue
+            self._run_trial(claim)
+            errors = [*errors, self._objective.error] if self._objective.error else []
+        return reason
+
+    def _use(self, spec: StudySpec) -> None:
+        """Run the trials by this version of the study, which another process may have changed."""
+        metric = METRICS[spec.objective.metric]
+        self._spec, self._metric = spec, metric
+        self._study.pruner = TrialPruner(spec.pruners, metric)
+        self._objective = Objective(
+            spec,
+            self._split,
+            self._storage,
+            artifact_store(self._url, make=True),
+            checkpoint_folder(self._url),
+            device=self._device,
+            listener=self._listener,
+            should_stop=self._should_stop,
+        )
+
+    def _should_stop(self) -> str | None:
+        """Why the running trial is to end, or None."""
+        return self._may_go_on() or (self._heartbeat.heard if self._heartbeat else None)
+
+    def _why_end(self) -> str | None:
+        """Why the study ends now; None if it goes on."""
+        if reason := self._may_go_on():
+            return reason
+        trials = self._study.get_trials(deepcopy=False)
+        if target_reached(self._spec.objective.target, trials):
+            return "the target is reached"
+        budget = self._spec.budget
+        return budget.exhausted(spending(trials)) if budget else None
+
+    def _claim(self) -> Claim | NothingToRun | None:
+        """The next trial; None if it is time to look at the study again."""
+        pause_s, told = FIRST_WAIT_S, False
+        while True:
+            found = next_trial(self._storage, self._study._study_id, self._identity)
+            if found.spec != self._spec:
+                self._use(found.spec)
+            if isinstance(found, Claim):
+                return found
+            if found.is_final:
+                return found
+            if not told:
+                told = True
+                self._notify(_describe_wait(found))
+            until = monotonic() + pause_s
+            while (left_s := until - monotonic()) > 0:
+                if self._may_go_on():
+                    return None
+                sleep(min(left_s, FIRST_WAIT_S))
+            pause_s = min(2 * pause_s, LONGEST_WAIT_S)
+            if self._why_end():
+                return None
+
+    def _run_trial(self, claim: Claim) -> None:
+        """Run a trial, and store how it ended.
+
+        Raises:
+            DATABASE_ERRORS, KeyboardInterrupt: the trial is to be queued again.
+        """
+        if claim.retry_of is not None:
+            self._notify(f"trial {claim.retry_of} is tried again as trial {claim.number}")
+        self._study.sampler = trial_sampler(self._spec, claim.number)
+        self._study.claimed = claim.trial_id
+        value, state = None, TrialState.FAIL
+        with Heartbeat(self._storage, self._study._study_id, claim.trial_id) as self._heartbeat:
+            trial = self._study.ask()
+            try:
+                value, state = self._objective(trial), TrialState.COMPLETE
+            except optuna.TrialPruned:
+                state = TrialState.PRUNED
+            except (FailedTrial, InterruptedTrial):
+                pass
+            except UpdateFinishedTrialError:
+                self._yield(claim)
+                return
+            except BaseException:
+                self._tell(claim, None, TrialState.FAIL)
+                raise
+            self._tell(claim, value, state)
+
+    def _tell(self, claim: Claim, value: float | None, state: TrialState) -> None:
+        """Store the trial's end, unless another process has ended it."""
+        is_running = self._storage.get_trial(claim.trial_id).state == TrialState.RUNNING
+        try:
+            if not is_running:
+                raise UpdateFinishedTrialError
+            self._study.tell(claim.number, value, state)
+        except UpdateFinishedTrialError:
+            self._yield(claim)
+            return
+        self._announce(claim)
+
+    def _yield(self, claim: Claim) -> None:
+        """Leave the trial to the process that has taken this one for dead, and goes on with it."""
+        self._notify(
+            f"trial {claim.number} is left to another process: this one had sent no heartbeat for "
+            f"{GRACE_S // 60} minutes"
+        )
+
+    def _announce(self, claim: Claim) -> None:
+        trials = self._study.get_trials(deepcopy=False)
+        ranked = best_trials(trials, self._metric)
+        best = trial_record(ranked[0], self._metric) if ranked else None
+        record = trial_record(trials[claim.number], self._metric)
+        self._listener(TrialEnded(record, best, self._metric))
+
+
+class _ClaimedStudy(optuna.Study):
+    """A study whose `ask` returns the trial that has been claimed."""
+
+    claimed: int
+
+    def _pop_waiting_trial_id(self) -> int:
+        self.get_trials(deepcopy=False)  # Optuna's cache has not seen it yet
+        return self.claimed
+
+
+def _describe_wait(found: NothingToRun) -> str:
+    trials = (
+        "1 trial that another process runs"
+        if found.n_running == 1
+        else (f"{found.n_running} trials that other processes run")
+    )
+    return f"waiting for {trials}"
