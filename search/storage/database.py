@@ -14,7 +14,6 @@ from urllib.parse import quote
 import optuna
 import sqlalchemy
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 from sqlalchemy.engine import URL, ExceptionContext
 
@@ -22,7 +21,7 @@ from ...errors import NothingYet
 from .access import file_exists
 from .examples import example, storage_option
 from .failures import DATABASE_ERRORS, STORAGE_FAILURES, opening_error, storage_error
-from .tables import holds_studies
+from .tables import TableStorage, holds_studies
 from .urls import parse_url, redact, sqlite_file
 
 HEARTBEAT_S = 60
@@ -36,7 +35,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)  # this program reports how t
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
 
 
-class Storage(RDBStorage):
+class Storage(TableStorage):
     """Optuna's storage, whose heartbeats may fail: the trial's next write tells why."""
 
     def record_heartbeat(self, trial_id: int) -> None:
