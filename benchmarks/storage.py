@@ -75,7 +75,7 @@ def worker_times(url: str) -> dict[str, float]:
             claims.append(perf_counter() - started_at)
             spec.space.suggest(trial)
             suggestions.append(perf_counter() - started_at)
-            study.tell(trial, state=TrialState.FAIL)
+            study.tell(trial, state=TrialState.PRUNED)
         epochs = epoch_times(study, storage, url)
 
         def announce() -> None:
@@ -111,7 +111,7 @@ def epoch_times(study: optuna.Study, storage: Storage, url: str) -> list[float]:
     trial = study.ask()
     run = Epochs(spec.config(spec.space.suggest(trial), None))
     objective._train_epochs(trial, run, SimpleNamespace(save=lambda run: None))
-    study.tell(trial, state=TrialState.FAIL)
+    study.tell(trial, state=TrialState.PRUNED)
     return run.times
 
 

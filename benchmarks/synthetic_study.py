@@ -85,6 +85,7 @@ def ended_trials(spec: StudySpec, n: int) -> list[FrozenTrial]:
             "best_epoch": int(np.nanargmin(curve)) + 1,
             "reason": "a sentence with the figures of the stop, as long as such sentences are",
             **({"stop_reason": stop} if stop else {}),
+            **({"contingency_of": number - 1} if stop == "diverged" else {}),  # so no second chance
             **({"known_config": known[number]} if number < len(known) else {}),
         }
         ended_at = started_at + timedelta(minutes=50)
