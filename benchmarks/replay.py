@@ -40,6 +40,7 @@ from recsys_search.search.pruners.resources import GpuMemory
 from recsys_search.search.pruners.rule import Kind, Progress
 from recsys_search.search.pruners.table import pruner_to_mapping
 from recsys_search.search.pruners.trial_pruner import TrialPruner
+from recsys_search.search.running.ended_trials import EndedTrials
 from recsys_search.search.running.endings import Ending, last_epoch_reached, stopped
 from recsys_search.search.running.trial_progress import trial_progress
 from recsys_search.search.storage.trials import CONFIG
@@ -136,7 +137,9 @@ def by_optuna(trial: Trial, curve: Curve) -> tuple[int, TrialState]:
 def by_rules(trial: Trial, curve: Curve) -> tuple[int, TrialState]:
     """Epochs and state, judged as in the objective."""
     trial.storage.set_trial_system_attr(trial._trial_id, CONFIG, config_to_mapping(curve.config))
-    others = trial_progress(trial, curve)  # type: ignore[arg-type]
+    ended = EndedTrials()
+    ended.add(trial.study.get_trials(deepcopy=False))
+    others = trial_progress(curve, ended)  # type: ignore[arg-type]
     for epoch in range(1, len(curve.reports) + 1):
         progress = replace(others, reports=curve.reports[:epoch])
         if ending := ending_after(trial, progress):

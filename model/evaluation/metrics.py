@@ -82,7 +82,12 @@ class Metric:
         Args:
             star: what a star is worth in the ratings' units: `Scale.star`.
         """
-        return self.cost(value) / self.moves_per_star(star)
+        return self.levels([value], star)[0]
+
+    def levels(self, values: Iterable[float], star: float = 1.0) -> tuple[float, ...]:
+        """The levels of many values."""
+        sign, per_star = self.cost(1.0), self.moves_per_star(star)
+        return tuple([sign * value / per_star for value in values])
 
     def value_of(self, level: float, star: float = 1.0) -> float:
         """The value whose level this is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import sqrt
 from typing import ClassVar, NamedTuple
 
@@ -122,9 +123,10 @@ def jumpiness(curves: Sequence[Sequence[float]]) -> float:
     which makes the forecast wider. The median of the differences is used because a curve may crash
     and recover.
     """
-    noises = [
-        float(np.median(np.abs(np.diff(curve, 2)))) / NORMAL_MEDIAN / 6**0.5
-        for curve in curves
-        if len(curve) > 2
-    ]
+    noises = [_noise(tuple(curve)) for curve in curves if len(curve) > 2]
     return float(np.median(noises)) if noises else 0.0
+
+
+@lru_cache(maxsize=2**16)  # asked in every epoch of every trial, about the same ended curves
+def _noise(curve: tuple[float, ...]) -> float:
+    return float(np.median(np.abs(np.diff(curve, 2)))) / NORMAL_MEDIAN / 6**0.5

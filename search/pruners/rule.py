@@ -99,16 +99,16 @@ class Progress:
     @property
     def levels(self) -> tuple[float, ...]:
         """The trial's curve, as levels."""
-        return tuple(self._level(self.metric.of(report)) for report in self.reports)
+        return self.metric.levels(map(self.metric.of, self.reports), self.star)
 
     @property
     def incumbent_level(self) -> float | None:
         return None if self.incumbent is None else self._level(self.incumbent)
 
     @property
-    def ended_levels(self) -> list[list[float]]:
+    def ended_levels(self) -> list[tuple[float, ...]]:
         """The curves of `ended`, as levels."""
-        return [[self._level(value) for value in curve] for curve in self.ended]
+        return [self.metric.levels(curve, self.star) for curve in self.ended]
 
     def show(self, level: float) -> str:
         """A level as a message shows it: the metric's value."""

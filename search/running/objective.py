@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from math import isfinite
 from pathlib import Path
@@ -11,7 +11,7 @@ import optuna
 from optuna.artifacts import FileSystemArtifactStore
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ...base.messages import format_error
 from ...data.splits.split import Split
@@ -30,6 +30,7 @@ from ..pruners.trial_pruner import TrialPruner
 from ..storage.artifacts import upload_reports
 from ..storage.failures import DATABASE_ERRORS, describe_database_error
 from ..storage.trials import CONFIG, ENVIRONMENT, EPOCH_AT, INTERRUPTED, first_attempt
+from .ended_trials import EndedTrials
 from .endings import (
     Ending,
     beyond_limits,
@@ -71,6 +72,7 @@ class Objective:
         self.error: str | None = None
         self._spec = spec
         self._metric = METRICS[spec.objective.metric]
+        self._ended = EndedTrials(self._metric)
         self._split = split
         self._storage = storage
         self._artifacts = artifacts
@@ -219,7 +221,9 @@ class Objective:
 
     def _judge(self, trial: Trial, run: Training, report: EpochReport) -> Ending | None:
         """How the trial ends after this epoch, or None if it continues."""
-        so_far = trial_progress(trial, run, self._metric, self._split.train.scale.star)
+        trials = trial.study.get_trials(deepcopy=False)
+        self._ended.add(trials)
+        so_far = trial_progress(run, self._ended, self._metric, self._split.train.scale.star)
         if not (report.finite and isfinite(self._metric.of(report))):
             stop = Divergence().judge(so_far)  # whether or not the study names this pruner
             assert stop is not None
@@ -233,17 +237,17 @@ class Objective:
             return last_epoch_reached(so_far)
         if run.ended_by_patience:
             return stopped(out_of_patience(so_far), so_far)
-        if stop or (stop := self._check_budget(trial)):
+        if stop or (stop := self._check_budget(trials)):
             return stopped(stop, so_far)
         if why := self._should_stop():
             return Ending(TrialState.FAIL, INTERRUPTED, f"{why} after epoch {report.epoch}")
         return None
 
-    def _check_budget(self, trial: Trial) -> Stop | None:
+    def _check_budget(self, trials: Iterable[FrozenTrial]) -> Stop | None:
         """A stop if the study's budget ran out during this trial."""
         if self._spec.budget is None:
             return None
-        why = self._spec.budget.exhausted(spending(trial.study.get_trials(deepcopy=False)))
+        why = self._spec.budget.exhausted(spending(trials, self._ended))
         return Stop("budget", why, Kind.CUT_SHORT) if why else None
 
     def _ask_pruners(self, trial: Trial, so_far: Progress) -> Stop | None:

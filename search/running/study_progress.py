@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
 from ..definition.budget import Spending
 from ..definition.objective import Target
-from ..storage.trials import EPOCH_AT, worker_died
+from .ended_trials import EndedTrials, Span, spans, trained_epochs
 
 
 def study_state(status: dict[str, Any]) -> str:
@@ -35,38 +34,26 @@ def target_reached(target: Target | None, trials: Iterable[FrozenTrial]) -> bool
     )
 
 
-def spending(trials: Iterable[FrozenTrial]) -> Spending:
+def spending(trials: Iterable[FrozenTrial], ended: EndedTrials | None = None) -> Spending:
     """What all trials have cost, including those that are running, failed, or were retried.
 
     Epochs that a resumed trial takes over from an earlier attempt count once.
+
+    Args:
+        ended: of the same study, if the caller asks repeatedly; the trials are added to it.
     """
-    trials = list(trials)
-    epochs = sum(
-        len(trial.intermediate_values) - (trial.user_attrs.get("resumed_from_epoch") or 0)
-        for trial in trials
-    )
-    return Spending(epochs, elapsed_s(trials))
+    trials, ended = list(trials), ended or EndedTrials()
+    ended.add(trials)
+    running = [trial for trial in trials if not trial.state.is_finished()]
+    epochs = ended.epochs + sum(map(trained_epochs, running))
+    return Spending(epochs, elapsed_s([*ended.spans, *spans(running)]))
 
 
-def elapsed_s(trials: Iterable[FrozenTrial]) -> float:
+def elapsed_s(spans: Iterable[Span]) -> float:
     """Wall-clock seconds in which at least one trial ran; time between starts does not count."""
-    spans = sorted(
-        (trial.datetime_start, _ended_at(trial)) for trial in trials if trial.datetime_start
-    )
-    total_s, until = 0.0, datetime.min
-    for start, end in spans:
-        total_s += max(0.0, (end - max(start, until)).total_seconds())
-        until = max(until, end)
+    total_s, until = 0.0, 0.0
+    for start, end in sorted(spans):
+        if end > until:
+            total_s += end - max(start, until)
+            until = end
     return round(total_s, 1)
-
-
-def _ended_at(trial: FrozenTrial) -> datetime:
-    """When the trial ended; now if it is running; the end of its last epoch if its process died.
-
-    For a trial whose process died, Optuna stores when that was noticed, which may be much later.
-    """
-    assert trial.datetime_start is not None
-    if not worker_died(trial):
-        return trial.datetime_complete or datetime.now()
-    epoch_at = trial.system_attrs.get(EPOCH_AT)
-    return datetime.fromisoformat(epoch_at) if epoch_at else trial.datetime_start

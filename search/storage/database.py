@@ -22,7 +22,7 @@ from .access import file_exists
 from .examples import example, storage_option
 from .failures import DATABASE_ERRORS, STORAGE_FAILURES, opening_error, storage_error
 from .locks import tables_lock
-from .tables import holds_studies
+from .tables import TableStorage, holds_studies
 from .urls import parse_url, redact, sqlite_file
 
 LOCK_TIMEOUT_S = 60  # how long to wait for another program that holds SQLite's lock
@@ -118,7 +118,7 @@ def _check_tables(parsed: URL, url: str) -> bool:
 
 def _connect(parsed: URL, url: str, *, read_only: bool, **options: Any) -> RDBStorage:
     try:
-        storage = RDBStorage(
+        storage = TableStorage(
             parsed.render_as_string(hide_password=False),
             engine_kwargs=_engine_options(parsed),
             **options,

@@ -1,15 +1,111 @@
-"""Whether a database holds Optuna's tables, none, or those of another program."""
+"""Optuna's tables: whether a database holds them, and all trials of a study read at once."""
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
+from collections.abc import Container, Iterable
+from functools import cache
 from typing import Any
 
 import sqlalchemy
-from optuna.storages._rdb.models import BaseModel
+from optuna.distributions import json_to_distribution
+from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import (
+    BaseModel,
+    StudyModel,
+    TrialIntermediateValueModel,
+    TrialModel,
+    TrialParamModel,
+    TrialSystemAttributeModel,
+    TrialUserAttributeModel,
+    TrialValueModel,
+)
+from optuna.storages._rdb.storage import _create_scoped_session
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 from ...errors import StorageError
+
+
+class TableStorage(RDBStorage):
+    """Optuna's storage, which reads all trials of a study with one query per table.
+
+    Optuna makes an object of each row, and parses the distribution of each parameter: at 5,000
+    trials that takes six times as long.
+    """
+
+    def _get_trials(
+        self,
+        study_id: int,
+        states: Container[TrialState] | None,
+        included_trial_ids: set[int],
+        trial_id_greater_than: int,
+    ) -> list[FrozenTrial]:
+        if states is not None or trial_id_greater_than > -1:  # only some trials: few, as a rule
+            return super()._get_trials(study_id, states, included_trial_ids, trial_id_greater_than)
+        with _create_scoped_session(self.scoped_session) as session:
+            StudyModel.find_or_raise_by_id(study_id, session)
+            return _read_trials(session, study_id)
+
+
+def _read_trials(session: sqlalchemy.orm.Session, study_id: int) -> list[FrozenTrial]:
+    # The trials come first: one whose state says that it has ended has all its values by then.
+    of_study = session.query(TrialModel).filter(TrialModel.study_id == study_id)
+    models: list[Any] = of_study.order_by(TrialModel.trial_id).all()
+
+    def rows(model: Any, *columns: str) -> Iterable[Any]:
+        """Columns of the study's trials, after the trial's id, in the order of storing."""
+        [key] = model.__table__.primary_key
+        chosen = sqlalchemy.select(model.trial_id, *(getattr(model, name) for name in columns))
+        of_trials = chosen.join(TrialModel, TrialModel.trial_id == model.trial_id)
+        query = of_trials.where(TrialModel.study_id == study_id).order_by(key)
+        return session.connection().execute(query)  # the session would do more for each row
+
+    values: dict[int, dict[int, float]] = defaultdict(dict)
+    for trial, objective, *stored in rows(TrialValueModel, "objective", "value", "value_type"):
+        values[trial][objective] = TrialValueModel.stored_repr_to_value(*stored)
+    params: dict[int, dict[str, Any]] = defaultdict(dict)
+    distributions: dict[int, dict[str, Any]] = defaultdict(dict)
+    parse = cache(json_to_distribution)
+    for trial, name, value, text in rows(
+        TrialParamModel, "param_name", "param_value", "distribution_json"
+    ):
+        distributions[trial][name] = distribution = parse(text)
+        params[trial][name] = distribution.to_external_repr(value)
+    user_attrs: dict[int, dict[str, Any]] = defaultdict(dict)
+    system_attrs: dict[int, dict[str, Any]] = defaultdict(dict)
+    for model, attrs in (
+        (TrialUserAttributeModel, user_attrs),
+        (TrialSystemAttributeModel, system_attrs),
+    ):
+        for trial, name, text in rows(model, "key", "value_json"):
+            attrs[trial][name] = json.loads(text)
+    curves: dict[int, dict[int, float]] = defaultdict(dict)
+    read_value = TrialIntermediateValueModel.stored_repr_to_intermediate_value
+    for trial, step, *stored in rows(
+        TrialIntermediateValueModel, "step", "intermediate_value", "intermediate_value_type"
+    ):
+        curves[trial][step] = read_value(*stored)
+    return [
+        FrozenTrial(
+            number=model.number,
+            state=model.state,
+            value=None,
+            values=[value for _, value in sorted(values[trial].items())] or None,
+            datetime_start=model.datetime_start,
+            datetime_complete=model.datetime_complete,
+            params=params[trial],
+            distributions=distributions[trial],
+            user_attrs=user_attrs[trial],
+            system_attrs=system_attrs[trial],
+            intermediate_values=curves[trial],
+            trial_id=trial,
+        )
+        for model in models
+        for trial in [model.trial_id]
+    ]
 
 
 def holds_studies(url: URL, name: str, options: dict[str, Any]) -> bool:

@@ -15,12 +15,13 @@ from recsys_search.search.storage.trials import EPOCH_AT, WORKER_DIED
 NOON = datetime(2026, 1, 1, 12)
 
 
-def trial(start_s, end_s, epochs=2):
+def trial(start_s, end_s, number=0, epochs=2):
     done = create_trial(
         state=TrialState.COMPLETE,
         value=1.0,
         intermediate_values=dict.fromkeys(range(1, epochs + 1), 1.0),
     )
+    done.number = number
     done.datetime_start = NOON + timedelta(seconds=start_s)
     done.datetime_complete = NOON + timedelta(seconds=end_s)
     return done
@@ -28,7 +29,8 @@ def trial(start_s, end_s, epochs=2):
 
 def test_time_counts_once_for_concurrent_trials():
     """0 to 10 and 5 to 20 overlap; 100 to 101 follows after a break."""
-    assert spending([trial(0, 10), trial(5, 20), trial(100, 101)]) == Spending(6, 21.0)
+    trials = [trial(0, 10, number=0), trial(5, 20, number=1), trial(100, 101, number=2)]
+    assert spending(trials) == Spending(6, 21.0)
 
 
 @pytest.mark.parametrize(

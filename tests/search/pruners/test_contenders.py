@@ -8,8 +8,8 @@ import pytest
 from optuna.trial import TrialState, create_trial
 from recsys_search.model.architectures.configs import build_config
 from recsys_search.search.pruners.hopeless import Hopeless
+from recsys_search.search.running.ended_trials import is_exhausted
 from recsys_search.search.running.endings import is_contender
-from recsys_search.search.running.trial_progress import is_exhausted
 
 
 @pytest.mark.parametrize(("architecture", "noise"), [("two_tower", 0.002), ("hybrid", 0.006)])

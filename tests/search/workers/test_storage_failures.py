@@ -392,7 +392,7 @@ def test_a_disk_that_is_full_from_the_start(workplace, monkeypatch):
         raise sqlalchemy.exc.OperationalError("CREATE TABLE", {}, cause)
 
     study = workplace.write_study()
-    monkeypatch.setattr(database, "RDBStorage", full)
+    monkeypatch.setattr(database, "TableStorage", full)
     check_refused(
         workplace,
         study,
