@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from shutil import rmtree
+from contextlib import ExitStack, contextmanager
 
 import optuna
 from optuna.artifacts import get_all_artifact_meta
-from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import StudyModel, StudySystemAttributeModel
 
@@ -17,7 +15,7 @@ from ...errors import StudyError
 from .artifacts import artifact_store, checkpoint_folder
 from .database import readable_storage, writable_storage
 from .locks import lock_file, sole_runner
-from .studies import SPEC, check_exists, is_taken, read_stored_specs
+from .studies import SPEC, check_exists, checkpoint_prefix, is_taken, read_stored_specs
 from .urls import redact
 
 
@@ -46,14 +44,15 @@ def delete_study(url: str, name: str) -> None:
             for trial in study.get_trials(deepcopy=False)
             for meta in get_all_artifact_meta(trial, storage=storage)
         ]
+        prefix = checkpoint_prefix(study)
+        store, checkpoints = artifact_store(url), checkpoint_folder(url)
         # First: files without a study do no harm, a study without its files would.
         optuna.delete_study(study_name=name, storage=storage)
-        store = artifact_store(url)
         for artifact in artifacts:
-            with suppress(ArtifactNotFound):
-                store.remove(artifact)
-        for folder in checkpoint_folder(url).glob(f"{study._study_id}-*"):
-            rmtree(folder, ignore_errors=True)
+            store.remove(artifact)
+        for name in checkpoints.sizes():
+            if name.startswith(prefix):
+                checkpoints.child(name).delete()
 
 
 def rename_study(url: str, name: str, new_name: str) -> None:

@@ -18,6 +18,7 @@ from ...model.evaluation.metrics import METRICS
 from ...model.training.device import resolve_device
 from ..definition.durations import parse_duration
 from ..definition.study_file import StudySpec
+from ..running.checkpoint_folders import tidy_checkpoints
 from ..running.events import Listener, StudyStarted, TrialEnded, broadcast, ignore, notifier
 from ..running.objective import FailedTrial, InterruptedTrial, Objective
 from ..running.opening import Overrides, open_study, resolve_spec, with_done
@@ -102,6 +103,7 @@ def run_study(
         if baseline is not None:
             study.set_user_attr("bias_val_rmse", baseline)
         recover_queue(study, storage, spec)
+        tidy_checkpoints(study, spec, checkpoint_folder(storage_url), notify)
         objective = Objective(
             spec,
             split,
@@ -196,5 +198,6 @@ def _run_trials(
             )
         finally:
             recover_queue(study, storage, spec)
+            tidy_checkpoints(study, spec, objective.checkpoints, notifier(listener))
         failures = [*failures, objective.error] if objective.error else []
     return reason
