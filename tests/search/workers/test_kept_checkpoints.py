@@ -55,12 +55,14 @@ def outcome(reader):
     """What must be the same, however often the study was killed: the last attempts."""
     records = reader.trials()
     retried = {record["retry_of"] for record in records}
-    return [
-        (record["known_config"], record["state"], record["stop_reason"], record["val_rmse"])
-        + (curve(reader, record["number"]),)
+    return {
+        record["known_config"]: (
+            *(record[key] for key in ("state", "stop_reason", "epochs", "val_rmse")),
+            curve(reader, record["number"]),
+        )
         for record in records
         if record["number"] not in retried
-    ]
+    }
 
 
 def curve(reader, number):
@@ -265,7 +267,7 @@ def test_reports_and_checkpoints_go_to_a_url(workplace, write_study, monkeypatch
     here = outcome(workplace.start(write_study("here")))
     monkeypatch.setenv("RECSYS_SEARCH_ARTIFACTS", "memory://bucket/shared")
     reader = workplace.start(write_study())
-    assert outcome(reader) == here
+    assert repr(outcome(reader)) == repr(here)  # one diverges: NaN is not equal to itself
     assert kept_in(workplace) == [1, 3]
     assert all("/bucket/shared/" in path for path in MemoryFileSystem.store)
     assert not any(".p" in path.removesuffix(".pt") for path in MemoryFileSystem.store)
@@ -316,15 +318,18 @@ def die_at(owner, name, call, *, after=False):
     setattr(owner, name, counting)
 
 {patch}
-module.run_study(sys.argv[1], sys.argv[2], device="cpu")
+module.run_study(
+    sys.argv[1], sys.argv[2], overrides=module.Overrides(trials=3), device="cpu"
+)
 """
 
-# With a checkpoint after each epoch: trial 0 saves two, trial 1 one and a last one.
+# With a checkpoint after each epoch: trial 1 saves two and completes, trial 2 saves one and a last
+# one when it is pruned.
 POINTS = {
     "checkpoint's write": 'die_at(checkpoints.torch, "save", 4)',
-    "checkpoint's sync": 'die_at(os, "fsync", 7)',
-    "checkpoint's rename": 'die_at(Path, "replace", 4)',
-    "after the rename": 'die_at(folders, "_sync_folder", 4)',
+    "checkpoint's sync": 'die_at(os, "fsync", 9)',
+    "checkpoint's rename": 'die_at(Path, "replace", 5)',
+    "after the rename": 'die_at(folders, "_sync_folder", 5)',
     "removal of the earlier one": 'die_at(folders.LocalFolder, "remove", 1)',
     "before the upload": 'die_at(artifacts.ArtifactStore, "write", 2)',
     "after the upload": 'die_at(artifacts.ArtifactStore, "write", 2, after=True)',
@@ -355,19 +360,24 @@ def unharmed(tmp_path_factory):
 def test_a_study_killed_at_any_point_ends_the_same(
     workplace, write_study, start_python, unharmed, point
 ):
-    study = write_study(trials=3)
+    known = [KNOWN[0], {"name": "better", "learning_rate": 3e-2}, KNOWN[1]]
+    study = write_study(known=known, trials=3)
     if not unharmed:
-        whole = workplace.start(write_study("whole", trials=3))
+        whole = workplace.start(write_study("whole", known=known, trials=3))
         unharmed["outcome"] = outcome(whole)
         unharmed["epochs"] = [
             len(state_in(workplace, name)["reports"]) for name in sorted(all_kept(workplace))
         ]
         delete_study(workplace.storage, "whole")
+    # With a complete trial to compare with, the order of the others changes no ending.
+    workplace.start(study, trials=1)
     process = start_python(KILLED.replace("{patch}", POINTS[point]), study, workplace.storage)
     assert process.wait(60) == 9
-    reader = workplace.start(study)
+    reader = workplace.start(study, trials=3)
     assert outcome(reader) == unharmed["outcome"]
     assert reader.status()["done"] == 3
+    retries = [record for record in reader.trials() if record["retry_of"] is not None]
+    assert all(record["resumed_from_epoch"] for record in retries)
     kept = all_kept(workplace)
     assert [len(state_in(workplace, name)["reports"]) for name in kept] == unharmed["epochs"]
     for name in kept:
