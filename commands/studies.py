@@ -147,7 +147,7 @@ def trials(
     elif not csv:
         from .terminal.trials import print_trials
 
-        print_trials(records, reader.status()["best"], reader.spec.name, state and state.value)
+        print_trials(records, reader.progress()["best"], reader.spec.name, state and state.value)
 
 
 @app.command(epilog="recsys-search show --study demo --trial 0")

@@ -452,7 +452,8 @@ def test_a_storage_without_studies_is_3(cli, folder):
 
 def test_artifacts_may_be_elsewhere(cli, folder):
     elsewhere = folder / "elsewhere"
-    cli("start", "--study", "small.yaml", "--device", "cpu", "--artifacts", elsewhere)
+    started = cli("start", "--study", "small.yaml", "--device", "cpu", "--artifacts", elsewhere)
+    assert f"recsys-search dashboard --artifacts {elsewhere}" in started.out + started.err
     assert len([path for path in elsewhere.iterdir() if path.is_file()]) == 3
     assert [path.suffix for path in (folder / "studies.artifacts").iterdir()] == [".lock"]
     reports = json.loads(cli("show", "--trial", "0", "--artifacts", elsewhere, "--json").out)
