@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import DEFAULT_STORAGE, Storage
+from .options import DEFAULT_STORAGE, Artifacts, Storage
 from .terminal.output import notify
 
 app = typer.Typer()
@@ -19,6 +19,7 @@ def dashboard(
         int, typer.Option("--port", min=0, max=65535, help="Port; 0 picks a free one.")
     ] = 8080,
     storage: Storage = DEFAULT_STORAGE,
+    artifacts: Artifacts = None,
 ) -> None:
     """Serve optuna-dashboard on the storage, read-only, until Ctrl-C."""
     from ..search.results.dashboard import serve_dashboard

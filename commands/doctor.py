@@ -6,6 +6,7 @@ import typer
 
 from .options import (
     DEFAULT_STORAGE,
+    Artifacts,
     AsJson,
     Columns,
     DataDir,
@@ -25,6 +26,7 @@ def doctor(
     columns: Columns = None,
     data_dir: DataDir = None,
     storage: Storage = DEFAULT_STORAGE,
+    artifacts: Artifacts = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..data.data_folder import DATA_DIR_VARIABLE
-from ..search.storage.examples import DEFAULT_STORAGE, STORAGE_VARIABLE
+from ..search.storage.examples import ARTIFACTS_VARIABLE, DEFAULT_STORAGE, STORAGE_VARIABLE
 
 
 class DuplicatesChoice(StrEnum):
@@ -49,10 +49,28 @@ def _use_data_dir(folder: Path | None) -> Path | None:
     return folder
 
 
+def _use_artifacts(place: str | None) -> str | None:
+    """Set it for the whole process, and for those that it starts."""
+    if place is not None:
+        os.environ[ARTIFACTS_VARIABLE] = place
+    return place
+
+
 Storage = Annotated[
     str,
     typer.Option(
         "--storage", envvar=STORAGE_VARIABLE, help="URL of the database that holds the studies."
+    ),
+]
+Artifacts = Annotated[
+    str | None,
+    typer.Option(
+        "--artifacts",
+        envvar=ARTIFACTS_VARIABLE,
+        help="Folder or URL (such as s3://bucket/folder) of the epoch reports and checkpoints. "
+        "[default: next to the database]",
+        show_default=False,
+        callback=_use_artifacts,
     ),
 ]
 StudyName = Annotated[
@@ -105,6 +123,7 @@ DataDir = Annotated[
 
 __all__ = [
     "DEFAULT_STORAGE",
+    "Artifacts",
     "AsJson",
     "Columns",
     "DataDir",

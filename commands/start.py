@@ -10,6 +10,7 @@ import typer
 from ..base.files import is_descriptor
 from .options import (
     DEFAULT_STORAGE,
+    Artifacts,
     AsJson,
     Columns,
     DataDir,
@@ -63,7 +64,16 @@ def start(
     budget_usd: Annotated[
         float | None, typer.Option("--budget-usd", help="End the study when this much is spent.")
     ] = None,
+    keep_checkpoints: Annotated[
+        str | None,
+        typer.Option(
+            "--keep-checkpoints",
+            help="Space for the checkpoints of trials that stopped early, such as 2GB; 0 keeps "
+            "none. [default: the study file's]",
+        ),
+    ] = None,
     storage: Storage = DEFAULT_STORAGE,
+    artifacts: Artifacts = None,
     device: Device = "auto",
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -71,7 +81,7 @@ def start(
     """Run a study, or continue it."""
     from ..search.results.reader import StudyReader
     from ..search.running.opening import Overrides
-    from ..search.storage.examples import example, storage_option
+    from ..search.storage.examples import artifacts_option, example, storage_option
     from ..search.workers.run_study import run_study as run
     from .terminal.live import study_view
     from .terminal.outcome import print_outcome
@@ -84,12 +94,13 @@ def start(
         explore=explore,
         usd_per_hour=usd_per_hour,
         budget_usd=budget_usd,
+        keep_checkpoints=keep_checkpoints,
     )
 
     def last_line() -> str:
         # A pipe cannot be read again, but by then the study is in the storage.
         again = (view.study or study) if is_descriptor(Path(study)) else study
-        command = example("start", "--study", again, *storage_option(storage))
+        command = example("start", "--study", again, *storage_option(storage), *artifacts_option())
         return f"interrupted; continue with: {command}"
 
     with interruptible(last_line), study_view(quiet=quiet) as view:

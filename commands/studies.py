@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..base.files import is_stdout, write_output
-from .options import DEFAULT_STORAGE, AsJson, Storage, StudyName
+from .options import DEFAULT_STORAGE, Artifacts, AsJson, Storage, StudyName
 from .terminal.output import check_stdout_is_free, notify, print_json
 
 app = typer.Typer()
@@ -37,7 +37,7 @@ def list_(
     """List the studies in the storage; delete or rename one."""
     if context.invoked_subcommand is not None:
         return
-    from ..search.results.reader import list_studies
+    from ..search.results.overview import list_studies
     from ..search.storage.database import no_studies
 
     rows = list_studies(storage)
@@ -57,6 +57,7 @@ def rm(
     name: Annotated[str, typer.Argument(help="Name of the study.", show_default=False)],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     storage: Storage = DEFAULT_STORAGE,
+    artifacts: Artifacts = None,
 ) -> None:
     """Delete a study with its trials, epoch reports and checkpoints."""
     from ..search.storage.housekeeping import count_trials_of, delete_study
@@ -85,7 +86,10 @@ def rename(
 
 @app.command(epilog="recsys-search status --study demo")
 def status(
-    study: StudyName = None, storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False
+    study: StudyName = None,
+    storage: Storage = DEFAULT_STORAGE,
+    artifacts: Artifacts = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show the progress of a study."""
     from ..search.results.reader import StudyReader
@@ -95,8 +99,11 @@ def status(
         print_json(values)
         return
     from .terminal.consoles import out
-    from .terminal.values import key_values
+    from .terminal.values import format_bytes, key_values
 
+    if kept := values["kept_checkpoints"]:
+        size, limit = format_bytes(kept["bytes"]), format_bytes(kept["limit_bytes"])
+        values["kept_checkpoints"] = f"{kept['trials']} trials, {size} of {limit}"
     if target := values["target"]:
         reached = "reached" if target["reached"] else "not reached"
         values["target"] = f"{target['condition']}: {reached}. {target['note']}".strip()
@@ -140,7 +147,7 @@ def trials(
     elif not csv:
         from .terminal.trials import print_trials
 
-        print_trials(records, reader.status()["best"], reader.spec.name, state and state.value)
+        print_trials(records, reader.progress()["best"], reader.spec.name, state and state.value)
 
 
 @app.command(epilog="recsys-search show --study demo --trial 0")
@@ -148,6 +155,7 @@ def show(
     trial: Annotated[int, typer.Option("--trial", help="Number of the trial, from 0.")],
     study: StudyName = None,
     storage: Storage = DEFAULT_STORAGE,
+    artifacts: Artifacts = None,
     as_json: AsJson = False,
 ) -> None:
     """Show one trial: its config, its epochs, and why it ended."""

@@ -32,6 +32,14 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def default_artifacts() -> Iterator[None]:
+    """No folder that an earlier test has named with --artifacts."""
+    os.environ.pop("RECSYS_SEARCH_ARTIFACTS", None)
+    yield
+    os.environ.pop("RECSYS_SEARCH_ARTIFACTS", None)
+
+
 @pytest.fixture
 def start_python() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts Python code in another process; none outlives the test, however it ends."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from ...search.storage.examples import example, storage_option
+from ...search.storage.examples import artifacts_option, example, storage_option
 from .confirmation import format_confirmed
 from .consoles import out
 from .examples import print_next
@@ -47,13 +47,13 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
     commands = []
     is_over = status["budget_spent"] or (target and target["reached"])
     if status["done"] < status["total"] and not is_over:
-        commands.append(example("start", *study_options))
+        commands.append(example("start", *study_options, *artifacts_option()))
     if best:
         top = min(3, status["complete"])
         commands.append(example("confirm", "--top", top, "--seeds", 5, *study_options))
         commands.append(example("best", "--export", "config.yaml", *study_options))
         commands.append(example("train", "--config", "config.yaml", "--out", "runs/best"))
-    print_next(*commands, example("dashboard", *storage_words))
+    print_next(*commands, example("dashboard", *storage_words, *artifacts_option()))
 
 
 def _print_trials(

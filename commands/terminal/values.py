@@ -34,6 +34,14 @@ def number(value: float | None, digits: int = 4) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
+def format_bytes(n_bytes: int) -> str:
+    """A size with its unit, such as 1.3 MB; 1 MB is a million bytes."""
+    size, units = float(n_bytes), ["bytes", "kB", "MB", "GB", "TB"]
+    while size >= 999.5 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:.3g} {units[0]}"
+
+
 def format_any(value: Any) -> str:
     """A value as text for people."""
     if value is None:

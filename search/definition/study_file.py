@@ -39,6 +39,7 @@ from .durations import Duration
 from .limits import Limits
 from .objective import Objective
 from .sampler import Sampler, TpeSettings
+from .sizes import Size
 from .space import STORED, Problem, Space, field_of, owners
 
 
@@ -80,6 +81,7 @@ class StudySpec(Strict):
     trials: Count  # in total
     budget: Budget | None = None  # of all starts together
     timeout: Duration | None = None  # of one start
+    keep_checkpoints: Size = "2GB"  # of trials that stopped early and could go on
 
     @property
     def read_options(self) -> ReadOptions:

@@ -11,9 +11,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from ...base.files import free_bytes, nearest_folder
+from ...base.folders import LocalFolder
 from ...errors import NothingYet, StudyError
 from ..storage.access import check_can_write
-from ..storage.artifacts import artifact_folder
+from ..storage.artifacts import artifact_folder, open_artifacts
 from ..storage.database import readable_storage
 from ..storage.failures import POSTGRES_URL, opening_error
 from ..storage.urls import parse_url, redact, sqlite_file
@@ -73,7 +74,10 @@ def check_file_system(plan: Plan) -> str:
 
 def check_storage_room(plan: Plan) -> str:
     """The disk space left for the database and the epoch reports."""
-    folder = artifact_folder(plan.storage_url).absolute().parent
+    folders = [artifact_folder(plan.storage_url).absolute().parent]
+    if isinstance(artifacts := open_artifacts(plan.storage_url), LocalFolder):
+        folders.append(artifacts.path.absolute())
+    folder = min(folders, key=free_bytes)
     free = free_bytes(folder)
     if free < MIN_FREE_BYTES:
         raise StudyError(

@@ -8,14 +8,15 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from ...errors import ConfigError, StudyError
+from ...errors import StudyError
 from ...model.architectures.configs import config_from_mapping
 from ...model.evaluation.metrics import METRICS, Metric
 from ...model.runs.experiment import Experiment
 from ...model.training.reports import EpochReport
 from ..definition.study_file import StudySpec, spec_from_json
+from ..running.checkpoint_folders import count_kept
 from ..running.study_progress import spending, study_state, target_reached
-from ..storage.artifacts import artifact_store, download_reports
+from ..storage.artifacts import artifact_store, checkpoint_folder, download_reports
 from ..storage.database import no_studies, readable_storage
 from ..storage.studies import FINGERPRINT, check_exists, read_stored_specs
 from ..storage.trials import (
@@ -79,6 +80,11 @@ class StudyReader:
 
     def status(self) -> dict[str, Any]:
         """How far the study has come, as `status --json` prints it."""
+        kept = count_kept(self._study, self.spec, checkpoint_folder(self._url))
+        return {**self.progress(), "kept_checkpoints": kept}
+
+    def progress(self) -> dict[str, Any]:
+        """The status without what is in the folder of the artifacts."""
         trials = self._trials()
         records = trial_records(trials, self.metric)
         states = Counter(record["state"] for record in records)
@@ -260,29 +266,6 @@ class StudyReader:
                 "that recsys-search trials lists"
             )
         return trial
-
-
-def list_studies(storage_url: str) -> list[dict[str, Any]]:
-    """The studies of a storage, as `studies --json` prints them."""
-    rows = []
-    for name in read_stored_specs(readable_storage(storage_url)):
-        try:
-            status = StudyReader(storage_url, name).status()
-        except ConfigError:
-            unknown = dict.fromkeys(("dataset", "trials", "total", "best"))
-            rows.append({"study": name, **unknown, "state": "of another version"})
-            continue
-        rows.append(
-            {
-                "study": name,
-                "dataset": status["dataset"],
-                "trials": status["done"],
-                "total": status["total"],
-                "best": status["best"] and status["best"][status["metric"]],
-                "state": status["state"],
-            }
-        )
-    return rows
 
 
 def _incomplete(record: dict[str, Any]) -> dict[str, Any]:

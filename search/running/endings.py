@@ -20,6 +20,7 @@ from ...model.training.reports import EpochReport
 from ..definition.limits import Limit
 from ..definition.space import Space
 from ..pruners.rule import Kind, Progress, Stop
+from ..pruners.table import kind_of
 from ..storage.trials import OUT_OF_MEMORY
 from .second_chances import smaller_batch
 
@@ -51,6 +52,11 @@ def stopped(stop: Stop, progress: Progress) -> Ending:
     if progress.incumbent is not None:
         reason += f"; the best trial has {progress.format(progress.incumbent)}"
     return Ending(TrialState.PRUNED, stop.stop_reason, reason)
+
+
+def is_frozen(state: TrialState, stop_reason: str | None) -> bool:
+    """Whether a trial was pruned although its training was sound, so that it could go on."""
+    return state == TrialState.PRUNED and kind_of(stop_reason) not in (None, Kind.SICK)
 
 
 def is_contender(progress: Progress) -> bool:

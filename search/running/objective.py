@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from math import isfinite
-from pathlib import Path
 
 import optuna
-from optuna.artifacts import FileSystemArtifactStore
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from ...base.folders import Folder
 from ...base.messages import format_error
 from ...data.splits.split import Split
 from ...model.config import TrainingConfig, config_to_mapping
@@ -23,17 +22,20 @@ from ...model.training.device import is_out_of_memory
 from ...model.training.machine import n_threads
 from ...model.training.reports import EpochReport, best_report
 from ...model.training.training import Training
+from ..definition.sizes import parse_size
 from ..definition.study_file import StudySpec
 from ..pruners.divergence import Divergence
 from ..pruners.rule import Kind, Progress, Stop
 from ..pruners.trial_pruner import TrialPruner
-from ..storage.artifacts import upload_reports
+from ..storage.artifacts import ArtifactStore, upload_reports
 from ..storage.failures import DATABASE_ERRORS, describe_database_error
-from ..storage.trials import CONFIG, ENVIRONMENT, EPOCH_AT, INTERRUPTED, first_attempt
+from ..storage.trials import CONFIG, ENVIRONMENT, EPOCH_AT, INTERRUPTED
+from .checkpoint_folders import folder_name
 from .ended_trials import EndedTrials
 from .endings import (
     Ending,
     beyond_limits,
+    is_frozen,
     last_epoch_reached,
     out_of_memory,
     out_of_patience,
@@ -51,6 +53,7 @@ class Objective:
 
     Attributes:
         error: the last trial's error, if it failed with one.
+        checkpoints: the folder for the trials' checkpoints.
     """
 
     def __init__(
@@ -58,8 +61,8 @@ class Objective:
         spec: StudySpec,
         split: Split,
         storage: BaseStorage,
-        artifacts: FileSystemArtifactStore,
-        checkpoints: Path,
+        artifacts: ArtifactStore,
+        checkpoints: Folder,
         *,
         device: str,
         listener: Listener,
@@ -76,7 +79,8 @@ class Objective:
         self._split = split
         self._storage = storage
         self._artifacts = artifacts
-        self._checkpoints = checkpoints
+        self.checkpoints = checkpoints
+        self._keeps_frozen = parse_size(spec.keep_checkpoints) > 0
         self._device = device
         self._listener = listener
         self._notify = notifier(listener)
@@ -161,16 +165,15 @@ class Objective:
                 raise
             if ending.stop_reason == INTERRUPTED:
                 checkpoints.save(run, now=True)
-            else:
-                checkpoints.remove()
-            return ending
+            elif self._keeps_frozen and is_frozen(ending.state, ending.stop_reason):
+                checkpoints.save_last(run)
+            return ending  # `tidy_checkpoints` removes the others, once the end is stored
 
     def _checkpoints_of(self, trial: Trial) -> ResumableTraining:
         """The checkpoints that all attempts at a trial share."""
         trials = trial.study.get_trials(deepcopy=False)
-        first = first_attempt(trials[trial.number], trials).number
-        folder = self._checkpoints / f"{trial.study._study_id}-{first}"
-        return ResumableTraining(folder, self._notify)
+        name = folder_name(trials[trial.number], trials, trial.study)
+        return ResumableTraining(self.checkpoints.child(name), self._notify)
 
     def _train_epochs(self, trial: Trial, run: Training, checkpoints: ResumableTraining) -> Ending:
         # The storage may have failed before the last epoch of an earlier attempt was judged.

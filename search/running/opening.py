@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from secrets import token_hex
 from typing import Any
 
 import optuna
@@ -20,11 +21,13 @@ from ...data.sets.registry import DATASETS, find_dataset
 from ...data.tables.columns import Duplicates
 from ...errors import ConfigError, DataError, NothingYet, StudyError
 from ...model.evaluation.metrics import METRICS
+from ..definition.sizes import parse_size
 from ..definition.study_file import StudySpec, read_study, spec_from_json, spec_to_json
 from ..pruners.table import pruner_to_mapping
 from ..storage.claims import study_transaction
 from ..storage.database import readable_storage
 from ..storage.studies import (
+    CHECKPOINTS,
     FINGERPRINT,
     SPEC,
     STOPPED,
@@ -48,6 +51,7 @@ class Overrides:
     explore: bool = False  # lift the study's limits, including the one on GPU memory
     usd_per_hour: float | None = None
     budget_usd: float | None = None
+    keep_checkpoints: str | None = None  # such as 2GB
 
 
 def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> StudySpec:
@@ -116,7 +120,11 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
         StudyError: the study was created on other ratings, or by another program.
     """
     metric = METRICS[spec.objective.metric]
-    identity = {SPEC: spec_to_json(spec), FINGERPRINT: fingerprint}
+    identity = {
+        SPEC: spec_to_json(spec),
+        FINGERPRINT: fingerprint,
+        CHECKPOINTS: token_hex(4),
+    }
     create_study(spec.name, metric.direction, identity, storage)
     check_name_is_free(spec.name, storage, storage.url)
     study = optuna.load_study(study_name=spec.name, storage=storage)
@@ -169,7 +177,10 @@ def _check_same_dataset(stored: StudySpec, spec: StudySpec) -> None:
 def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
     values: dict[str, Any] = spec.model_dump(by_alias=True)
     values["dataset"] = dataset_reference(overrides.dataset or spec.dataset)
-    chosen = {name: getattr(overrides, name) for name in ("trials", "columns", "duplicates")}
+    if overrides.keep_checkpoints is not None:
+        parse_size(overrides.keep_checkpoints)  # its error is one of the command line
+    names = ("trials", "columns", "duplicates", "keep_checkpoints")
+    chosen = {name: getattr(overrides, name) for name in names}
     values |= {name: value for name, value in chosen.items() if value is not None}
     for name, usd in (("usd_per_hour", overrides.usd_per_hour), ("usd", overrides.budget_usd)):
         if usd is not None:

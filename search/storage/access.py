@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from uuid import uuid4
 
 from ...base.files import check_writable, is_folder
-from ...errors import StorageError
-from .artifacts import artifact_folder
+from ...base.folders import Folder, LocalFolder
+from ...errors import OutputError, StorageError
+from .artifacts import artifact_folder, open_artifacts
 from .urls import sqlite_file, sqlite_url
 
 
@@ -16,7 +18,7 @@ def check_can_write(url: str) -> None:
 
     Raises:
         StorageError: SQLite's file or its folder is missing, or is not writable.
-        OutputError: a folder is not writable.
+        OutputError: a folder, or the URL of `--artifacts`, is not writable.
     """
     if (path := sqlite_file(url)) is not None:
         if file_exists(path) and not os.access(path, os.W_OK):
@@ -24,8 +26,30 @@ def check_can_write(url: str) -> None:
                 f"{path.absolute()} is not writable; ask its owner, or name another with --storage"
             )
         check_writable(path.absolute().parent)  # SQLite puts its log next to the file
-    artifacts = artifact_folder(url).absolute()
-    check_writable(artifacts if os.path.lexists(artifacts) else artifacts.parent)
+    _check_folder(artifact_folder(url))
+    _check_artifacts(open_artifacts(url))
+
+
+def _check_folder(path: Path) -> None:
+    """Refuse a folder that cannot be written, or created in its parent."""
+    path = path.absolute()
+    check_writable(path if os.path.lexists(path) else path.parent)
+
+
+def _check_artifacts(folder: Folder) -> None:
+    """The same at a URL, with a file that is removed again."""
+    if isinstance(folder, LocalFolder):
+        _check_folder(folder.path)
+        return
+    name = f".probe-{uuid4().hex}"
+    try:
+        folder.write(name, b"")
+        folder.remove(name)
+    except OSError as error:
+        raise OutputError(
+            f"--artifacts cannot be written: {error.strerror or error}; check the address and your "
+            "access to it"
+        ) from None
 
 
 def file_exists(path: Path) -> bool:

@@ -1,28 +1,56 @@
-"""The folder next to the database that holds the trials' epoch reports, as Optuna artifacts."""
+"""Where the trials' epoch reports, as Optuna artifacts, and their checkpoints are kept.
+
+It is a folder next to the database, or the folder or URL of `--artifacts`, which the machines of a
+study can share.
+"""
 
 from __future__ import annotations
 
+import os
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
-from optuna.artifacts import (
-    FileSystemArtifactStore,
-    download_artifact,
-    get_all_artifact_meta,
-    upload_artifact,
-)
+from optuna.artifacts import download_artifact, get_all_artifact_meta, upload_artifact
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial
 
+from ...base.folders import Folder, LocalFolder, open_folder
+from ...base.messages import format_error
+from ...errors import StorageError
 from ...model.training.reports import EpochReport, read_reports, write_reports
+from .examples import ARTIFACTS_VARIABLE
 from .urls import sqlite_file
 
 REPORTS_FILE = "reports.jsonl"
 
 
+class ArtifactStore:
+    """An artifact store of Optuna's in any folder."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+
+    def open_reader(self, artifact_id: str) -> BinaryIO:
+        try:
+            return BytesIO(self._folder.read(artifact_id))
+        except FileNotFoundError:
+            raise ArtifactNotFound(f"no artifact {artifact_id}") from None
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        self._folder.write(artifact_id, content_body.read())
+
+    def remove(self, artifact_id: str) -> None:
+        self._folder.remove(artifact_id)
+
+
 def artifact_folder(url: str) -> Path:
-    """`studies.artifacts` next to `studies.db`, or in the working folder for a database server."""
+    """`studies.artifacts` next to `studies.db`, or in the working folder for a database server.
+
+    Locks are always here; artifacts are elsewhere with `--artifacts`.
+    """
     path = sqlite_file(url)
     if path is None:
         return Path("studies.artifacts")
@@ -30,26 +58,34 @@ def artifact_folder(url: str) -> Path:
     return (path.resolve() if path.is_symlink() else path).with_suffix(".artifacts")
 
 
-def checkpoint_folder(url: str) -> Path:
-    """The folder, next to the artifacts, of the checkpoints of trials that have not ended."""
-    return artifact_folder(url) / "checkpoints"
+def open_artifacts(url: str) -> Folder:
+    """The folder of the artifacts and checkpoints of a storage's studies.
+
+    Raises:
+        StorageError: `--artifacts` is a URL of an unknown kind, or its driver is not installed.
+    """
+    place = os.environ.get(ARTIFACTS_VARIABLE)
+    return open_folder(place) if place else LocalFolder(artifact_folder(url))
 
 
-def artifact_store(url: str, *, make: bool = False) -> FileSystemArtifactStore:
+def checkpoint_folder(url: str) -> Folder:
+    """The folder, with the artifacts, of the trials' checkpoints."""
+    return open_artifacts(url).child("checkpoints")
+
+
+def artifact_store(url: str, *, make: bool = False) -> ArtifactStore:
     """The store of the trials' epoch reports.
 
     Args:
         make: create the folder if it is missing; for processes that write reports.
     """
-    folder = artifact_folder(url)
-    if make:
-        folder.mkdir(exist_ok=True)
-    return FileSystemArtifactStore(folder)
+    folder = open_artifacts(url)
+    if make and isinstance(folder, LocalFolder):
+        folder.path.mkdir(exist_ok=True)
+    return ArtifactStore(folder)
 
 
-def upload_reports(
-    store: FileSystemArtifactStore, trial: Trial, reports: list[EpochReport]
-) -> None:
+def upload_reports(store: ArtifactStore, trial: Trial, reports: list[EpochReport]) -> None:
     """Attach the epoch reports to the trial.
 
     Raises:
@@ -62,9 +98,9 @@ def upload_reports(
 
 
 def download_reports(
-    store: FileSystemArtifactStore, trial: FrozenTrial, storage: BaseStorage
+    store: ArtifactStore, trial: FrozenTrial, storage: BaseStorage
 ) -> list[EpochReport]:
-    """The trial's epoch reports; empty while it runs, or if the artifact is on another machine."""
+    """The trial's epoch reports; empty while it runs, or if the artifact is elsewhere."""
     for meta in get_all_artifact_meta(trial, storage=storage):
         if meta.filename != REPORTS_FILE:
             continue
@@ -76,5 +112,7 @@ def download_reports(
                 )
             except ArtifactNotFound:
                 return []
+            except OSError as error:
+                raise StorageError(f"epoch reports cannot be read: {format_error(error)}") from None
             return read_reports(path)
     return []

@@ -7,6 +7,7 @@ import shlex
 
 DEFAULT_STORAGE = "sqlite:///studies.db"
 STORAGE_VARIABLE = "RECSYS_SEARCH_STORAGE"
+ARTIFACTS_VARIABLE = "RECSYS_SEARCH_ARTIFACTS"
 
 
 class ShellVariable(str):
@@ -31,6 +32,16 @@ def storage_option(storage: str) -> list[str]:
     if storage == default_url:
         return []
     return ["--storage", ShellVariable(STORAGE_VARIABLE) if has_password(storage) else storage]
+
+
+def artifacts_option() -> list[str]:
+    """The `--artifacts` of an example command that reads or writes them; empty for the default."""
+    from ...base.folders import has_secret
+
+    place = os.environ.get(ARTIFACTS_VARIABLE)
+    if not place:
+        return []
+    return ["--artifacts", ShellVariable(ARTIFACTS_VARIABLE) if has_secret(place) else place]
 
 
 def _quoted(word: object) -> str:

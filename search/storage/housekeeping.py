@@ -6,11 +6,9 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
-from shutil import rmtree
 
 import optuna
 from optuna.artifacts import get_all_artifact_meta
-from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import StudyModel, StudySystemAttributeModel
 from optuna.trial import TrialState
@@ -21,7 +19,7 @@ from .claims import study_transaction
 from .database import readable_storage, writable_storage
 from .examples import example, storage_option
 from .locks import lock_file, study_lock
-from .studies import SPEC, STOPPED, check_exists, is_taken, read_stored_specs
+from .studies import SPEC, STOPPED, check_exists, checkpoint_prefix, is_taken, read_stored_specs
 from .trials import worker_died
 from .urls import redact
 
@@ -51,14 +49,15 @@ def delete_study(url: str, name: str) -> None:
             for trial in study.get_trials(deepcopy=False)
             for meta in get_all_artifact_meta(trial, storage=storage)
         ]
+        prefix = checkpoint_prefix(study)
+        store, checkpoints = artifact_store(url), checkpoint_folder(url)
         # First: files without a study do no harm, a study without its files would.
         optuna.delete_study(study_name=name, storage=storage)
-        store = artifact_store(url)
         for artifact in artifacts:
-            with suppress(ArtifactNotFound):
-                store.remove(artifact)
-        for folder in checkpoint_folder(url).glob(f"{study._study_id}-*"):
-            rmtree(folder, ignore_errors=True)
+            store.remove(artifact)
+        for name in checkpoints.sizes():
+            if name.startswith(prefix):
+                checkpoints.child(name).delete()
 
 
 def rename_study(url: str, name: str, new_name: str) -> None:

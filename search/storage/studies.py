@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from optuna import Study
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import StudyDirectionModel, StudyModel, StudySystemAttributeModel
 from optuna.study import StudyDirection
@@ -18,6 +19,7 @@ from ...errors import StudyError
 from .urls import redact
 
 SPEC = "recsys_search:spec"  # the study file as JSON, after the command line's overrides
+CHECKPOINTS = "recsys_search:checkpoints"  # in the names of the study's checkpoint folders
 FINGERPRINT = "recsys_search:fingerprint"  # of the ratings that the study was created on
 STOPPED = "recsys_search:stopped"  # when `stop` asked its workers to leave; absent or None if not
 
@@ -84,6 +86,17 @@ def create_study(
             session.add(model)
     except IntegrityError:  # another process has created it meanwhile
         pass
+
+
+def checkpoint_prefix(study: Study) -> str:
+    """How the names of a study's checkpoint folders begin; the first trial's number follows.
+
+    The study's own key tells it from a study with the same id in another storage, which may use the
+    same folder, or that was deleted. Studies of older versions have none.
+    """
+    attrs = study._storage.get_study_system_attrs(study._study_id)
+    key = attrs.get(CHECKPOINTS)
+    return f"{study._study_id}-{key}-" if key else f"{study._study_id}-"
 
 
 def is_taken(name: str, storage: RDBStorage) -> bool:

@@ -16,6 +16,7 @@ from ...errors import StudyError
 from ...model.evaluation.metrics import METRICS
 from ..definition.study_file import StudySpec
 from ..pruners.trial_pruner import TrialPruner
+from ..running.checkpoint_folders import tidy_checkpoints
 from ..running.events import Listener, TrialEnded, notifier
 from ..running.objective import FailedTrial, InterruptedTrial, Objective
 from ..running.opening import trial_sampler
@@ -79,6 +80,7 @@ class Worker:
 
     def _run_trials(self) -> str | None:
         errors: list[str] = []
+        self._tidy()  # what a process that was killed has left
         while (reason := self._why_end()) is None:
             if len(errors) >= MAX_FAILURES_IN_A_ROW:
                 raise StudyError(
@@ -91,6 +93,7 @@ class Worker:
             if claim is None:
                 continue
             self._run_trial(claim)
+            self._tidy()
             errors = [*errors, self._objective.error] if self._objective.error else []
         return reason
 
@@ -192,6 +195,9 @@ class Worker:
             f"trial {claim.number} is left to another process: this one had sent no heartbeat for "
             f"{GRACE_S // 60} minutes"
         )
+
+    def _tidy(self) -> None:
+        tidy_checkpoints(self._study, self._spec, self._objective.checkpoints, self._notify)
 
     def _announce(self, claim: Claim) -> None:
         trials = self._study.get_trials(deepcopy=False)

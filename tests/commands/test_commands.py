@@ -448,3 +448,26 @@ def test_a_storage_without_studies_is_3(cli, folder):
         "error: no studies in sqlite:///studies.db; run one with: recsys-search start --study demo"
     )
     assert json.loads(cli("studies", "--json").out) == []
+
+
+def test_artifacts_may_be_elsewhere(cli, folder):
+    elsewhere = folder / "elsewhere"
+    started = cli("start", "--study", "small.yaml", "--device", "cpu", "--artifacts", elsewhere)
+    assert f"recsys-search dashboard --artifacts {elsewhere}" in started.out + started.err
+    assert len([path for path in elsewhere.iterdir() if path.is_file()]) == 3
+    assert [path.suffix for path in (folder / "studies.artifacts").iterdir()] == [".lock"]
+    reports = json.loads(cli("show", "--trial", "0", "--artifacts", elsewhere, "--json").out)
+    assert len(reports["reports"]) == 2
+
+
+def test_status_shows_what_is_kept(cli, folder):
+    cli("start", "--study", "small.yaml", "--device", "cpu", "--keep-checkpoints", "1.5MB")
+    expected = {"trials": 0, "bytes": 0, "limit_bytes": 1_500_000}
+    assert json.loads(cli("status", "--json").out)["kept_checkpoints"] == expected
+    assert "0 trials, 0 bytes of 1.5 MB" in cli("status").out
+
+
+def test_a_wrong_size_is_wrong_usage(cli, folder):
+    outcome = cli("start", "--study", "small.yaml", "--keep-checkpoints", "2G")
+    message = "error: '2G' is not a size; write 500MB, 2GB, 1.5TB or 0"
+    assert one_line(outcome, code=2) == message

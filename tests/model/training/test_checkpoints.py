@@ -10,7 +10,6 @@ from itertools import islice
 import pytest
 import torch
 from recsys_search.model.evaluation.metrics import METRICS
-from recsys_search.model.training import checkpoints as module
 from recsys_search.model.training.checkpoints import Checkpoints
 from recsys_search.model.training.reports import MEASURED
 from recsys_search.model.training.training import Training
@@ -129,7 +128,7 @@ def checkpoints(tmp_path):
 
 
 def names(checkpoints):
-    return sorted(path.name[:8] for path in checkpoints.folder.iterdir())
+    return sorted(path.name[:8] for path in checkpoints.folder.path.iterdir())
 
 
 def test_the_newest_two_checkpoints_are_kept(checkpoints):
@@ -140,14 +139,14 @@ def test_the_newest_two_checkpoints_are_kept(checkpoints):
     assert checkpoints.load()["number"] == 3
     assert checkpoints.load()["tensor"].tolist() == [0, 1, 2]
     checkpoints.remove()
-    assert not checkpoints.folder.exists()
+    assert not checkpoints.folder.path.exists()
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "folder"])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(checkpoints, damage):
     checkpoints.save({"number": 1})
     checkpoints.save({"number": 2})
-    newest = max(checkpoints.folder.iterdir())
+    newest = max(checkpoints.folder.path.iterdir())
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 1
     if damage == "folder":
@@ -156,6 +155,26 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(checkpoints, damage):
     else:
         newest.write_bytes({"cut": content[:100], "flip": content, "empty": b""}[damage])
     assert checkpoints.load() == {"number": 1}
+
+
+def test_weights_of_the_best_epoch_are_stored_once(checkpoints):
+    def size_with(current):
+        best = {"epoch": 1, "weights": {"a": torch.arange(10_000.0), "b": torch.zeros(2)}}
+        checkpoints.save({"best": best, "weights": {"a": torch.arange(10_000.0), "b": current}})
+        return max(checkpoints.folder.files().items())[1]
+
+    same, other = size_with(torch.zeros(2)), size_with(torch.ones(2))
+    assert 40_000 < same < other < 50_000
+    assert checkpoints.load()["weights"]["b"].tolist() == [1, 1]
+    size_with(torch.tensor([0.0, -0.0]))  # equal, but not the same to the bit
+    assert checkpoints.load()["weights"]["b"].signbit().tolist() == [False, True]
+
+
+def test_a_checkpoint_to_keep_is_the_only_one(checkpoints):
+    for number in range(3):
+        checkpoints.save({"number": number}, kept=1 if number == 2 else 2)
+    assert names(checkpoints) == ["00000003"]
+    assert checkpoints.load() == {"number": 2}
 
 
 def test_code_in_a_checkpoint_is_not_run(checkpoints, tmp_path):
@@ -172,6 +191,7 @@ def test_code_in_a_checkpoint_is_not_run(checkpoints, tmp_path):
 KILLED_AT = """
 import os, sys
 from pathlib import Path
+from recsys_search.base import folders
 from recsys_search.model.training import checkpoints as module
 
 def die(*args, **kwargs):
@@ -189,16 +209,16 @@ checkpoints.save({"number": 3})
     ("patch", "number"),
     [
         ("module.torch.save = die", 2),
-        ("module.os.fsync = die", 2),
-        ("module.Path.replace = die", 2),
-        ("module._sync_folder = die", 3),
-        ("module.Path.unlink = die", 3),
+        ("os.fsync = die", 2),
+        ("Path.replace = die", 2),
+        ("folders._sync_folder = die", 3),
+        ("Path.unlink = die", 3),
     ],
     ids=["before the write", "sync", "rename", "folder's sync", "removal of the oldest"],
 )
 def test_a_process_killed_while_it_saves_leaves_a_whole_checkpoint(checkpoints, patch, number):
     script = KILLED_AT.replace("{patch}", patch)
-    done = subprocess.run([sys.executable, "-c", script, checkpoints.folder], check=False)
+    done = subprocess.run([sys.executable, "-c", script, checkpoints.folder.path], check=False)
     assert done.returncode == 9
     assert checkpoints.load() == {"number": number}
     checkpoints.save({"number": 4})
@@ -212,7 +232,7 @@ def test_a_full_disk_keeps_the_earlier_checkpoints(checkpoints, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         checkpoints.save({"number": 2})
     assert checkpoints.load() == {"number": 1}

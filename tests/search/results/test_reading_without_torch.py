@@ -7,7 +7,8 @@ import sys
 
 SCRIPT = """
 import sys
-from recsys_search.search.results.reader import StudyReader, list_studies
+from recsys_search.search.results.overview import list_studies
+from recsys_search.search.results.reader import StudyReader
 list_studies(sys.argv[1])
 reader = StudyReader(sys.argv[1])
 reader.status(), reader.trials(), reader.best(3), reader.show(0), reader.confirmation()

@@ -8,7 +8,7 @@ import optuna
 import pytest
 from recsys_search.errors import NothingYet, StudyError
 from recsys_search.model.training.fits import Descent
-from recsys_search.search.results.reader import list_studies
+from recsys_search.search.results.overview import list_studies
 from recsys_search.search.storage.artifacts import artifact_folder, checkpoint_folder
 from recsys_search.search.storage.claims import study_transaction
 from recsys_search.search.storage.database import writable_storage
@@ -58,9 +58,9 @@ def test_a_study_goes_with_its_checkpoints(workplace, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Descent, "step", interrupt)
         workplace.start(workplace.write_study())
-    assert len(list(checkpoint_folder(workplace.storage).iterdir())) == 1
+    assert len(list(checkpoint_folder(workplace.storage).sizes())) == 1
     delete_study(workplace.storage, "small")
-    assert list(checkpoint_folder(workplace.storage).iterdir()) == []
+    assert list(checkpoint_folder(workplace.storage).sizes()) == []
     assert workplace.start(workplace.write_study()).status()["done"] == 2
 
 

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 import sqlalchemy
 from recsys_search.errors import NothingYet, StorageError
-from recsys_search.search.results.reader import list_studies
+from recsys_search.search.results.overview import list_studies
 from recsys_search.search.storage.database import readable_storage, writable_storage
 
 

@@ -48,7 +48,7 @@ def interrupt_at(monkeypatch, step):
 
 def checkpoints_in(workplace):
     folder = checkpoint_folder(workplace.storage)
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+    return [folder.child(name).path for name in sorted(folder.sizes())]
 
 
 @pytest.mark.parametrize("step", [2, 4, 7, 11])
@@ -140,7 +140,9 @@ def test_a_checkpoint_is_saved_once_a_minute(workplace, write_study, monkeypatch
     clock = [0.0]
     saved = []
     monkeypatch.setattr(checkpoints, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(checkpoints.Checkpoints, "save", lambda self, state: saved.append(clock[0]))
+    monkeypatch.setattr(
+        checkpoints.Checkpoints, "save", lambda self, state, kept: saved.append(clock[0])
+    )
 
     def listen(event):
         clock[0] += 25
@@ -153,7 +155,7 @@ def test_a_checkpoint_is_saved_once_a_minute(workplace, write_study, monkeypatch
 def test_a_checkpoint_that_cannot_be_written_ends_no_trial(
     workplace, write_study, recorder, monkeypatch
 ):
-    def full(self, state):
+    def full(self, state, *, kept):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoints, "SAVE_EVERY_S", 0)

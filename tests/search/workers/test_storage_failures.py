@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy
 from optuna.storages import RDBStorage
 from recsys_search.errors import StorageError
-from recsys_search.search.results.reader import list_studies
+from recsys_search.search.results.overview import list_studies
 from recsys_search.search.running import objective
 from recsys_search.search.storage import database
 from recsys_search.search.storage.database import readable_storage, writable_storage
