@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..definition.budget import Spending
 from ..definition.objective import Target
-from ..storage.trials import EPOCH_AT, worker_died
+from ..storage.trials import EPOCH_AT, is_removed, worker_died
 
 
 def study_state(status: dict[str, Any]) -> str:
@@ -36,22 +36,22 @@ def target_reached(target: Target | None, trials: Iterable[FrozenTrial]) -> bool
 
 
 def spending(trials: Iterable[FrozenTrial]) -> Spending:
-    """What all trials have cost, including those that are running, failed, or were retried.
-
-    Epochs that a resumed trial takes over from an earlier attempt count once.
-    """
+    """What all trials have cost, including those that are running, failed, retried or removed."""
     trials = list(trials)
-    epochs = sum(
-        len(trial.intermediate_values) - (trial.user_attrs.get("resumed_from_epoch") or 0)
-        for trial in trials
-    )
-    return Spending(epochs, elapsed_s(trials))
+    return Spending(sum(map(epochs_spent, trials)), elapsed_s(trials))
+
+
+def epochs_spent(trial: FrozenTrial) -> int:
+    """The epochs that the trial has trained, without those that it took over from an attempt."""
+    if is_removed(trial):
+        return int(trial.user_attrs["epochs"])  # all that is left of them
+    return len(trial.intermediate_values) - (trial.user_attrs.get("resumed_from_epoch") or 0)
 
 
 def elapsed_s(trials: Iterable[FrozenTrial]) -> float:
     """Wall-clock seconds in which at least one trial ran; time between starts does not count."""
     spans = sorted(
-        (trial.datetime_start, _ended_at(trial)) for trial in trials if trial.datetime_start
+        (trial.datetime_start, ended_at(trial)) for trial in trials if trial.datetime_start
     )
     total_s, until = 0.0, datetime.min
     for start, end in spans:
@@ -60,7 +60,7 @@ def elapsed_s(trials: Iterable[FrozenTrial]) -> float:
     return round(total_s, 1)
 
 
-def _ended_at(trial: FrozenTrial) -> datetime:
+def ended_at(trial: FrozenTrial) -> datetime:
     """When the trial ended; now if it is running; the end of its last epoch if its process died.
 
     For a trial whose process died, Optuna stores when that was noticed, which may be much later.

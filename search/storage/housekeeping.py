@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from shutil import rmtree
 
@@ -12,6 +12,7 @@ from optuna.artifacts import get_all_artifact_meta
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import StudyModel, StudySystemAttributeModel
+from optuna.trial import FrozenTrial
 
 from ...errors import StudyError
 from .artifacts import artifact_store, checkpoint_folder
@@ -39,21 +40,12 @@ def delete_study(url: str, name: str) -> None:
     Raises:
         NothingYet, StudyError: as for `count_trials_of`, or the study is being run.
     """
-    with _held(url, name) as storage:
+    with held(url, name) as storage:
         study = optuna.load_study(study_name=name, storage=storage)
-        artifacts = [
-            meta.artifact_id
-            for trial in study.get_trials(deepcopy=False)
-            for meta in get_all_artifact_meta(trial, storage=storage)
-        ]
+        artifacts = artifacts_of(study.get_trials(deepcopy=False), storage)
         # First: files without a study do no harm, a study without its files would.
         optuna.delete_study(study_name=name, storage=storage)
-        store = artifact_store(url)
-        for artifact in artifacts:
-            with suppress(ArtifactNotFound):
-                store.remove(artifact)
-        for folder in checkpoint_folder(url).glob(f"{study._study_id}-*"):
-            rmtree(folder, ignore_errors=True)
+        delete_files(url, artifacts, [f"{study._study_id}-*"])
 
 
 def rename_study(url: str, name: str, new_name: str) -> None:
@@ -64,7 +56,7 @@ def rename_study(url: str, name: str, new_name: str) -> None:
     """
     if not new_name.strip() or not new_name.isprintable():
         raise StudyError(f"{new_name!r} is no name for a study; write text on one line")
-    with _held(url, name, new_name) as storage:
+    with held(url, name, new_name) as storage:
         if is_taken(new_name, storage):
             raise StudyError(
                 f"{redact(url)} already holds a study named {new_name}; choose another"
@@ -79,8 +71,32 @@ def rename_study(url: str, name: str, new_name: str) -> None:
             )
 
 
+def artifacts_of(trials: Iterable[FrozenTrial], storage: RDBStorage) -> list[str]:
+    """The artifacts of the trials; their epoch reports."""
+    return [
+        meta.artifact_id
+        for trial in trials
+        for meta in get_all_artifact_meta(trial, storage=storage)
+    ]
+
+
+def delete_files(url: str, artifacts: Iterable[str], checkpoints: Iterable[str]) -> None:
+    """Delete artifacts and checkpoints, as far as they are on this machine.
+
+    Args:
+        checkpoints: patterns of the folders' names.
+    """
+    store = artifact_store(url)
+    for artifact in artifacts:
+        with suppress(ArtifactNotFound):
+            store.remove(artifact)
+    for pattern in checkpoints:
+        for folder in checkpoint_folder(url).glob(pattern):
+            rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
-def _held(url: str, name: str, *more: str) -> Iterator[RDBStorage]:
+def held(url: str, name: str, *more: str) -> Iterator[RDBStorage]:
     """The storage, while no other process can run the study; its lock is removed in the end."""
     check_exists(name, read_stored_specs(readable_storage(url)), url)
     with ExitStack() as held:

@@ -17,7 +17,7 @@ from ..storage.trials import (
     OUT_OF_MEMORY,
     WORKER,
     WORKER_DIED,
-    is_counted,
+    is_repeated,
     worker_died,
 )
 from ..storage.worker import is_this_process
@@ -46,7 +46,7 @@ def recover_queue(study: Study, storage: BaseStorage, spec: StudySpec) -> None:
             continue
         if chance := second_chance(trial, spec.space, spec.contingency):
             queue_second_chance(study, trial, chance, spec)
-        elif not is_counted(trial):
+        elif is_repeated(trial):
             requeue(study, trial)
 
 
