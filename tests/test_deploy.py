@@ -342,15 +342,17 @@ def test_the_batch_script_runs_commands_of_the_program():
 @pytest.fixture
 def batch(tmp_path):
     """Runs the batch script with an srun that ends with a code; returns its code and requeues."""
+    bodies = {"srun": 'exit "$CODE"', "squeue": 'echo "$STATE"', "scontrol": 'echo "$@" >> "$LOG"'}
+    for name, body in bodies.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
 
-    def run(code, *args, **variables):
+    def run(code, *args, state="RUNNING", **variables):
         log = tmp_path / "scontrol.log"
         log.write_text("")
-        for name, body in {"srun": f"exit {code}", "scontrol": f'echo "$@" >> {log}'}.items():
-            (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
-            (tmp_path / name).chmod(0o755)
         job = {"SLURM_CPUS_PER_TASK": "2", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3"}
-        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", **job, **variables}
+        fakes = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CODE": code, "STATE": state, "LOG": log}
+        environment = {name: str(value) for name, value in (fakes | job | variables).items()}
         done = subprocess.run(["bash", SBATCH, *args], env=environment, capture_output=True)
         return done.returncode, log.read_text()
 
@@ -361,10 +363,17 @@ STORAGE = {"RECSYS_SEARCH_STORAGE": "postgresql://host/db", "RECSYS_SEARCH_ARTIF
 
 
 @pytest.mark.parametrize(
-    ("code", "requeued"), [(0, ""), (1, ""), (143, ""), (138, "requeue 7_3\n")]
+    ("code", "state", "requeued"),
+    [
+        (138, "RUNNING", "requeue 7_3\n"),
+        (143, "RUNNING", "requeue 7_3\n"),
+        (143, "COMPLETING", ""),
+        (0, "RUNNING", ""),
+        (1, "RUNNING", ""),
+    ],
 )
-def test_a_job_is_queued_again_only_if_its_time_is_over(batch, code, requeued):
-    assert batch(code, "demo", **STORAGE) == (code, requeued)
+def test_a_job_whose_worker_left_early_is_queued_again(batch, code, state, requeued):
+    assert batch(code, "demo", state=state, **STORAGE) == (code, requeued)
 
 
 def test_without_study_or_storage_no_worker_is_started(batch):
