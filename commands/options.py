@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..data.data_folder import DATA_DIR_VARIABLE
+from ..errors import OptionError
 from ..search.storage.examples import ARTIFACTS_VARIABLE, DEFAULT_STORAGE, STORAGE_VARIABLE
 
 
@@ -40,6 +41,21 @@ def parse_reading(columns: str | None, duplicates: DuplicatesChoice | None) -> d
         "columns": None if columns is None else parse_columns(columns),
         "duplicates": duplicates and duplicates.value,
     }
+
+
+def check_subcommand_options(context: typer.Context) -> None:
+    """Refuse options of a group that are written before its subcommand, which has its own.
+
+    Raises:
+        OptionError: they would have no effect.
+    """
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            raise OptionError(
+                f"{parameter.opts[0]} has no effect before {context.invoked_subcommand}; write it "
+                "at the end"
+            )
 
 
 def _use_data_dir(folder: Path | None) -> Path | None:
@@ -136,5 +152,6 @@ __all__ = [
     "SplitPart",
     "Storage",
     "StudyName",
+    "check_subcommand_options",
     "parse_reading",
 ]

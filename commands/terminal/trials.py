@@ -73,6 +73,15 @@ def print_trials(
         out.print(f"{study} has no {state} trials" if state else f"{study} has no trials yet")
 
 
+def format_removal(records: list[dict[str, Any]]) -> str:
+    """The trials that are to be removed, such as `trial 3 (complete 0.8123)`."""
+    trials = (
+        f"{record['number']} ({' '.join(filter(None, (record['state'], format_value(record))))})"
+        for record in records
+    )
+    return f"{'trial' if len(records) == 1 else 'trials'} {', '.join(trials)}"
+
+
 def metric_of(record: dict[str, Any]) -> Metric:
     """The metric of the study that a trial's record comes from."""
     from ...model.evaluation.metrics import METRICS

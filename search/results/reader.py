@@ -22,9 +22,12 @@ from ..storage.studies import FINGERPRINT, check_exists, read_stored_specs
 from ..storage.trials import (
     CONFIG,
     ENVIRONMENT,
+    REMOVED,
     best_trials,
     count_trials,
     describe_lost,
+    find_trial,
+    is_removed,
     trial_record,
     trial_records,
 )
@@ -123,10 +126,13 @@ class StudyReader:
         return {"study": self.spec.name, "state": study_state(status), **status}
 
     def trials(self, state: str | None = None) -> list[dict[str, Any]]:
-        """The trials as `trials --json` prints them: those in one state, or all but queued ones."""
+        """The trials as `trials --json` prints them: those in one state.
+
+        Without a state, all but those that are queued or removed.
+        """
         records = trial_records(self._trials(), self.metric)
         if state is None:
-            return [record for record in records if record["state"] != "waiting"]
+            return [record for record in records if record["state"] not in ("waiting", REMOVED)]
         return [record for record in records if record["state"] == state]
 
     def show(self, number: int) -> dict[str, Any]:
@@ -249,21 +255,15 @@ class StudyReader:
         return self._study.get_trials(deepcopy=False)
 
     def _trial(self, number: int) -> FrozenTrial:
-        trials = self._trials()
-        if not 0 <= number < len(trials):
-            raise StudyError(
-                f"no trial {number} in {self.spec.name}; it has trials 0 to {len(trials) - 1}"
-                if trials
-                else f"{self.spec.name} has no trials yet"
-            )
-        return trials[number]
+        return find_trial(self._trials(), number, self.spec.name)
 
     def _started_trial(self, number: int) -> FrozenTrial:
         trial = self._trial(number)
         if CONFIG not in trial.system_attrs:
+            why = "was removed" if is_removed(trial) else "never started: it has no config"
             raise StudyError(
-                f"trial {number} of {self.spec.name} never started: it has no config; choose one "
-                "that recsys-search trials lists"
+                f"trial {number} of {self.spec.name} {why}; choose one that recsys-search trials "
+                "lists"
             )
         return trial
 

@@ -13,7 +13,7 @@ from ...model.config import TrainingConfig
 from ...model.evaluation.metrics import VAL_RMSE, Metric
 from ..pruners.rule import Kind
 from ..pruners.table import kind_of
-from ..storage.trials import CONFIG, EPOCH_AT, is_trained_complete, worker_died
+from ..storage.trials import CONFIG, EPOCH_AT, is_removed, is_trained_complete, worker_died
 
 Span = tuple[float, float]
 """When a trial started and ended, in seconds since 1970."""
@@ -80,19 +80,21 @@ def curve(trial: FrozenTrial) -> tuple[float, ...]:
 
 def trained_epochs(trial: FrozenTrial) -> int:
     """Without those that a resumed trial takes over from an earlier attempt."""
+    if is_removed(trial):
+        return int(trial.user_attrs["epochs"])  # all that is left of them
     return len(trial.intermediate_values) - (trial.user_attrs.get("resumed_from_epoch") or 0)
 
 
 def spans(trials: Iterable[FrozenTrial]) -> list[Span]:
     """When each trial that has started ran."""
     return [
-        (trial.datetime_start.timestamp(), _ended_at(trial, trial.datetime_start).timestamp())
+        (trial.datetime_start.timestamp(), ended_at(trial, trial.datetime_start).timestamp())
         for trial in trials
         if trial.datetime_start
     ]
 
 
-def _ended_at(trial: FrozenTrial, started_at: datetime) -> datetime:
+def ended_at(trial: FrozenTrial, started_at: datetime) -> datetime:
     """When the trial ended; now if it is running; the end of its last epoch if its process died.
 
     For a trial whose process died, Optuna stores when that was noticed, which may be much later.

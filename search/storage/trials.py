@@ -11,6 +11,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from ...errors import StudyError
 from ...model.evaluation.metrics import VAL_RMSE, Metric
 from .worker import has_ended
 
@@ -20,6 +21,7 @@ ENVIRONMENT = "recsys_search:environment"
 EPOCH_AT = "recsys_search:epoch_at"  # when the last epoch ended, in ISO 8601
 SAME_AS = "same_as"
 INTERRUPTED = "interrupted"
+REMOVED = "removed"
 OUT_OF_MEMORY = "out-of-memory"
 WORKER_DIED = (
     "its process ended before its result was stored: it was killed, the machine went down, or the "
@@ -75,12 +77,12 @@ def trial_records(trials: Sequence[FrozenTrial], metric: Metric = VAL_RMSE) -> l
 
 
 def trial_state(trial: FrozenTrial) -> str:
-    """A name in `STATES`, or `interrupted`, for which Optuna has failed or running."""
+    """A name in `STATES`, or `interrupted` or `removed`, for which Optuna has another state."""
     return _state(trial, INTERRUPTED if worker_died(trial) else trial.user_attrs.get("stop_reason"))
 
 
 def _state(trial: FrozenTrial, stop_reason: str | None) -> str:
-    return INTERRUPTED if stop_reason == INTERRUPTED else STATES[trial.state]
+    return stop_reason if stop_reason in (INTERRUPTED, REMOVED) else STATES[trial.state]
 
 
 def worker_died(trial: FrozenTrial) -> bool:
@@ -111,9 +113,34 @@ def _lost(trials: Iterable[FrozenTrial]) -> set[int]:
 
 def is_counted(trial: FrozenTrial) -> bool:
     """Whether the trial counts towards the study's total: it ended, and no retry replaces it."""
-    if not trial.state.is_finished() or trial_state(trial) == INTERRUPTED:
+    if not trial.state.is_finished() or trial_state(trial) in (INTERRUPTED, REMOVED):
         return False
     return trial.state != TrialState.FAIL or trial.user_attrs.get("stop_reason") != OUT_OF_MEMORY
+
+
+def is_removed(trial: FrozenTrial) -> bool:
+    """Whether `trials rm` has removed the trial; its row stays, because later ones count it."""
+    return trial.user_attrs.get("stop_reason") == REMOVED
+
+
+def is_repeated(trial: FrozenTrial) -> bool:
+    """Whether a trial that has ended is to be run again: it does not count, and is not removed."""
+    return not is_counted(trial) and not is_removed(trial)
+
+
+def find_trial(trials: Sequence[FrozenTrial], number: int, study: str) -> FrozenTrial:
+    """The trial of this number.
+
+    Raises:
+        StudyError: the study has none.
+    """
+    if not 0 <= number < len(trials):
+        raise StudyError(
+            f"no trial {number} in {study}; it has trials 0 to {len(trials) - 1}"
+            if trials
+            else f"{study} has no trials yet"
+        )
+    return trials[number]
 
 
 def first_attempt(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> FrozenTrial:

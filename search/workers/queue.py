@@ -25,6 +25,7 @@ from ..storage.trials import (
     OUT_OF_MEMORY,
     WORKER_DIED,
     is_counted,
+    is_repeated,
     worker_died,
 )
 
@@ -130,7 +131,7 @@ def _recover(transaction: StudyTransaction, spec: StudySpec) -> None:
             continue
         if chance := second_chance(trial, spec.space, spec.contingency):
             _queue_second_chance(transaction, trial, chance, spec)
-        elif not is_counted(trial):
+        elif is_repeated(trial):
             _requeue(transaction, trial)
 
 

@@ -18,6 +18,7 @@ COMMANDS = [
     ("studies",),
     ("status",),
     ("trials",),
+    ("trials", "rm"),
     ("show",),
     ("best",),
     ("confirm",),

@@ -13,9 +13,9 @@ from recsys_search.errors import OptionError
 from recsys_search.model.training.checkpoints import Checkpoints
 from recsys_search.model.training.reports import MEASURED
 from recsys_search.search.definition.study_file import load_study
+from recsys_search.search.results.housekeeping import delete_study
 from recsys_search.search.running.checkpoint_folders import count_kept, tidy_checkpoints
 from recsys_search.search.storage.artifacts import artifact_store, checkpoint_folder
-from recsys_search.search.storage.housekeeping import delete_study
 
 BASE = {"architecture": "two_tower", "amp": "off", "batch_size": 1000, "latent_dim": 2}
 # Trial 0 completes, 1 is above the median, 2 diverges, 3 is above the median too.

@@ -8,15 +8,15 @@ import optuna
 import pytest
 from recsys_search.errors import NothingYet, StudyError
 from recsys_search.model.training.fits import Descent
-from recsys_search.search.results.overview import list_studies
-from recsys_search.search.storage.artifacts import artifact_folder, checkpoint_folder
-from recsys_search.search.storage.claims import study_transaction
-from recsys_search.search.storage.database import writable_storage
-from recsys_search.search.storage.housekeeping import (
+from recsys_search.search.results.housekeeping import (
     count_trials_of,
     delete_study,
     rename_study,
 )
+from recsys_search.search.results.overview import list_studies
+from recsys_search.search.storage.artifacts import artifact_folder, checkpoint_folder
+from recsys_search.search.storage.claims import study_transaction
+from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.locks import study_lock
 from recsys_search.search.storage.studies import STOPPED
 from recsys_search.search.storage.worker import worker_identity

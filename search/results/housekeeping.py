@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 
@@ -11,17 +11,24 @@ import optuna
 from optuna.artifacts import get_all_artifact_meta
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import StudyModel, StudySystemAttributeModel
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from ...errors import StudyError
-from .artifacts import artifact_store, checkpoint_folder
-from .claims import study_transaction
-from .database import readable_storage, writable_storage
-from .examples import example, storage_option
-from .locks import lock_file, study_lock
-from .studies import SPEC, STOPPED, check_exists, checkpoint_prefix, is_taken, read_stored_specs
-from .trials import worker_died
-from .urls import redact
+from ..storage.artifacts import artifact_store, checkpoint_folder
+from ..storage.claims import study_transaction
+from ..storage.database import readable_storage, writable_storage
+from ..storage.examples import example, storage_option
+from ..storage.locks import lock_file, study_lock
+from ..storage.studies import (
+    SPEC,
+    STOPPED,
+    check_exists,
+    checkpoint_prefix,
+    is_taken,
+    read_stored_specs,
+)
+from ..storage.trials import worker_died
+from ..storage.urls import redact
 
 
 def count_trials_of(url: str, name: str) -> int:
@@ -42,22 +49,13 @@ def delete_study(url: str, name: str) -> None:
     Raises:
         NothingYet, StudyError: as for `count_trials_of`, or the study is being run.
     """
-    with _held(url, name) as storage:
+    with held(url, name) as storage:
         study = optuna.load_study(study_name=name, storage=storage)
-        artifacts = [
-            meta.artifact_id
-            for trial in study.get_trials(deepcopy=False)
-            for meta in get_all_artifact_meta(trial, storage=storage)
-        ]
+        artifacts = artifacts_of(study.get_trials(deepcopy=False), storage)
         prefix = checkpoint_prefix(study)
-        store, checkpoints = artifact_store(url), checkpoint_folder(url)
         # First: files without a study do no harm, a study without its files would.
         optuna.delete_study(study_name=name, storage=storage)
-        for artifact in artifacts:
-            store.remove(artifact)
-        for name in checkpoints.sizes():
-            if name.startswith(prefix):
-                checkpoints.child(name).delete()
+        delete_files(url, artifacts, lambda folder: folder.startswith(prefix))
 
 
 def rename_study(url: str, name: str, new_name: str) -> None:
@@ -68,7 +66,7 @@ def rename_study(url: str, name: str, new_name: str) -> None:
     """
     if not new_name.strip() or not new_name.isprintable():
         raise StudyError(f"{new_name!r} is no name for a study; write text on one line")
-    with _held(url, name, new_name) as storage:
+    with held(url, name, new_name) as storage:
         if is_taken(new_name, storage):
             raise StudyError(
                 f"{redact(url)} already holds a study named {new_name}; choose another"
@@ -83,8 +81,30 @@ def rename_study(url: str, name: str, new_name: str) -> None:
             )
 
 
+def artifacts_of(trials: Iterable[FrozenTrial], storage: RDBStorage) -> list[str]:
+    """The artifacts of the trials; their epoch reports."""
+    return [
+        meta.artifact_id
+        for trial in trials
+        for meta in get_all_artifact_meta(trial, storage=storage)
+    ]
+
+
+def delete_files(url: str, artifacts: Iterable[str], is_gone: Callable[[str], bool]) -> None:
+    """Delete artifacts and checkpoints, as far as they can be reached from this machine.
+
+    Args:
+        is_gone: called with the name of each checkpoint folder.
+    """
+    store, checkpoints = artifact_store(url), checkpoint_folder(url)
+    for artifact in artifacts:
+        store.remove(artifact)
+    for folder in filter(is_gone, checkpoints.sizes()):
+        checkpoints.child(folder).delete()
+
+
 @contextmanager
-def _held(url: str, name: str, *more: str) -> Iterator[RDBStorage]:
+def held(url: str, name: str, *more: str) -> Iterator[RDBStorage]:
     """The storage, while no other process uses the study; its locks are removed in the end."""
     check_exists(name, read_stored_specs(readable_storage(url)), url)
     with ExitStack() as held:
