@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from types import FrameType
 
 # SIGUSR1 is what a cluster sends some time before it ends a job, SIGHUP a terminal that closes.
@@ -13,6 +14,10 @@ from types import FrameType
 NAMES = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
 NUMBERS = {name: int(getattr(signal, name)) for name in NAMES if hasattr(signal, name)}
 EXIT_CODES = {name: 128 + number for name, number in NUMBERS.items()}
+
+
+# Schedulers send a signal to a job and to its processes, who then receive it twice.
+SAME_SIGNAL_S = 2.0
 
 
 class Interrupts:
@@ -25,6 +30,7 @@ class Interrupts:
     def __init__(self, notify: Callable[[str], None]) -> None:
         """Args: notify: called with a message at the first signal."""
         self.received: str | None = None
+        self._received_at = 0.0
         self._notify = notify
 
     @property
@@ -60,9 +66,13 @@ class Interrupts:
             raise SystemExit(EXIT_CODES[self.received])
 
     def _handle(self, number: int, _: FrameType | None) -> None:
+        name = signal.Signals(number).name
         if self.received:
+            is_repeated = monotonic() - self._received_at < SAME_SIGNAL_S
+            if name == self.received != "SIGINT" and is_repeated:
+                return
             raise KeyboardInterrupt
-        self.received = signal.Signals(number).name
+        self.received, self._received_at = name, monotonic()
         again = "press it again" if self.cause == "Ctrl-C" else "send it again"
         self._notify(f"{self.cause}: stopping after this batch; {again} to stop at once")
 

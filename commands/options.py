@@ -58,6 +58,19 @@ def check_subcommand_options(context: typer.Context) -> None:
             )
 
 
+def parse_workers(text: str) -> int | None:
+    """`--workers`: a number, or None for auto.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not int(text):
+        raise OptionError(f"--workers {text}: write a number from 1, or auto")
+    return int(text)
+
+
 def _use_data_dir(folder: Path | None) -> Path | None:
     """Set it for the whole process: several modules read data and count test openings."""
     if folder is not None:
@@ -87,6 +100,14 @@ Artifacts = Annotated[
         "[default: next to the database]",
         show_default=False,
         callback=_use_artifacts,
+    ),
+]
+StoragePatience = Annotated[
+    str,
+    typer.Option(
+        "--storage-patience",
+        help="How long to wait each time that the storage fails (a lock, a full disk, a server "
+        "that restarts).",
     ),
 ]
 StudyName = Annotated[
@@ -151,7 +172,9 @@ __all__ = [
     "RunFolder",
     "SplitPart",
     "Storage",
+    "StoragePatience",
     "StudyName",
     "check_subcommand_options",
     "parse_reading",
+    "parse_workers",
 ]

@@ -19,7 +19,9 @@ from .options import (
     Duplicates,
     Quiet,
     Storage,
+    StoragePatience,
     parse_reading,
+    parse_workers,
 )
 from .terminal.output import interruptible, print_json
 
@@ -38,14 +40,19 @@ def start(
     timeout: Annotated[
         str | None, typer.Option("--timeout", help="Stop after this time, such as 2h or 10m.")
     ] = None,
-    storage_patience: Annotated[
+    storage_patience: StoragePatience = "10m",
+    workers: Annotated[
         str,
         typer.Option(
-            "--storage-patience",
-            help="How long to wait each time that the storage fails (a lock, a full disk, a server "
-            "that restarts).",
+            "--workers",
+            help="Processes that run trials at a time, or auto: what gives the most trials an "
+            "hour on this machine, by measurement.",
         ),
-    ] = "10m",
+    ] = "1",
+    detach: Annotated[
+        bool,
+        typer.Option("--detach", help="Only queue the study; workers elsewhere run its trials."),
+    ] = False,
     dataset: Dataset = None,
     columns: Columns = None,
     duplicates: Duplicates = None,
@@ -111,8 +118,12 @@ def start(
             timeout=timeout,
             storage_patience=storage_patience,
             device=device,
+            workers=parse_workers(workers),
+            detach=detach,
             listener=view,
         )
+    if detach and not as_json:
+        return
     reader = StudyReader(storage, name)
     if as_json:
         print_json(reader.status())

@@ -46,7 +46,7 @@ class StudyView:
         self._live = live
         self._quiet = quiet
         self.study: str | None = None
-        self._title = ""
+        self._rows: dict[int, Text | Table] = {}  # of the running trials, by number
         self._best = ""
         self._printed_at = monotonic()
 
@@ -76,10 +76,10 @@ class StudyView:
 
     def _show_trial(self, event: TrialStarted) -> None:
         label = f" ({event.label})" if event.label else ""
-        self._title = f"trial {event.number}{label}: {event.config.architecture}"
+        title = f"trial {event.number}{label}: {event.config.architecture}"
         if not self._live:
-            self._print(self._title)
-        self._draw(Text(f"{self._title}  preparing"))
+            self._print(title)
+        self._draw(event.number, Text(f"{title}  preparing"))
 
     def _show_epoch(self, event: EpochEnded) -> None:
         report, metric, max_epochs = event.report, event.metric, event.config.max_epochs
@@ -87,14 +87,16 @@ class StudyView:
         value = f"{metric.name} {metric.format(metric.of(report))}"
         progress = f"{report.epoch}/{max_epochs}  {value}  {report.epoch_s:.1f} s/epoch"
         row = Table.grid(padding=(0, 2))
-        row.add_row(self._title, bar, progress)
-        self._draw(row)
+        title = f"trial {event.number}: {event.config.architecture}"
+        row.add_row(title, bar, progress)
+        self._draw(event.number, row)
         # In a log, a trial of many minutes would look dead.
         if not self._live and monotonic() - self._printed_at >= LOG_EVERY_S:
-            self._print(f"{self._title}  epoch {progress}")
+            self._print(f"{title}  epoch {progress}")
 
     def _show_ending(self, event: TrialEnded) -> None:
         record, metric = event.record, event.metric
+        self._rows.pop(record["number"], None)
         if event.best:
             value = metric.format(event.best["value"])
             self._best = f"best so far: {value} (trial {event.best['number']})"
@@ -111,6 +113,8 @@ class StudyView:
         elif not self._quiet:
             err.print(Text(line), soft_wrap=True)
 
-    def _draw(self, what: Text | Table) -> None:
+    def _draw(self, number: int, row: Text | Table) -> None:
+        self._rows[number] = row
         if self._live:
-            self._live.update(Group(what, Text(self._best, "dim")), refresh=True)
+            rows = [self._rows[number] for number in sorted(self._rows)]
+            self._live.update(Group(*rows, Text(self._best, "dim")), refresh=True)

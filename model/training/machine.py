@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from dataclasses import dataclass
 
@@ -57,3 +58,13 @@ def n_threads() -> int:
 def torch_version() -> str:
     """torch's version with its build, such as 2.13.0+cpu."""
     return str(torch.__version__)
+
+
+def use_threads(n: int) -> None:
+    """Let torch use this many threads on the CPU."""
+    torch.set_num_threads(n)
+
+
+def threads_are_chosen() -> bool:
+    """Whether the environment sets the number of threads."""
+    return any(name in os.environ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"))

@@ -86,24 +86,38 @@ def next_trial(
     with study_transaction(storage, study_id) as transaction:
         spec = _parse_spec(transaction.study_attr(SPEC))
         _recover(transaction, spec)
-        # Counted last: a trial that ends in between is counted twice, and not left out.
-        running = transaction.count(TrialState.RUNNING)
-        failed = transaction.trials(TrialState.FAIL)
-        ended = transaction.count(TrialState.COMPLETE, TrialState.PRUNED)
-        n_done = ended + sum(map(is_counted, failed))
-        is_stopped = transaction.study_attr(STOPPED) is not None
-        if is_stopped or n_done + running >= spec.trials:
-            return NothingToRun(spec=spec, n_done=n_done, n_running=running, is_stopped=is_stopped)
+        if nothing := _nothing_to_run(transaction, spec):
+            return nothing
         waiting = _first(transaction.trials(TrialState.WAITING))
         trial_id, number = transaction.claim(waiting, worker)
         retry_of = waiting.user_attrs.get("retry_of") if waiting else None
         return Claim(trial_id=trial_id, number=number, spec=spec, retry_of=retry_of)
 
 
+def has_trials(transaction: StudyTransaction) -> bool:
+    """Whether there is a trial to claim; cleans up like `next_trial`."""
+    spec = _parse_spec(transaction.study_attr(SPEC))
+    _recover(transaction, spec)
+    return _nothing_to_run(transaction, spec) is None
+
+
 def recover(storage: RDBStorage, study_id: int) -> None:
     """Only clean up: end the trials of dead processes, and queue again what was interrupted."""
     with study_transaction(storage, study_id) as transaction:
         _recover(transaction, _parse_spec(transaction.study_attr(SPEC)))
+
+
+def _nothing_to_run(transaction: StudyTransaction, spec: StudySpec) -> NothingToRun | None:
+    """Why no trial can be claimed; None if one can."""
+    # Running ones first: a trial that ends in between is counted twice, and not left out.
+    running = transaction.count(TrialState.RUNNING)
+    failed = transaction.trials(TrialState.FAIL)
+    ended = transaction.count(TrialState.COMPLETE, TrialState.PRUNED)
+    n_done = ended + sum(map(is_counted, failed))
+    is_stopped = transaction.study_attr(STOPPED) is not None
+    if not is_stopped and n_done + running < spec.trials:
+        return None
+    return NothingToRun(spec=spec, n_done=n_done, n_running=running, is_stopped=is_stopped)
 
 
 def _first(waiting: list[FrozenTrial]) -> FrozenTrial | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import monotonic
+from time import time
 
 from ...base.interrupts import Interrupts
 from ...data.sets.loading import load_ratings
@@ -16,9 +16,12 @@ from ..running.targets import check_target, describe_scale, target_in_ratings
 from ..storage.access import check_can_write
 from ..storage.database import writable_storage
 from ..storage.examples import DEFAULT_STORAGE, example, storage_option
-from ..storage.failures import STORAGE_FAILURES
 from ..storage.trials import count_trials
+from .job import Job
+from .join import run_patiently
 from .patience import StoragePatience
+from .pool import Pool
+from .threads import chosen_threads, plan_workers
 from .worker import Worker
 
 
@@ -30,6 +33,8 @@ def run_study(
     timeout: str | None = None,
     storage_patience: str | None = None,
     device: str = "auto",
+    workers: int | None = 1,
+    detach: bool = False,
     listener: Listener = ignore,
 ) -> str:
     """Run a study, or continue it, until it is done, out of time, or interrupted.
@@ -44,6 +49,9 @@ def run_study(
         timeout: of this call, such as `2h`. [default: the study file's]
         storage_patience: how long to wait for the storage each time that it fails, such as `10m`.
             The running trial then goes on from a checkpoint. [default: not at all]
+        workers: number of processes that run trials; None measures what gives the most trials an
+            hour. A single one is this process.
+        detach: leave the trials to workers elsewhere.
         listener: receives each event of `events`; an exception in it becomes a warning.
 
     Returns:
@@ -59,7 +67,7 @@ def run_study(
         KeyboardInterrupt: on Ctrl-C, once everything is saved.
         SystemExit: 143 on SIGTERM, 138 on SIGUSR1, 129 on SIGHUP, likewise.
     """
-    started_at = monotonic()
+    started_at = time()
     resolve_device(device)  # refuse a wrong device before anything is created
     listener = broadcast(listener)  # its errors must not end a trial
     notify = notifier(listener)
@@ -69,14 +77,6 @@ def run_study(
     spec = resolve_spec(name_or_path, storage_url, overrides or Overrides())
     timeout = timeout or spec.timeout
     deadline = None if timeout is None else started_at + parse_duration(timeout)
-
-    def should_stop() -> str | None:
-        if interrupts.cause:
-            return interrupts.cause
-        if deadline is not None and monotonic() >= deadline:
-            return f"out of time ({timeout})"
-        return None
-
     ratings = load_ratings(spec.dataset, options=spec.read_options)
     split = split_ratings(ratings, spec.split)
     in_stars, spec = spec, target_in_ratings(spec, ratings.scale)
@@ -90,33 +90,34 @@ def run_study(
         listener(StudyStarted(spec, n_done))
         for note in (*split.notes, *describe_scale(in_stars, spec, ratings.scale)):
             notify(note)
-        worker = Worker(
-            spec,
-            split,
-            storage,
-            storage_url,
+        if detach:
+            notify(_describe_detached(spec, storage_url))
+            return spec.name
+        plan = plan_workers(spec, split, device, workers if n_done < asked else 1)
+        if plan.why:
+            notify(plan.why)
+        job = Job(
+            study=spec.name,
+            url=storage_url,
             device=device,
-            listener=listener,
-            should_stop=should_stop,
+            threads=plan.threads,
+            timeout=timeout,
+            deadline=deadline,
+            storage_patience=storage_patience,
         )
-        with interrupts.caught():
-            reason = _run_patiently(worker, patience)
+        with interrupts.caught(), chosen_threads(plan.threads):
+            if plan.workers > 1:
+                reason = Pool(job, plan.workers, listener, interrupts).run()
+            else:
+                should_stop = job.should_stop(interrupts)
+                worker = Worker(spec, split, storage, job, listener, should_stop)
+                reason = run_patiently(worker, patience)
             if reason is None and n_done >= asked:
                 reason = _describe_total(spec, n_done, asked, storage_url)
             if reason and not interrupts.received:  # which the listener knows
                 notify(reason)
     interrupts.leave()
     return spec.name
-
-
-def _run_patiently(worker: Worker, patience: StoragePatience) -> str | None:
-    """Run trials, and again each time that the storage works again after it failed."""
-    while True:
-        try:
-            return worker.run()
-        except STORAGE_FAILURES as error:
-            if not patience.wait(error, worker.recover):
-                raise
 
 
 def _describe_total(spec: StudySpec, n_done: int, asked: int, storage_url: str) -> str:
@@ -126,3 +127,9 @@ def _describe_total(spec: StudySpec, n_done: int, asked: int, storage_url: str) 
     if n_done > asked:
         done = f"{n_done} trials of {spec.name} are done, more than the total of {asked}"
     return f"{done}; for more: {example('start', *options)}"
+
+
+def _describe_detached(spec: StudySpec, storage_url: str) -> str:
+    """How to run a study that waits for workers."""
+    worker = example("worker", "--study", spec.name, *storage_option(storage_url))
+    return f"study {spec.name} waits for workers; on any machine: {worker}"

@@ -26,6 +26,7 @@ from ..storage.claims import GRACE_S
 from ..storage.trials import best_trials, trial_record
 from ..storage.worker import worker_identity
 from .heartbeat import Heartbeat
+from .job import Job
 from .queue import Claim, NothingToRun, next_trial, recover
 
 MAX_FAILURES_IN_A_ROW = 3
@@ -40,9 +41,7 @@ class Worker:
         spec: StudySpec,
         split: Split,
         storage: RDBStorage,
-        url: str,
-        *,
-        device: str,
+        job: Job,
         listener: Listener,
         should_stop: Callable[[], str | None],
     ) -> None:
@@ -50,8 +49,7 @@ class Worker:
         self._study = _ClaimedStudy(spec.name, storage)
         self._split = split
         self._storage = storage
-        self._url = url
-        self._device = device
+        self._job = job
         self._listener = listener
         self._notify = notifier(listener)
         self._may_go_on = should_stop
@@ -106,9 +104,9 @@ class Worker:
             spec,
             self._split,
             self._storage,
-            artifact_store(self._url, make=True),
-            checkpoint_folder(self._url),
-            device=self._device,
+            artifact_store(self._job.url, make=True),
+            checkpoint_folder(self._job.url),
+            device=self._job.device,
             listener=self._listener,
             should_stop=self._should_stop,
         )
@@ -136,7 +134,7 @@ class Worker:
                 self._use(found.spec)
             if isinstance(found, Claim):
                 return found
-            if found.is_final:
+            if found.is_final or not self._job.waits:
                 return found
             if not told:
                 told = True

@@ -1,0 +1,51 @@
+"""What a worker process is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import time
+
+from ...base.interrupts import Interrupts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a worker is told; the rest of the study is in the storage.
+
+    Attributes:
+        dataset: where the study's ratings are on this machine; None if where they were.
+        threads: of torch; None leaves its own choice.
+        waits: for trials that other workers run, and that may come back.
+        timeout: in words, such as `2h`; `deadline` is when it is over, in seconds since 1970.
+    """
+
+    study: str
+    url: str
+    device: str = "auto"
+    dataset: str | None = None
+    threads: int | None = None
+    timeout: str | None = None
+    deadline: float | None = None
+    storage_patience: str | None = None
+    waits: bool = True
+
+    def should_stop(self, interrupts: Interrupts) -> Callable[[], str | None]:
+        """A function that tells why the worker is to end, or None."""
+
+        def should_stop() -> str | None:
+            if interrupts.cause:
+                return interrupts.cause
+            if self.deadline is not None and time() >= self.deadline:
+                return f"out of time ({self.timeout})"
+            return None
+
+        return should_stop
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The outcome of a worker: why it ended, or the error that ended it."""
+
+    reason: str | None = None
+    error: Exception | None = None
