@@ -333,15 +333,9 @@ POINTS = {
     "removal of the earlier one": 'die_at(folders.LocalFolder, "remove", 1)',
     "before the upload": 'die_at(artifacts.ArtifactStore, "write", 2)',
     "after the upload": 'die_at(artifacts.ArtifactStore, "write", 2, after=True)',
-    "before the complete trial's tell": (
-        'import optuna.study._optimize as o; die_at(o, "_tell_with_warning", 1)'
-    ),
-    "before the pruned trial's tell": (
-        'import optuna.study._optimize as o; die_at(o, "_tell_with_warning", 2)'
-    ),
-    "after the tell": (
-        'import optuna.study._optimize as o; die_at(o, "_tell_with_warning", 2, after=True)'
-    ),
+    "before the complete trial's tell": ('import optuna; die_at(optuna.Study, "tell", 1)'),
+    "before the pruned trial's tell": ('import optuna; die_at(optuna.Study, "tell", 2)'),
+    "after the tell": ('import optuna; die_at(optuna.Study, "tell", 2, after=True)'),
     "before the removal": 'die_at(folders.LocalFolder, "delete", 1)',
     "within the removal": (
         "folders.rmtree = lambda path, **_: (next(path.iterdir()).unlink(), os._exit(9))"

@@ -96,7 +96,8 @@ def test_a_timeout_stops_within_an_epoch(workplace, write_study, monkeypatch):
         clock[0] += 1
         return original(self, *args)
 
-    monkeypatch.setattr("recsys_search.search.workers.run_study.monotonic", lambda: clock[0])
+    for module in ("run_study", "job"):
+        monkeypatch.setattr(f"recsys_search.search.workers.{module}.time", lambda: clock[0])
     monkeypatch.setattr(Descent, "step", slow)
     [record] = workplace.start(write_study(), timeout="6s").trials()
     assert record["reason"] == "out of time (6s) in epoch 2"

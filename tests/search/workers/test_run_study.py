@@ -12,6 +12,7 @@ from recsys_search.errors import ConfigError, DataError, StudyError
 from recsys_search.search.running import objective
 from recsys_search.search.storage import artifacts
 from recsys_search.search.storage.database import writable_storage
+from recsys_search.search.workers import job
 from recsys_search.search.workers import run_study as module
 from recsys_search.search.workers.run_study import run_study
 
@@ -52,7 +53,8 @@ def start_slowly(workplace, start_python):
 def clock(monkeypatch):
     """The clock of a study's timeout, which a test moves by hand."""
     clock = [1000.0]
-    monkeypatch.setattr(module, "monotonic", lambda: clock[0])
+    for each in (module, job):
+        monkeypatch.setattr(each, "time", lambda: clock[0])
     return clock
 
 
