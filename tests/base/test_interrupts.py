@@ -48,6 +48,29 @@ def test_a_second_signal_leaves_the_block_at_once(messages):
     assert interrupts.received == "SIGTERM"
 
 
+def test_a_scheduler_that_sends_a_signal_twice_means_it_once(messages, monkeypatch):
+    """To the job and to its processes, within a moment."""
+    clock, interrupts, reached = [0.0], Interrupts(messages.append), []
+    monkeypatch.setattr("recsys_search.base.interrupts.monotonic", lambda: clock[0])
+    with interrupts.caught():
+        for _ in range(2):
+            signal.raise_signal(signal.SIGTERM)
+        reached.append("after two")
+        clock[0] += 10
+        signal.raise_signal(signal.SIGTERM)
+        reached.append("after three")
+    assert (reached, len(messages)) == (["after two"], 1)
+
+
+def test_ctrl_c_twice_in_a_moment_is_meant(messages):
+    interrupts, reached = Interrupts(messages.append), []
+    with interrupts.caught():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        reached.append("here")
+    assert reached == []
+
+
 def test_without_a_signal_nothing_happens(messages):
     interrupts = Interrupts(messages.append)
     with interrupts.caught():
