@@ -66,7 +66,7 @@ def parse_workers(text: str) -> int | None:
     """
     if text == "auto":
         return None
-    if not text.isdecimal() or not int(text):
+    if not text.isdecimal() or int(text) == 0:
         raise OptionError(f"--workers {text}: write a number from 1, or auto")
     return int(text)
 

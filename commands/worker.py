@@ -27,7 +27,9 @@ def worker(
     study: Annotated[
         str | None,
         typer.Option(
-            "--study", help="A stored study. [default: whichever has trials to run, for ever]"
+            "--study",
+            help="A stored study. [default: each one that has trials to run]",
+            show_default=False,
         ),
     ] = None,
     timeout: Annotated[
@@ -41,7 +43,7 @@ def worker(
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Run trials of a study that is in the storage, next to other workers."""
+    """Run trials of a stored study, next to other workers."""
     from ..search.workers.run_worker import run_worker
     from .terminal.live import study_view
 
@@ -66,7 +68,7 @@ def stop(
     ] = True,
     storage: Storage = DEFAULT_STORAGE,
 ) -> None:
-    """Let all workers of a study stop after their batch, save a checkpoint and leave."""
+    """Let all workers of a study save a checkpoint and leave."""
     from ..search.results.reader import StudyReader
     from ..search.storage.examples import example, storage_option
     from ..search.workers.stop import stop_study

@@ -15,6 +15,8 @@ from recsys_search.search.workers import run_study
 COMMANDS = [
     (),
     ("start",),
+    ("worker",),
+    ("stop",),
     ("studies",),
     ("status",),
     ("trials",),
@@ -100,7 +102,7 @@ def test_no_arguments_show_the_help():
         ("start",),
         ("start", "--study", "demo", "--trials", "0"),
         ("start", "--study", "demo", "--trials", "many"),
-        ("start", "--study", "demo", "--detach"),
+        ("start", "--study", "demo", "--detached"),
         ("trials", "--state", "finished"),
         ("evaluate", "runs/a", "--split", "train"),
         ("confirm", "--seeds", "1"),

@@ -1,0 +1,229 @@
+"""One worker next to others: heartbeats, `stop`, joining, and serving all studies."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import optuna
+import psutil
+import pytest
+import sqlalchemy
+from recsys_search.base.interrupts import Interrupts
+from recsys_search.errors import NothingYet, StudyError
+from recsys_search.search.running.events import EpochEnded, Notice
+from recsys_search.search.storage.claims import study_transaction
+from recsys_search.search.storage.database import writable_storage
+from recsys_search.search.storage.trials import WORKER_DIED
+from recsys_search.search.workers import heartbeat, serve, threads
+from recsys_search.search.workers.heartbeat import Heartbeat
+from recsys_search.search.workers.job import Job
+from recsys_search.search.workers.queue import recover
+from recsys_search.search.workers.run_study import run_study
+from recsys_search.search.workers.run_worker import run_worker
+from recsys_search.search.workers.serve import serve_studies
+from recsys_search.search.workers.stop import stop_study
+from recsys_search.search.workers.threads import Plan, plan_workers
+
+LONG = {"max_epochs": 2000, "patience": 2000}
+
+
+@pytest.fixture
+def detach(workplace):
+    """Queues a study, and runs none of its trials."""
+
+    def detach(name="small", **changes):
+        study = workplace.write_study(name, **changes)
+        return run_study(study, workplace.storage, device="cpu", detach=True)
+
+    return detach
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Heartbeats that beat and listen several times a second."""
+    monkeypatch.setattr(heartbeat, "LISTEN_S", 0.05)
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(serve, "LOOK_EVERY_S", 0.2)
+
+
+# Joining.
+
+
+def test_a_detached_study_is_run_by_a_worker_that_knows_its_name_alone(workplace, detach):
+    detach(known=[{"name": "a"}])
+    status = workplace.read().status()
+    assert (status["done"], status["total"], status["waiting"]) == (0, 2, 1)
+    (workplace.folder / "small.yaml").unlink()
+    notices = []
+    run_worker("small", workplace.storage, device="cpu", listener=notices.append)
+    assert workplace.read().status()["complete"] == 2
+    assert notices[-1] == Notice("all trials of small are done")
+
+
+def test_a_worker_needs_a_study_that_exists(workplace, detach):
+    with pytest.raises(NothingYet):
+        run_worker("small", workplace.storage, device="cpu")
+    detach()
+    with pytest.raises(StudyError, match="no study named 'smal' in"):
+        run_worker("smal", workplace.storage, device="cpu")
+
+
+def test_a_worker_finds_ratings_that_are_elsewhere_and_refuses_others(workplace, detach):
+    detach()
+    (workplace.folder / "ratings").rename(workplace.folder / "moved")
+    moved = str(workplace.folder / "moved")
+    run_worker("small", workplace.storage, dataset=moved, device="cpu")
+    assert workplace.read().status()["complete"] == 2
+    with pytest.raises(StudyError, match="was created on ratings with the fingerprint"):
+        run_worker("small", workplace.storage, dataset="demo:1k", device="cpu")
+
+
+def test_a_worker_serves_every_study_that_has_trials(workplace, detach, quick):
+    detach("first", trials=1)
+    detach("second", trials=2)
+    interrupts = Interrupts(lambda message: None)
+
+    def listen(event):
+        if event == Notice("study second has trials to run"):
+            done.append(workplace.read("first").status()["complete"])
+        if isinstance(event, EpochEnded) and (event.number, event.report.epoch) == (1, 2):
+            threading.Timer(0.5, signal.raise_signal, [signal.SIGTERM]).start()
+
+    done = []
+    with pytest.raises(SystemExit) as left:
+        serve_studies(Job(study="", url=workplace.storage, device="cpu"), listen, interrupts)
+    assert left.value.code == 143
+    assert done == [1]
+    assert workplace.read("second").status()["complete"] == 2
+
+
+# Stopping.
+
+
+def test_stop_ends_the_running_trial_and_keeps_others_from_starting(workplace, detach, quick):
+    detach(base={**workplace.base, **LONG})
+    notices = []
+
+    def listen(event):
+        if isinstance(event, EpochEnded) and event.report.epoch == 1:
+            stop_study(workplace.storage, "small", wait=False, notify=notices.append)
+        if isinstance(event, Notice):
+            notices.append(event.message)
+
+    run_worker("small", workplace.storage, device="cpu", listener=listen)
+    assert notices[-1] == "study small is stopped"
+    [trial] = workplace.read().trials()
+    assert trial["reason"].startswith("recsys-search stop ")
+    assert workplace.read().status()["waiting"] == 1
+    run_worker("small", workplace.storage, device="cpu", listener=listen)
+    assert len(workplace.read().trials()) == 1
+
+
+def test_a_start_lets_a_stopped_study_go_on(workplace, detach):
+    detach()
+    assert stop_study(workplace.storage, "small", wait=True, notify=print) == 0
+    assert workplace.start("small").status()["complete"] == 2
+
+
+# Heartbeats.
+
+
+def test_a_heartbeat_moves_while_a_trial_runs(workplace, detach, quick):
+    detach()
+    with writable_storage(workplace.storage) as storage:
+        study = optuna.load_study(study_name="small", storage=storage)
+        trial = study.ask()
+        query = sqlalchemy.text("SELECT count(*) FROM trial_heartbeats")
+        with Heartbeat(storage, study._study_id, trial._trial_id):
+            beats = threading.Event()
+            beats.wait(0.5)
+        with storage.engine.begin() as connection:
+            assert connection.execute(query).scalar() == 1
+
+
+def test_a_worker_that_was_taken_for_dead_leaves_its_trial_to_the_other(workplace, detach, quick):
+    detach(base={**workplace.base, "max_epochs": 300, "patience": 300}, trials=1)
+    notices, taken = [], []
+
+    def listen(event):
+        if isinstance(event, Notice):
+            notices.append(event.message)
+        if isinstance(event, EpochEnded) and event.report.epoch == 2 and not taken:
+            taken.append(event.number)
+            with writable_storage(workplace.storage) as storage:
+                study_id = storage.get_study_id_from_name("small")
+                with study_transaction(storage, study_id) as transaction:
+                    [running] = transaction.trials(optuna.trial.TrialState.RUNNING)
+                    transaction.fail(running, {"stop_reason": "interrupted", "reason": WORKER_DIED})
+                recover(storage, study_id)
+
+    run_worker("small", workplace.storage, device="cpu", listener=listen)
+    assert "trial 0 is left to another process: this one had sent no heartbeat for 10 min" in str(
+        notices
+    )
+    first, second = workplace.read().trials()
+    assert (first["state"], first["epochs"]) == ("interrupted", 2)
+    assert (second["state"], second["retry_of"], second["epochs"]) == ("complete", 0, 300)
+
+
+# How many workers, with how many threads.
+
+
+@pytest.fixture
+def cores(monkeypatch):
+    """`cores(n, {threads: seconds of a step}, free_workers, used)`: a machine like that."""
+
+    def cores(n, step_s, memory_for=99, used=0.0):
+        monkeypatch.setattr(threads, "_n_cores", lambda: n)
+        monkeypatch.setattr(threads, "_used_cores", lambda: used)
+        monkeypatch.setattr(threads, "_step_s", lambda spec, split, k: step_s[k])
+        monkeypatch.setattr(threads, "threads_are_chosen", lambda: False)
+        rss = psutil.Process().memory_info().rss
+        memory = psutil.virtual_memory()._replace(available=(memory_for + 0.5) * rss)
+        monkeypatch.setattr(threads.psutil, "virtual_memory", lambda: memory)
+
+    return cores
+
+
+@pytest.mark.parametrize(
+    ("step_s", "memory_for", "workers", "n_threads"),
+    [
+        ({1: 0.040, 4: 0.030}, 99, 4, 1),
+        ({1: 0.040, 4: 0.009}, 99, 1, 4),
+        ({1: 0.040, 4: 0.030}, 2, 2, 2),
+        ({1: 0.040, 4: 0.030}, 0, 1, 4),
+    ],
+)
+def test_auto_takes_what_gives_the_most_trials(cores, step_s, memory_for, workers, n_threads):
+    cores(4, step_s, memory_for)
+    plan = plan_workers(None, None, "cpu", None)
+    assert (plan.workers, plan.threads) == (workers, n_threads)
+    assert "40 ms with 1 thread" in plan.why
+
+
+def test_a_single_worker_measures_on_busy_cores_alone(cores):
+    cores(4, {1: 0.01, 4: 0.09}, used=0.1)
+    assert plan_workers(None, None, "cpu", 1) == Plan(1, None, None)
+    cores(4, {1: 0.01, 4: 0.09}, used=2.0)
+    plan = plan_workers(None, None, "cpu", 1)
+    assert (plan.workers, plan.threads) == (1, 1)
+    assert plan.why.startswith("1 thread, as other processes are busy: a step takes 10 ms")
+
+
+def test_a_number_of_workers_shares_the_cores(cores):
+    cores(4, {})
+    assert plan_workers(None, None, "cpu", 2) == Plan(2, 2, None)
+    assert plan_workers(None, None, "cpu", 8) == Plan(8, 1, None)
+
+
+def test_a_step_is_measured_and_the_threads_stay_as_they_were(workplace, detach):
+    from recsys_search.data.sets.loading import load_ratings
+    from recsys_search.data.splits.split import split_ratings
+    from recsys_search.model.training.machine import n_threads
+
+    detach()
+    spec, before = workplace.read().spec, n_threads()
+    split = split_ratings(load_ratings(spec.dataset), spec.split)
+    assert 0 < threads._step_s(spec, split, 1) < 5
+    assert n_threads() == before
