@@ -169,7 +169,7 @@ def test_many_processes_and_a_dashboard_share_a_file(
         setup_testing_defaults(environ)
         while not over.wait(0.2):
             try:
-                b"".join(app(dict(environ), lambda status, headers: asked.append(status)))
+                b"".join(app(dict(environ), lambda status, *_: asked.append(status)))
                 StudyReader(url, "q").status()
             except Exception as error:
                 errors.append(error)
