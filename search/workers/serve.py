@@ -20,41 +20,47 @@ LOOK_EVERY_S = 5.0
 
 
 def serve_studies(job: Job, listener: Listener, interrupts: Interrupts) -> None:
-    """Run trials of the storage's studies, the oldest study first, until a signal.
+    """Run trials of the storage's studies, the oldest study first, until a signal or the deadline.
 
     A study that ends before its total, or with an error, is left alone until it is changed.
 
     Args:
         job: its study is ignored.
     """
-    notify = notifier(listener)
+    notify, should_stop = notifier(listener), job.should_stop(interrupts)
     done: dict[str, str] = {}  # study -> the spec with which it ended
     told = None
+
+    def run(job: Job, spec: str) -> None:
+        try:
+            reason = join_study(job, listener, interrupts)
+        except StorageError:
+            raise
+        except RecsysSearchError as error:
+            reason = str(error)
+        if reason and not should_stop():
+            notify(f"study {job.study}: {reason}")
+            done[job.study] = spec
+
     with interrupts.caught():
-        while not interrupts.received:
+        while (why := should_stop()) is None:
+            trouble = None
             try:
-                found = _find_study(job.url, done)
-                trouble = None
+                if found := _find_study(job.url, done):
+                    name, spec = found
+                    notify(f"study {name} has trials to run")
+                    run(replace(job, study=name, waits=False), spec)
+                    continue
             except NothingYet:
-                found, trouble = None, None
-            except StorageError as error:
-                found, trouble = None, str(error)
+                pass
+            except StorageError as error:  # not the end of a service
+                trouble = str(error)
             if trouble and trouble != told:
                 notify(f"{trouble}; waiting for it")
             told = trouble
-            if found is None:
-                _pause(lambda: interrupts.received is not None)
-                continue
-            name, spec = found
-            notify(f"study {name} has trials to run")
-            try:
-                reason = join_study(replace(job, study=name, waits=False), listener, interrupts)
-            except RecsysSearchError as error:
-                reason = str(error)
-            if reason and not interrupts.received:
-                notify(f"study {name}: {reason}")
-                done[name] = spec
+            _pause(should_stop)
     interrupts.leave()
+    notify(why)
 
 
 def _find_study(url: str, done: dict[str, str]) -> tuple[str, str] | None:
@@ -72,7 +78,7 @@ def _find_study(url: str, done: dict[str, str]) -> tuple[str, str] | None:
     return None
 
 
-def _pause(should_end: Callable[[], bool]) -> None:
+def _pause(should_stop: Callable[[], str | None]) -> None:
     until = monotonic() + LOOK_EVERY_S
-    while not should_end() and monotonic() < until:
+    while not should_stop() and monotonic() < until:
         sleep(0.2)

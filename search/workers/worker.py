@@ -87,7 +87,8 @@ class Worker:
                 )
             claim = self._claim()
             if isinstance(claim, NothingToRun):
-                return f"study {self._spec.name} is stopped" if claim.is_stopped else None
+                is_told = claim.is_stopped and self._job.waits
+                return f"study {self._spec.name} is stopped" if is_told else None
             if claim is None:
                 continue
             self._run_trial(claim)

@@ -98,6 +98,35 @@ def test_a_worker_serves_every_study_that_has_trials(workplace, detach, quick):
     assert workplace.read("second").status()["complete"] == 2
 
 
+def test_a_worker_that_serves_leaves_when_its_time_is_over(workplace, detach, quick):
+    detach(trials=1)
+    notices = []
+    run_worker(None, workplace.storage, timeout="4s", device="cpu", listener=notices.append)
+    assert workplace.read().status()["complete"] == 1
+    assert notices[-1] == Notice("out of time (4s)")
+
+
+def test_a_study_that_goes_on_after_a_stop_is_served_again(workplace, detach, quick):
+    detach(base={**workplace.base, "max_epochs": 2000, "patience": 2000}, trials=1)
+    stopped = []
+
+    def listen(event):
+        if isinstance(event, EpochEnded) and event.report.epoch == 1 and not stopped:
+            stopped.append(event.number)
+            stop_study(workplace.storage, "small", wait=False, notify=print)
+            go_on = {"device": "cpu", "detach": True}
+            again = threading.Timer(1.0, run_study, ["small", workplace.storage], go_on)
+            again.start()
+        elif isinstance(event, EpochEnded) and event.number == 1:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(SystemExit):
+        run_worker(None, workplace.storage, timeout="50s", device="cpu", listener=listen)
+    first, second = workplace.read().trials()
+    assert (second["retry_of"], second["resumed_from_epoch"]) == (0, first["epochs"])
+    assert second["epochs"] > first["epochs"]
+
+
 # Stopping.
 
 
