@@ -12,6 +12,7 @@ import signal
 import threading
 from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import suppress
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
     lock = threading.Lock()
 
     def send(what: object) -> None:
-        with lock:
+        with lock, suppress(BrokenPipeError):  # the parent has ended, and soon this one
             events.write(pickle.dumps(what))
             events.flush()
 
