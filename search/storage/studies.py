@@ -50,6 +50,18 @@ def check_exists(name: str, specs: Mapping[str, str], url: str) -> None:
         raise StudyError(f"no study named {name!r} in {redact(url)}; it holds: {names}")
 
 
+def read_study_id(name: str, storage: RDBStorage) -> int:
+    """The ID of a study that was there a moment ago.
+
+    Raises:
+        StudyError: another process has deleted it.
+    """
+    try:
+        return storage.get_study_id_from_name(name)
+    except KeyError:
+        raise StudyError("the study has been deleted or renamed by another process") from None
+
+
 def check_name_is_free(name: str, storage: RDBStorage, url: str) -> None:
     """Refuse a name that a study of another program has, even one without trials.
 

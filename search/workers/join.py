@@ -10,7 +10,7 @@ from ..running.events import Listener, notifier
 from ..running.opening import Overrides, check_same_ratings, resolve_spec
 from ..storage.database import writable_storage
 from ..storage.failures import STORAGE_FAILURES
-from ..storage.studies import FINGERPRINT
+from ..storage.studies import FINGERPRINT, read_study_id
 from .job import Job
 from .patience import StoragePatience
 from .worker import Worker
@@ -32,7 +32,7 @@ def join_study(job: Job, listener: Listener, interrupts: Interrupts) -> str | No
     ratings = load_ratings(spec.dataset, options=spec.read_options)
     split = split_ratings(ratings, spec.split)
     with writable_storage(job.url) as storage:
-        attrs = storage.get_study_system_attrs(storage.get_study_id_from_name(spec.name))
+        attrs = storage.get_study_system_attrs(read_study_id(spec.name, storage))
         check_same_ratings(spec, attrs[FINGERPRINT], ratings.fingerprint)
         worker = Worker(spec, split, storage, job, listener, job.should_stop(interrupts))
         with interrupts.caught():

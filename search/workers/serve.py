@@ -11,7 +11,7 @@ from ...errors import NothingYet, RecsysSearchError, StorageError
 from ..running.events import Listener, notifier
 from ..storage.claims import study_transaction
 from ..storage.database import readable_storage, writable_storage
-from ..storage.studies import read_stored_specs
+from ..storage.studies import read_stored_specs, read_study_id
 from .job import Job
 from .join import join_study
 from .queue import has_trials
@@ -46,7 +46,7 @@ def serve_studies(job: Job, listener: Listener, interrupts: Interrupts) -> None:
         while (why := should_stop()) is None:
             trouble = None
             try:
-                if found := _find_study(job.url, done):
+                if found := _find_study(job.url, done, notify):
                     name, spec = found
                     notify(f"study {name} has trials to run")
                     run(replace(job, study=name, waits=False), spec)
@@ -63,18 +63,23 @@ def serve_studies(job: Job, listener: Listener, interrupts: Interrupts) -> None:
     notify(why)
 
 
-def _find_study(url: str, done: dict[str, str]) -> tuple[str, str] | None:
-    """Name and spec of the first study with a trial to claim."""
+def _find_study(
+    url: str, done: dict[str, str], notify: Callable[[str], None]
+) -> tuple[str, str] | None:
+    """Name and spec of the first study with a trial to claim; one that cannot be read is done."""
     specs = read_stored_specs(readable_storage(url))
     candidates = [(name, spec) for name, spec in specs.items() if done.get(name) != spec]
     if not candidates:
         return None
     with writable_storage(url) as storage:
         for name, spec in candidates:
-            study_id = storage.get_study_id_from_name(name)
-            with study_transaction(storage, study_id) as transaction:
-                if has_trials(transaction):
-                    return name, spec
+            try:
+                with study_transaction(storage, read_study_id(name, storage)) as transaction:
+                    if has_trials(transaction):
+                        return name, spec
+            except RecsysSearchError as error:  # such as a spec that another version wrote
+                notify(f"study {name}: {error}")
+                done[name] = spec
     return None
 
 
