@@ -1,0 +1,173 @@
+"""A worker that serves all studies of a storage: what it takes up, and what it leaves alone."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import optuna
+import pytest
+from recsys_search.errors import StorageError, StudyError
+from recsys_search.search.running.events import EpochEnded, Notice
+from recsys_search.search.storage.database import writable_storage
+from recsys_search.search.storage.studies import SPEC
+from recsys_search.search.workers import heartbeat, join, serve
+from recsys_search.search.workers.run_study import run_study
+from recsys_search.search.workers.run_worker import run_worker
+from recsys_search.search.workers.stop import stop_study
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(heartbeat, "LISTEN_S", 0.05)
+    monkeypatch.setattr(serve, "LOOK_EVERY_S", 0.2)
+
+
+@pytest.fixture
+def detach(workplace):
+    """Queues a study, and runs none of its trials."""
+
+    def detach(name="small", **changes):
+        study = workplace.write_study(name, **changes)
+        return run_study(study, workplace.storage, device="cpu", detach=True)
+
+    return detach
+
+
+@pytest.fixture
+def run_service(workplace):
+    """`run_service(at_pause)`: serve, and call `at_pause(n)` before the n-th pause.
+
+    A pause that returns a true value ends the service by SIGTERM. Returns its messages.
+    """
+
+    def run_service(at_pause, monkeypatch, at_epoch=lambda event: None):
+        notices, pauses = [], []
+
+        def pause(should_end):
+            pauses.append(None)
+            assert len(pauses) < 20
+            if at_pause(len(pauses)):
+                signal.raise_signal(signal.SIGTERM)
+
+        def listen(event):
+            if isinstance(event, Notice):
+                notices.append(event.message)
+            if isinstance(event, EpochEnded):
+                at_epoch(event)
+
+        monkeypatch.setattr(serve, "_pause", pause)
+        with pytest.raises(SystemExit) as left:
+            run_worker(None, workplace.storage, device="cpu", listener=listen)
+        assert left.value.code == 143
+        return notices
+
+    return run_service
+
+
+def test_a_service_starts_before_the_storage_and_its_studies(
+    workplace, detach, run_service, monkeypatch
+):
+    def at_pause(n):
+        if n == 1:
+            detach(trials=1)
+        return n == 2
+
+    notices = run_service(at_pause, monkeypatch)
+    assert notices[0] == "study small has trials to run"
+    assert workplace.read().status()["complete"] == 1
+
+
+def test_a_service_leaves_after_its_timeout(workplace):
+    notices = []
+    thread = threading.Thread(
+        target=lambda: run_worker(
+            None, workplace.storage, timeout="1s", device="cpu", listener=notices.append
+        ),
+        daemon=True,
+    )
+    thread.start()
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+    assert notices[-1] == Notice("out of time (1s)")
+
+
+def test_a_stopped_study_is_taken_up_again_after_a_start(
+    workplace, detach, run_service, monkeypatch
+):
+    detach(base={**workplace.base, "max_epochs": 100, "patience": 100}, trials=1)
+
+    def at_epoch(event):
+        if event.report.epoch == 1 and event.number == 0:
+            stop_study(workplace.storage, "small", wait=False, notify=print)
+
+    def at_pause(n):
+        if n == 1:
+            assert workplace.read().status()["waiting"] == 1
+            detach(base={**workplace.base, "max_epochs": 100, "patience": 100}, trials=1)
+        return n == 3
+
+    run_service(at_pause, monkeypatch, at_epoch)
+    assert workplace.read().status()["complete"] == 1
+
+
+def test_a_study_of_another_version_does_not_hide_the_others(
+    workplace, detach, run_service, monkeypatch
+):
+    detach("first", trials=1)
+    detach("second", trials=1)
+    with writable_storage(workplace.storage) as storage:
+        study_id = storage.get_study_id_from_name("first")
+        storage.set_study_system_attr(study_id, SPEC, '{"version": 99}')
+    notices = run_service(lambda n: n == 2, monkeypatch)
+    assert workplace.read("second").status()["complete"] == 1
+    assert sum(each.startswith("study first: the stored study: ") for each in notices) == 1
+
+
+def test_a_study_with_an_error_is_reported_once_and_left_alone_until_it_is_changed(
+    workplace, detach, run_service, monkeypatch
+):
+    detach(trials=1)
+    (workplace.folder / "ratings").rename(workplace.folder / "gone")
+
+    def at_pause(n):
+        if n == 3:
+            (workplace.folder / "gone").rename(workplace.folder / "ratings")
+            detach(trials=2)
+        return n == 4
+
+    notices = run_service(at_pause, monkeypatch)
+    assert sum("ratings" in each for each in notices) == 1
+    assert workplace.read().status()["complete"] == 2
+
+
+def test_a_study_is_tried_again_after_the_storage_failed(
+    workplace, detach, run_service, monkeypatch
+):
+    detach(trials=1)
+    join, failures = serve.join_study, [StorageError("storage x cannot be written: locked")] * 2
+
+    def join_study(*args):
+        if failures:
+            raise failures.pop()
+        return join(*args)
+
+    monkeypatch.setattr(serve, "join_study", join_study)
+    notices = run_service(lambda n: n == 3, monkeypatch)
+    assert workplace.read().status()["complete"] == 1
+    assert sum("cannot be written: locked; waiting for it" in each for each in notices) == 1
+
+
+def test_a_study_that_is_deleted_while_its_ratings_are_read_is_a_message(
+    workplace, detach, monkeypatch
+):
+    detach(trials=1)
+    load = join.load_ratings
+
+    def load_ratings(*args, **options):
+        optuna.delete_study(study_name="small", storage=workplace.storage)
+        return load(*args, **options)
+
+    monkeypatch.setattr(join, "load_ratings", load_ratings)
+    with pytest.raises(StudyError, match="the study has been deleted or renamed"):
+        run_worker("small", workplace.storage, device="cpu")
