@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import monotonic
+from time import monotonic, sleep
 from types import FrameType
 
 # SIGUSR1 is what a cluster sends some time before it ends a job, SIGHUP a terminal that closes.
@@ -15,6 +15,8 @@ NAMES = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
 NUMBERS = {name: int(getattr(signal, name)) for name in NAMES if hasattr(signal, name)}
 EXIT_CODES = {name: 128 + number for name, number in NUMBERS.items()}
 
+
+SHORTEST_S = 0.2  # of a pause, so that a signal is noticed soon
 
 # Schedulers send a signal to a job and to its processes, who then receive it twice.
 SAME_SIGNAL_S = 2.0
@@ -84,3 +86,10 @@ def _to_catch() -> list[int]:
         for name, number in NUMBERS.items()
         if name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN
     ]
+
+
+def pause(seconds: float, should_end: Callable[[], object]) -> None:
+    """Sleep in short pieces, until `should_end` returns a true value."""
+    until = monotonic() + seconds
+    while not should_end() and (left := until - monotonic()) > 0:
+        sleep(min(left, SHORTEST_S))

@@ -1,4 +1,4 @@
-"""A trial's sign of life, and what its process hears in return."""
+"""A running trial's heartbeat, and the requests to give the trial up."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ..storage.failures import DATABASE_ERRORS
 from ..storage.studies import STOPPED
 
 HEARTBEAT_S = 60.0
-LISTEN_S = 3.0
+POLL_S = 3.0
 
 
 class Heartbeat:
-    """Tells the storage, from a thread, that a trial's process is alive.
+    """Records in the storage, from a thread, that a trial's process is alive.
 
-    A storage that fails is tried again: the trial's own next write tells why.
+    A storage that fails is tried again: the trial's own next write raises its error.
 
     Attributes:
-        heard: why the trial is to be given up; None if it is not.
+        stop_reason: why the trial is to be given up; None if it is not.
     """
 
     def __init__(self, storage: RDBStorage, study_id: int, trial_id: int) -> None:
-        self.heard: str | None = None
+        self.stop_reason: str | None = None
         self._storage = storage
         self._study_id = study_id
         self._trial_id = trial_id
@@ -46,18 +46,18 @@ class Heartbeat:
         trace: TracebackType | None,
     ) -> None:
         self._over.set()
-        self._thread.join(timeout=LISTEN_S)  # not longer: it may wait for a lock
+        self._thread.join(timeout=POLL_S)  # not longer: it may wait for a lock
 
     def _run(self) -> None:
         beat_at = monotonic()  # the claim was the first
-        while self.heard is None and not self._over.wait(LISTEN_S):
+        while self.stop_reason is None and not self._over.wait(POLL_S):
             with suppress(*DATABASE_ERRORS, KeyError):
                 if monotonic() - beat_at >= HEARTBEAT_S:
                     self._storage.record_heartbeat(self._trial_id)
                     beat_at = monotonic()
-                self.heard = self._listen()
+                self.stop_reason = self._find_stop_reason()
 
-    def _listen(self) -> str | None:
+    def _find_stop_reason(self) -> str | None:
         """Why the trial is to be given up; None if it is not."""
         if self._storage.get_study_system_attrs(self._study_id).get(STOPPED):
             return "recsys-search stop"

@@ -1,4 +1,4 @@
-"""What a worker process is told."""
+"""The job of a worker process."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ...base.interrupts import Interrupts
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a worker is told; the rest of the study is in the storage.
+    """What a worker needs besides the study, which is in the storage.
 
     Attributes:
-        dataset: where the study's ratings are on this machine; None if where they were.
+        dataset: where the study's ratings are on this machine; None if they have not moved.
         threads: of torch; None leaves its own choice.
-        waits: for trials that other workers run, and that may come back.
+        waits: for trials that other workers run, in case these are interrupted.
         timeout: in words, such as `2h`; `deadline` is when it is over, in seconds since 1970.
     """
 
@@ -31,7 +31,7 @@ class Job:
     waits: bool = True
 
     def should_stop(self, interrupts: Interrupts) -> Callable[[], str | None]:
-        """A function that tells why the worker is to end, or None."""
+        """A function that returns why the worker is to end, or None."""
 
         def should_stop() -> str | None:
             if interrupts.cause:

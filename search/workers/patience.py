@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic, sleep
+from time import monotonic
 
-from ...base.interrupts import Interrupts
+from ...base.interrupts import Interrupts, pause
 from ..definition.durations import parse_duration
 from ..storage.failures import (
     STORAGE_FAILURES,
@@ -62,7 +62,4 @@ class StoragePatience:
         return False
 
     def _pause(self, seconds: float) -> None:
-        """Sleep in short pieces, so that a signal is noticed."""
-        until = monotonic() + seconds
-        while not self._interrupts.received and (left := until - monotonic()) > 0:
-            sleep(min(left, 0.5))
+        pause(seconds, lambda: self._interrupts.received)

@@ -50,10 +50,10 @@ class Pool:
         try:
             for member in self._members:
                 self._start(member)
-            told = None
+            sent = None
             while any(member.process for member in self._members):
-                if told is None and (told := self._why_stop()):
-                    self._send_to_all(told)
+                if sent is None and (sent := self._why_stop()):
+                    self._send_to_all(sent)
                 with suppress(Empty):
                     self._receive(*self._messages.get(timeout=POLL_S))
         except KeyboardInterrupt:  # a second signal
@@ -76,7 +76,7 @@ class Pool:
 
     def _receive(self, member: _Member, message: Event | Ended | None) -> None:
         if message is None:
-            self._bury(member)
+            self._handle_exit(member)
         elif isinstance(message, Ended):
             member.outcome = message
         else:
@@ -84,7 +84,7 @@ class Pool:
                 member.n_deaths = 0
             self._listener(message)
 
-    def _bury(self, member: _Member) -> None:
+    def _handle_exit(self, member: _Member) -> None:
         """A worker has ended: as it should, or another takes its place."""
         code = member.wait()
         if member.outcome is not None:

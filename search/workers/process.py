@@ -36,7 +36,7 @@ def main() -> None:
             events.flush()
 
     def listen(event: Event) -> None:
-        if not (isinstance(event, Notice) and interrupts.received):  # the parent has told it
+        if not (isinstance(event, Notice) and interrupts.received):  # the parent has reported it
             send(event)
 
     interrupts = Interrupts(lambda message: None)

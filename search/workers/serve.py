@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from time import monotonic, sleep
 
-from ...base.interrupts import Interrupts
+from ...base.interrupts import Interrupts, pause
 from ...errors import NothingYet, RecsysSearchError, StorageError
 from ..running.events import Listener, notifier
 from ..storage.claims import study_transaction
@@ -29,7 +28,7 @@ def serve_studies(job: Job, listener: Listener, interrupts: Interrupts) -> None:
     """
     notify, should_stop = notifier(listener), job.should_stop(interrupts)
     done: dict[str, str] = {}  # study -> the spec with which it ended
-    told = None
+    reported = None  # the latest trouble of the storage
 
     def run(job: Job, spec: str) -> None:
         try:
@@ -55,10 +54,10 @@ def serve_studies(job: Job, listener: Listener, interrupts: Interrupts) -> None:
                 pass
             except StorageError as error:  # not the end of a service
                 trouble = str(error)
-            if trouble and trouble != told:
+            if trouble and trouble != reported:
                 notify(f"{trouble}; waiting for it")
-            told = trouble
-            _pause(should_stop)
+            reported = trouble
+            pause(LOOK_EVERY_S, should_stop)
     interrupts.leave()
     notify(why)
 
@@ -81,9 +80,3 @@ def _find_study(
                 notify(f"study {name}: {error}")
                 done[name] = spec
     return None
-
-
-def _pause(should_stop: Callable[[], str | None]) -> None:
-    until = monotonic() + LOOK_EVERY_S
-    while not should_stop() and monotonic() < until:
-        sleep(0.2)

@@ -76,11 +76,10 @@ def _most_trials_an_hour(spec: StudySpec, split: Split) -> Plan:
     cores = _n_cores()
     if cores == 1:
         return Plan(1, None, None)
-    alone, single = _step_s(spec, split, cores), _step_s(spec, split, 1)
+    alone, single, figures = _measure(spec, split, cores)
     most = int(psutil.virtual_memory().available / psutil.Process().memory_info().rss)
     workers = max(1, min(cores, most))
     gain = workers * alone / single
-    figures = f"a step takes {_ms(single)} with 1 thread and {_ms(alone)} with {cores}"
     if gain <= 1 or workers == 1:
         return Plan(1, cores, f"1 worker with {cores} threads: {figures}")
     threads = max(1, cores // workers)
@@ -92,10 +91,16 @@ def _fewest_seconds_a_step(spec: StudySpec, split: Split) -> Plan:
     cores = _n_cores()
     if cores == 1 or threads_are_chosen() or _used_cores() < BUSY_CORES:
         return Plan(1, None, None)
-    alone, single = _step_s(spec, split, cores), _step_s(spec, split, 1)
-    figures = f"a step takes {_ms(single)} with 1 thread and {_ms(alone)} with {cores}"
+    alone, single, figures = _measure(spec, split, cores)
     threads = 1 if single < alone else cores
     return Plan(1, threads, f"{_threads(threads)}, as other processes are busy: {figures}")
+
+
+def _measure(spec: StudySpec, split: Split, cores: int) -> tuple[float, float, str]:
+    """Seconds of a step with a thread on each core and with a single thread, and a sentence."""
+    alone, single = _step_s(spec, split, cores), _step_s(spec, split, 1)
+    figures = f"a step takes {_ms(single)} with 1 thread and {_ms(alone)} with {cores}"
+    return alone, single, figures
 
 
 def _step_s(spec: StudySpec, split: Split, threads: int) -> float:

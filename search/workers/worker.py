@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic, sleep
 from typing import Any
 
 import optuna
@@ -11,6 +10,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
+from ...base.interrupts import pause
 from ...data.splits.split import Split
 from ...errors import StudyError
 from ...model.evaluation.metrics import METRICS
@@ -52,13 +52,13 @@ class Worker:
         self._job = job
         self._listener = listener
         self._notify = notifier(listener)
-        self._may_go_on = should_stop
+        self._interrupted_by = should_stop
         self._heartbeat: Heartbeat | None = None
         self._identity: dict[str, Any] = {}
         self._use(spec)
 
     def run(self) -> str | None:
-        """Run trials; where others run the last ones, wait whether these come back.
+        """Run trials; while others run the last ones, wait in case these are interrupted.
 
         Returns:
             Why the study ends before its total; None if it has reached it.
@@ -87,8 +87,9 @@ class Worker:
                 )
             claim = self._claim()
             if isinstance(claim, NothingToRun):
-                is_told = claim.is_stopped and self._job.waits
-                return f"study {self._spec.name} is stopped" if is_told else None
+                # A worker that serves all studies finds this one again when it goes on.
+                is_reported = claim.is_stopped and self._job.waits
+                return f"study {self._spec.name} is stopped" if is_reported else None
             if claim is None:
                 continue
             self._run_trial(claim)
@@ -114,11 +115,11 @@ class Worker:
 
     def _should_stop(self) -> str | None:
         """Why the running trial is to end, or None."""
-        return self._may_go_on() or (self._heartbeat.heard if self._heartbeat else None)
+        return self._interrupted_by() or (self._heartbeat.stop_reason if self._heartbeat else None)
 
     def _why_end(self) -> str | None:
         """Why the study ends now; None if it goes on."""
-        if reason := self._may_go_on():
+        if reason := self._interrupted_by():
             return reason
         trials = self._study.get_trials(deepcopy=False)
         if target_reached(self._spec.objective.target, trials):
@@ -128,7 +129,7 @@ class Worker:
 
     def _claim(self) -> Claim | NothingToRun | None:
         """The next trial; None if it is time to look at the study again."""
-        pause_s, told = FIRST_WAIT_S, False
+        pause_s, is_announced = FIRST_WAIT_S, False
         while True:
             found = next_trial(self._storage, self._study._study_id, self._identity)
             if found.spec != self._spec:
@@ -137,14 +138,10 @@ class Worker:
                 return found
             if found.is_final or not self._job.waits:
                 return found
-            if not told:
-                told = True
+            if not is_announced:
+                is_announced = True
                 self._notify(_describe_wait(found))
-            until = monotonic() + pause_s
-            while (left_s := until - monotonic()) > 0:
-                if self._may_go_on():
-                    return None
-                sleep(min(left_s, FIRST_WAIT_S))
+            pause(pause_s, self._interrupted_by)
             pause_s = min(2 * pause_s, LONGEST_WAIT_S)
             if self._why_end():
                 return None
@@ -178,15 +175,15 @@ class Worker:
 
     def _tell(self, claim: Claim, value: float | None, state: TrialState) -> None:
         """Store the trial's end, unless another process has ended it."""
-        is_running = self._storage.get_trial(claim.trial_id).state == TrialState.RUNNING
-        try:
-            if not is_running:
-                raise UpdateFinishedTrialError
-            self._study.tell(claim.number, value, state)
-        except UpdateFinishedTrialError:
+        if self._storage.get_trial(claim.trial_id).state != TrialState.RUNNING:
             self._yield(claim)
             return
-        self._announce(claim)
+        try:
+            self._study.tell(claim.number, value, state)
+        except UpdateFinishedTrialError:  # in this very moment
+            self._yield(claim)
+        else:
+            self._announce(claim)
 
     def _yield(self, claim: Claim) -> None:
         """Leave the trial to the process that has taken this one for dead, and goes on with it."""
@@ -217,9 +214,6 @@ class _ClaimedStudy(optuna.Study):
 
 
 def _describe_wait(found: NothingToRun) -> str:
-    trials = (
-        "1 trial that another process runs"
-        if found.n_running == 1
-        else (f"{found.n_running} trials that other processes run")
-    )
-    return f"waiting for {trials}"
+    if found.n_running == 1:
+        return "waiting for 1 trial that another process runs"
+    return f"waiting for {found.n_running} trials that other processes run"

@@ -1,4 +1,4 @@
-"""What a trial's heartbeat tells the storage, and what it hears."""
+"""What a trial's heartbeat writes to the storage, and what it reads there."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Running:
 
 @pytest.fixture
 def running(workplace, monkeypatch):
-    monkeypatch.setattr(heartbeat, "LISTEN_S", 0.02)
+    monkeypatch.setattr(heartbeat, "POLL_S", 0.02)
     monkeypatch.setattr(heartbeat, "HEARTBEAT_S", 0.04)
     run_study(workplace.write_study(), workplace.storage, device="cpu", detach=True)
     with writable_storage(workplace.storage) as storage, worker_identity() as worker:
@@ -59,7 +59,7 @@ def test_a_trial_is_not_silent_while_its_heart_beats(running):
 
 
 def test_a_heart_beats_many_times_before_a_trial_is_taken_for_dead():
-    assert heartbeat.LISTEN_S < heartbeat.HEARTBEAT_S <= GRACE_S / 5
+    assert heartbeat.POLL_S < heartbeat.HEARTBEAT_S <= GRACE_S / 5
 
 
 def test_the_claim_was_the_first_beat(running, monkeypatch):
@@ -84,10 +84,10 @@ def test_a_heartbeat_outlives_a_storage_that_fails(running, monkeypatch):
 
 def test_a_trial_hears_of_stop(running):
     with running.heartbeat() as beat:
-        assert beat.heard is None
+        assert beat.stop_reason is None
         running.storage.set_study_system_attr(running.study_id, STOPPED, "2026-01-01")
-        wait_until(lambda: beat.heard)
-    assert beat.heard == "recsys-search stop"
+        wait_until(lambda: beat.stop_reason)
+    assert beat.stop_reason == "recsys-search stop"
 
 
 def test_a_trial_hears_that_another_process_has_ended_it(running):
@@ -95,5 +95,5 @@ def test_a_trial_hears_that_another_process_has_ended_it(running):
         with study_transaction(running.storage, running.study_id) as transaction:
             [trial] = transaction.trials(TrialState.RUNNING)
             transaction.fail(trial, {"reason": "gone"})
-        wait_until(lambda: beat.heard)
-    assert beat.heard == "taken over by another process"
+        wait_until(lambda: beat.stop_reason)
+    assert beat.stop_reason == "taken over by another process"

@@ -12,26 +12,14 @@ from recsys_search.search.running.events import EpochEnded, Notice
 from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.studies import SPEC
 from recsys_search.search.workers import heartbeat, join, serve
-from recsys_search.search.workers.run_study import run_study
 from recsys_search.search.workers.run_worker import run_worker
 from recsys_search.search.workers.stop import stop_study
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(heartbeat, "LISTEN_S", 0.05)
+    monkeypatch.setattr(heartbeat, "POLL_S", 0.05)
     monkeypatch.setattr(serve, "LOOK_EVERY_S", 0.2)
-
-
-@pytest.fixture
-def detach(workplace):
-    """Queues a study, and runs none of its trials."""
-
-    def detach(name="small", **changes):
-        study = workplace.write_study(name, **changes)
-        return run_study(study, workplace.storage, device="cpu", detach=True)
-
-    return detach
 
 
 @pytest.fixture
@@ -44,7 +32,7 @@ def run_service(workplace):
     def run_service(at_pause, monkeypatch, at_epoch=lambda event: None):
         notices, pauses = [], []
 
-        def pause(should_end):
+        def pause(seconds, should_end):
             pauses.append(None)
             assert len(pauses) < 20
             if at_pause(len(pauses)):
@@ -56,7 +44,7 @@ def run_service(workplace):
             if isinstance(event, EpochEnded):
                 at_epoch(event)
 
-        monkeypatch.setattr(serve, "_pause", pause)
+        monkeypatch.setattr(serve, "pause", pause)
         with pytest.raises(SystemExit) as left:
             run_worker(None, workplace.storage, device="cpu", listener=listen)
         assert left.value.code == 143

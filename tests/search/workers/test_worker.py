@@ -29,20 +29,9 @@ LONG = {"max_epochs": 2000, "patience": 2000}
 
 
 @pytest.fixture
-def detach(workplace):
-    """Queues a study, and runs none of its trials."""
-
-    def detach(name="small", **changes):
-        study = workplace.write_study(name, **changes)
-        return run_study(study, workplace.storage, device="cpu", detach=True)
-
-    return detach
-
-
-@pytest.fixture
 def quick(monkeypatch):
     """Heartbeats that beat and listen several times a second."""
-    monkeypatch.setattr(heartbeat, "LISTEN_S", 0.05)
+    monkeypatch.setattr(heartbeat, "POLL_S", 0.05)
     monkeypatch.setattr(heartbeat, "HEARTBEAT_S", 0.1)
     monkeypatch.setattr(serve, "LOOK_EVERY_S", 0.2)
 
