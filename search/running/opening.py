@@ -140,7 +140,7 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
     if target := spec.objective.target:
         study.set_user_attr("target", str(target))
     with study_transaction(storage, study._study_id) as transaction:
-        queued = transaction.user_attrs("known_config")
+        queued = set(transaction.user_attrs("known_config").values())
         for known in spec.known_trials():
             if known.name not in queued:
                 fixed = {"fixed": known.fixed} if known.fixed else {}

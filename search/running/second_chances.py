@@ -18,6 +18,7 @@ from ..pruners.plateau import EARLY_EPOCH
 from ..storage.trials import CONFIG, OUT_OF_MEMORY
 
 SMALLER_BATCH = 0.75  # 2048 becomes 1536
+CONTINGENCIES = ("diverged", "plateau")  # stop reasons of pruned trials that may have one
 
 
 class SecondChance(NamedTuple):

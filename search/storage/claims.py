@@ -7,7 +7,7 @@ uses Optuna's tables: Optuna's own interface changes one thing at a time.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,7 +26,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.orm import Session, selectinload
 
 from ...errors import StudyError
-from .trials import WORKER
+from .trials import WORKER, worker_died
 
 # Generous: a process that is taken for dead has to give up a trial that it is still training.
 GRACE_S = 600
@@ -71,28 +71,42 @@ class StudyTransaction:
         if not query.update({"value_json": json.dumps(value)}):
             self._session.add(StudySystemAttributeModel(**found, value_json=json.dumps(value)))
 
-    def trials(self, *states: TrialState) -> list[FrozenTrial]:
-        """The trials in these states, by number."""
+    def trials(
+        self, *states: TrialState, numbers: Collection[int] | None = None
+    ) -> list[FrozenTrial]:
+        """The trials in these states, by number.
+
+        Args:
+            numbers: read only these; reading thousands takes a second. [default: all]
+        """
         query = (
             self._trials()
             .options(*(selectinload(getattr(TrialModel, name)) for name in _LOADED))
             .filter(TrialModel.state.in_(states))
             .order_by(TrialModel.trial_id)
         )
+        if numbers is not None:
+            query = query.filter(TrialModel.number.in_(numbers))
         return [self._storage._build_frozen_trial_from_trial_model(each) for each in query]
 
     def count(self, *states: TrialState) -> int:
         """Number of trials in these states."""
         return self._trials().filter(TrialModel.state.in_(states)).count()
 
-    def user_attrs(self, key: str) -> set[Any]:
-        """The values of a user attribute over all trials."""
+    def user_attrs(self, key: str) -> dict[int, Any]:
+        """The values of a user attribute, by the number of the trial that has it."""
         query = (
-            self._session.query(TrialUserAttributeModel.value_json)
-            .join(TrialModel, TrialModel.trial_id == TrialUserAttributeModel.trial_id)
+            self._session.query(TrialModel.number, TrialUserAttributeModel.value_json)
+            .join(TrialUserAttributeModel, TrialModel.trial_id == TrialUserAttributeModel.trial_id)
             .filter(TrialModel.study_id == self._study_id, TrialUserAttributeModel.key == key)
         )
-        return {json.loads(value) for (value,) in query}
+        return {number: json.loads(value) for number, value in query}
+
+    def dead_trials(self) -> list[FrozenTrial]:
+        """The running trials whose process has died, or has been silent for too long."""
+        silent = self.silent()
+        running = self.trials(TrialState.RUNNING)
+        return [trial for trial in running if trial.number in silent or worker_died(trial)]
 
     def silent(self) -> set[int]:
         """Numbers of the running trials without a heartbeat for `GRACE_S` seconds."""

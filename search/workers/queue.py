@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..definition.space import field_of
 from ..definition.study_file import StudySpec, spec_from_json
-from ..running.second_chances import SecondChance, second_chance
+from ..running.second_chances import CONTINGENCIES, SecondChance, second_chance
 from ..storage.claims import StudyTransaction, study_transaction
 from ..storage.studies import SPEC, STOPPED
 from ..storage.trials import (
@@ -26,7 +26,6 @@ from ..storage.trials import (
     WORKER_DIED,
     is_counted,
     is_repeated,
-    worker_died,
 )
 
 # Attributes of a queued trial that it keeps when it is queued again.
@@ -84,8 +83,7 @@ def next_trial(
         StudyError: the study has been deleted.
     """
     with study_transaction(storage, study_id) as transaction:
-        spec = _parse_spec(transaction.study_attr(SPEC))
-        _recover(transaction, spec)
+        spec = _recover(transaction)
         if nothing := _nothing_to_run(transaction, spec):
             return nothing
         waiting = _first(transaction.trials(TrialState.WAITING))
@@ -96,15 +94,14 @@ def next_trial(
 
 def has_trials(transaction: StudyTransaction) -> bool:
     """Whether there is a trial to claim; cleans up like `next_trial`."""
-    spec = _parse_spec(transaction.study_attr(SPEC))
-    _recover(transaction, spec)
+    spec = _recover(transaction)
     return _nothing_to_run(transaction, spec) is None
 
 
 def recover(storage: RDBStorage, study_id: int) -> None:
     """Only clean up: end the trials of dead processes, and queue again what was interrupted."""
     with study_transaction(storage, study_id) as transaction:
-        _recover(transaction, _parse_spec(transaction.study_attr(SPEC)))
+        _recover(transaction)
 
 
 def _nothing_to_run(transaction: StudyTransaction, spec: StudySpec) -> NothingToRun | None:
@@ -132,21 +129,28 @@ def _parse_spec(text: str) -> StudySpec:
     return spec_from_json(text)
 
 
-def _recover(transaction: StudyTransaction, spec: StudySpec) -> None:
-    silent = transaction.silent()
-    for trial in transaction.trials(TrialState.RUNNING):
-        if trial.number in silent or worker_died(trial):
-            transaction.fail(trial, _why_it_ended(transaction, trial))
-    followed = transaction.user_attrs("retry_of") | transaction.user_attrs("contingency_of")
-    # Without a contingency plan, only a failed trial has a second chance.
-    states = (TrialState.FAIL, TrialState.PRUNED) if spec.contingency else (TrialState.FAIL,)
-    for trial in transaction.trials(*states):
+def _recover(transaction: StudyTransaction) -> StudySpec:
+    """End the trials of dead processes, and queue again what was interrupted; returns the study."""
+    spec = _parse_spec(transaction.study_attr(SPEC))
+    for trial in transaction.dead_trials():
+        transaction.fail(trial, _why_it_ended(transaction, trial))
+    retries = transaction.user_attrs("retry_of")
+    contingencies = transaction.user_attrs("contingency_of")
+    followed = {*retries.values(), *contingencies.values()}
+    ended = transaction.trials(TrialState.FAIL)
+    if spec.contingency:
+        stop_reasons = transaction.user_attrs("stop_reason")
+        candidates = {n for n, why in stop_reasons.items() if why in CONTINGENCIES}
+        candidates -= {*followed, *contingencies}  # a second chance has none of its own
+        ended += transaction.trials(TrialState.PRUNED, numbers=candidates)
+    for trial in sorted(ended, key=lambda trial: trial.number):
         if trial.number in followed:
             continue
         if chance := second_chance(trial, spec.space, spec.contingency):
             _queue_second_chance(transaction, trial, chance, spec)
         elif is_repeated(trial):
             _requeue(transaction, trial)
+    return spec
 
 
 def _why_it_ended(transaction: StudyTransaction, trial: FrozenTrial) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from optuna.trial import TrialState
 from ..storage.claims import study_transaction
 from ..storage.database import readable_storage, writable_storage
 from ..storage.studies import STOPPED, check_exists, read_stored_specs
-from ..storage.trials import worker_died
 
 LOOK_EVERY_S = 1.0
 
@@ -49,8 +48,4 @@ def stop_study(url: str, name: str, *, wait: bool, notify: Callable[[str], None]
 
 def _count_running(storage: RDBStorage, study_id: int) -> int:
     with study_transaction(storage, study_id) as transaction:
-        silent = transaction.silent()
-        return sum(
-            trial.number not in silent and not worker_died(trial)
-            for trial in transaction.trials(TrialState.RUNNING)
-        )
+        return transaction.count(TrialState.RUNNING) - len(transaction.dead_trials())
