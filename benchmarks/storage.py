@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
@@ -24,16 +23,19 @@ import numpy as np
 import optuna
 from keep import add_out, keep
 from machine import machine
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from recsys_search.model.evaluation.metrics import METRICS
+from recsys_search.search.pruners.trial_pruner import TrialPruner
 from recsys_search.search.results.reader import StudyReader
 from recsys_search.search.running.events import ignore
 from recsys_search.search.running.objective import Objective
-from recsys_search.search.running.opening import open_study
+from recsys_search.search.running.opening import open_study, trial_sampler
 from recsys_search.search.storage.artifacts import artifact_store, checkpoint_folder
-from recsys_search.search.storage.database import Storage, writable_storage
+from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.trials import best_trials, trial_record
-from recsys_search.search.workers.queue import recover_queue
+from recsys_search.search.storage.worker import worker_identity
+from recsys_search.search.workers.queue import Claim, next_trial, recover
 from synthetic_study import EPOCHS, IDENTITY, healthy_reports, store_study, study_spec
 
 COMMANDS = ("status", "trials", "studies", "best")
@@ -64,15 +66,21 @@ def worker_times(url: str) -> dict[str, float]:
     """What a process that runs trials waits for, in the order in which it happens."""
     spec = study_spec()
     metric = METRICS[spec.objective.metric]
-    with writable_storage(url) as storage:
+    with writable_storage(url) as storage, worker_identity() as worker:
         started_at = perf_counter()
         study = open_study(spec, IDENTITY, storage)
         open_s = perf_counter() - started_at
+        study.pruner = TrialPruner(spec.pruners, metric)
         claims, suggestions = [], []
-        for _ in range(SUGGESTIONS):
+        for number in range(SUGGESTIONS):
+            started_at = perf_counter()
+            claim = next_trial(storage, study._study_id, worker)
+            claims.append(perf_counter() - started_at)
+            assert isinstance(claim, Claim)
+            storage.set_trial_state_values(claim.trial_id, TrialState.PRUNED)
+            study.sampler = trial_sampler(spec, number)
             started_at = perf_counter()
             trial = study.ask()
-            claims.append(perf_counter() - started_at)
             spec.space.suggest(trial)
             suggestions.append(perf_counter() - started_at)
             study.tell(trial, state=TrialState.PRUNED)
@@ -86,15 +94,15 @@ def worker_times(url: str) -> dict[str, float]:
             "open_s": open_s,
             "first_suggest_s": suggestions[0],
             "suggest_s": median(suggestions[1:]),
-            "ask_s": median(claims[1:]),
+            "claim_s": median(claims),
             "epoch_ms": 1000 * median(epochs),
             "slowest_epoch_ms": 1000 * max(epochs),
             "announce_ms": 1000 * seconds(announce),
-            "recover_ms": 1000 * seconds(lambda: recover_queue(study, storage, spec)),
+            "recover_ms": 1000 * seconds(lambda: recover(storage, study._study_id)),
         }
 
 
-def epoch_times(study: optuna.Study, storage: Storage, url: str) -> list[float]:
+def epoch_times(study: optuna.Study, storage: RDBStorage, url: str) -> list[float]:
     """Seconds that the objective takes between two epochs of a trial."""
     spec = study_spec()
     objective = Objective(
@@ -148,7 +156,6 @@ def main() -> None:
     parser.add_argument("trials", type=int, nargs="+")
     add_out(parser)
     args = parser.parse_args()
-    warnings.filterwarnings("ignore", message="Heartbeat")  # no trial runs that long here
     rows: list[dict[str, Any]] = []
     for n in args.trials:
         with TemporaryDirectory() as folder:

@@ -20,7 +20,7 @@ from recsys_search.search.pruners.hopeless import Hopeless
 from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.studies import FINGERPRINT, SPEC, create_study
 from recsys_search.search.storage.trials import CONFIG, ENVIRONMENT, EPOCH_AT, WORKER
-from recsys_search.search.storage.worker import this_worker
+from recsys_search.search.storage.worker import worker_identity
 
 EPOCHS = 20
 IDENTITY = "0" * 64  # fingerprint of ratings that nobody reads
@@ -61,6 +61,8 @@ def ended_trials(spec: StudySpec, n: int) -> list[FrozenTrial]:
     rng = np.random.default_rng(0)
     known = [each.name for each in spec.known_trials()]
     started_at = datetime.now() - timedelta(hours=n)
+    with worker_identity() as worker:
+        pass  # of a run that is over
     trials = []
     for number in range(n):
         drawn = draws.ask()
@@ -90,7 +92,7 @@ def ended_trials(spec: StudySpec, n: int) -> list[FrozenTrial]:
         }
         ended_at = started_at + timedelta(minutes=50)
         system_attrs = {
-            WORKER: this_worker(),
+            WORKER: worker,
             CONFIG: config_to_mapping(config),
             ENVIRONMENT: {"torch": "2.9", "device": "cuda:0", "amp": "bf16", "threads": 1},
             EPOCH_AT: ended_at.isoformat(),
