@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from .model.training.training import Training as Training
     from .search.definition.study_file import StudySpec as StudySpec
     from .search.definition.study_file import load_study as load_study
+    from .search.launch.run_study import run_study as run_study
     from .search.pruners.rule import Progress as Progress
     from .search.pruners.table import PRUNERS as PRUNERS
     from .search.results.confirm import confirm as confirm
     from .search.results.reader import StudyReader as StudyReader
     from .search.running.opening import Overrides as Overrides
-    from .search.workers.run_study import run_study as run_study
 
 __version__ = "0.1.0"
 
@@ -53,7 +53,7 @@ _MODULES = {
     "load_ratings": "data.sets.loading",
     "load_study": "search.definition.study_file",
     "register_architecture": "model.architectures.table",
-    "run_study": "search.workers.run_study",
+    "run_study": "search.launch.run_study",
     "split_ratings": "data.splits.split",
     "train_run": "model.runs.train_run",
 }

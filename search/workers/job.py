@@ -18,6 +18,7 @@ class Job:
         threads: of torch; None leaves its own choice.
         waits: for trials that other workers run, in case these are interrupted.
         timeout: in words, such as `2h`; `deadline` is when it is over, in seconds since 1970.
+        run: a name of this run in its trials, which no other run has. [default: drawn]
     """
 
     study: str
@@ -29,6 +30,7 @@ class Job:
     deadline: float | None = None
     storage_patience: str | None = None
     waits: bool = True
+    run: str | None = None
 
     def should_stop(self, interrupts: Interrupts) -> Callable[[], str | None]:
         """A function that returns why the worker is to end, or None."""

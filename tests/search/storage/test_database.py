@@ -13,11 +13,11 @@ import optuna
 import pytest
 from optuna.study import StudyDirection
 from recsys_search.errors import NothingYet, StorageError, StudyError
+from recsys_search.search.launch.run_study import run_study
 from recsys_search.search.results.overview import list_studies
 from recsys_search.search.results.reader import StudyReader
 from recsys_search.search.storage.artifacts import artifact_store
 from recsys_search.search.storage.database import readable_storage, writable_storage
-from recsys_search.search.workers.run_study import run_study
 
 TAKE_TRIALS = """
 import json, sys

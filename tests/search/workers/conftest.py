@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from recsys_search.search.workers.run_study import run_study
+from recsys_search.search.launch.run_study import run_study
 
 
 @pytest.fixture

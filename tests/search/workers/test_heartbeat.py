@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
+from recsys_search.search.launch.run_study import run_study
 from recsys_search.search.storage.claims import GRACE_S, study_transaction
 from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.studies import STOPPED
@@ -15,7 +16,6 @@ from recsys_search.search.storage.worker import worker_identity
 from recsys_search.search.workers import heartbeat
 from recsys_search.search.workers.heartbeat import Heartbeat
 from recsys_search.search.workers.queue import next_trial
-from recsys_search.search.workers.run_study import run_study
 
 
 class Running:

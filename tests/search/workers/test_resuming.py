@@ -96,8 +96,8 @@ def test_a_timeout_stops_within_an_epoch(workplace, write_study, monkeypatch):
         clock[0] += 1
         return original(self, *args)
 
-    for module in ("run_study", "job"):
-        monkeypatch.setattr(f"recsys_search.search.workers.{module}.time", lambda: clock[0])
+    for module in ("launch.run_study", "workers.job"):
+        monkeypatch.setattr(f"recsys_search.search.{module}.time", lambda: clock[0])
     monkeypatch.setattr(Descent, "step", slow)
     [record] = workplace.start(write_study(), timeout="6s").trials()
     assert record["reason"] == "out of time (6s) in epoch 2"
@@ -108,7 +108,7 @@ def test_a_killed_trial_goes_on_after_its_last_checkpoint(workplace, write_study
     code = """
 import os, sys
 from recsys_search.model.training import checkpoints
-from recsys_search.search.workers.run_study import run_study
+from recsys_search.search.launch.run_study import run_study
 from recsys_search.search.running.events import EpochEnded
 checkpoints.SAVE_EVERY_S = 0
 

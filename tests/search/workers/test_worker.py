@@ -6,24 +6,22 @@ import signal
 import threading
 
 import optuna
-import psutil
 import pytest
 import sqlalchemy
 from recsys_search.base.interrupts import Interrupts
 from recsys_search.errors import NothingYet, StudyError
+from recsys_search.search.launch.run_study import run_study
 from recsys_search.search.running.events import EpochEnded, Notice
 from recsys_search.search.storage.claims import study_transaction
 from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.trials import WORKER_DIED
-from recsys_search.search.workers import heartbeat, serve, threads
+from recsys_search.search.workers import heartbeat, serve
 from recsys_search.search.workers.heartbeat import Heartbeat
 from recsys_search.search.workers.job import Job
 from recsys_search.search.workers.queue import recover
-from recsys_search.search.workers.run_study import run_study
 from recsys_search.search.workers.run_worker import run_worker
 from recsys_search.search.workers.serve import serve_studies
 from recsys_search.search.workers.stop import stop_study
-from recsys_search.search.workers.threads import Plan, plan_workers
 
 LONG = {"max_epochs": 2000, "patience": 2000}
 
@@ -183,65 +181,3 @@ def test_a_worker_that_was_taken_for_dead_leaves_its_trial_to_the_other(workplac
     first, second = workplace.read().trials()
     assert (first["state"], first["epochs"]) == ("interrupted", 2)
     assert (second["state"], second["retry_of"], second["epochs"]) == ("complete", 0, 300)
-
-
-# How many workers, with how many threads.
-
-
-@pytest.fixture
-def cores(monkeypatch):
-    """`cores(n, {threads: seconds of a step}, free_workers, used)`: a machine like that."""
-
-    def cores(n, step_s, memory_for=99, used=0.0):
-        monkeypatch.setattr(threads, "_n_cores", lambda: n)
-        monkeypatch.setattr(threads, "_used_cores", lambda: used)
-        monkeypatch.setattr(threads, "_step_s", lambda spec, split, k: step_s[k])
-        monkeypatch.setattr(threads, "threads_are_chosen", lambda: False)
-        rss = psutil.Process().memory_info().rss
-        memory = psutil.virtual_memory()._replace(available=(memory_for + 0.5) * rss)
-        monkeypatch.setattr(threads.psutil, "virtual_memory", lambda: memory)
-
-    return cores
-
-
-@pytest.mark.parametrize(
-    ("step_s", "memory_for", "workers", "n_threads"),
-    [
-        ({1: 0.040, 4: 0.030}, 99, 4, 1),
-        ({1: 0.040, 4: 0.009}, 99, 1, 4),
-        ({1: 0.040, 4: 0.030}, 2, 2, 2),
-        ({1: 0.040, 4: 0.030}, 0, 1, 4),
-    ],
-)
-def test_auto_takes_what_gives_the_most_trials(cores, step_s, memory_for, workers, n_threads):
-    cores(4, step_s, memory_for)
-    plan = plan_workers(None, None, "cpu", None)
-    assert (plan.workers, plan.threads) == (workers, n_threads)
-    assert "40 ms with 1 thread" in plan.why
-
-
-def test_a_single_worker_measures_on_busy_cores_alone(cores):
-    cores(4, {1: 0.01, 4: 0.09}, used=0.1)
-    assert plan_workers(None, None, "cpu", 1) == Plan(1, None, None)
-    cores(4, {1: 0.01, 4: 0.09}, used=2.0)
-    plan = plan_workers(None, None, "cpu", 1)
-    assert (plan.workers, plan.threads) == (1, 1)
-    assert plan.why.startswith("1 thread, as other processes are busy: a step takes 10 ms")
-
-
-def test_a_number_of_workers_shares_the_cores(cores):
-    cores(4, {})
-    assert plan_workers(None, None, "cpu", 2) == Plan(2, 2, None)
-    assert plan_workers(None, None, "cpu", 8) == Plan(8, 1, None)
-
-
-def test_a_step_is_measured_and_the_threads_stay_as_they_were(workplace, detach):
-    from recsys_search.data.sets.loading import load_ratings
-    from recsys_search.data.splits.split import split_ratings
-    from recsys_search.model.training.machine import n_threads
-
-    detach()
-    spec, before = workplace.read().spec, n_threads()
-    split = split_ratings(load_ratings(spec.dataset), spec.split)
-    assert 0 < threads._step_s(spec, split, 1) < 5
-    assert n_threads() == before

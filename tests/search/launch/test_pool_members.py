@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from recsys_search.search.launch import processes
+from recsys_search.search.launch.run_study import run_study
 from recsys_search.search.running.events import Notice
-from recsys_search.search.workers import pool
-from recsys_search.search.workers.run_study import run_study
 
 # A Python that runs only for the first who starts it.
 ONCE = """#!/bin/sh
@@ -19,7 +19,7 @@ def test_the_others_go_on_without_a_worker_that_never_starts(workplace, monkeypa
     python = workplace.folder / "python"
     python.write_text(ONCE.format(folder=workplace.folder, python=sys.executable))
     python.chmod(0o755)
-    monkeypatch.setattr(pool.sys, "executable", str(python))
+    monkeypatch.setattr(processes.sys, "executable", str(python))
     notices = []
     run_study(
         workplace.write_study(trials=2),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import time
 
 from ...base.interrupts import Interrupts
@@ -17,12 +19,11 @@ from ..storage.access import check_can_write
 from ..storage.database import writable_storage
 from ..storage.examples import DEFAULT_STORAGE, example, storage_option
 from ..storage.trials import count_trials
-from .job import Job
-from .join import run_patiently
-from .patience import StoragePatience
-from .pool import Pool
-from .threads import chosen_threads, plan_workers
-from .worker import Worker
+from ..workers.job import Job
+from .cluster import check_storage, connected, share_nodes
+from .here import run_here
+from .open_study import OpenStudy
+from .ray_workers import run_on_cluster
 
 
 def run_study(
@@ -34,6 +35,8 @@ def run_study(
     storage_patience: str | None = None,
     device: str = "auto",
     workers: int | None = 1,
+    cluster: str | None = None,
+    gpus_per_trial: float | None = None,
     detach: bool = False,
     listener: Listener = ignore,
 ) -> str:
@@ -41,16 +44,19 @@ def run_study(
 
     Other processes may run the same study: together they end with exactly its total.
 
-    The first Ctrl-C, SIGTERM, SIGUSR1 or SIGHUP ends the running trial after its batch, with a
-    checkpoint; the second one ends it at once. Either way the trial is queued again, and the next
-    call goes on from its last checkpoint.
+    The first Ctrl-C, SIGTERM, SIGUSR1 or SIGHUP ends the running trials after their batch, with a
+    checkpoint; the second one ends them at once. Either way they are queued again, and the next
+    call goes on from their last checkpoint.
 
     Args:
         timeout: of this call, such as `2h`. [default: the study file's]
         storage_patience: how long to wait for the storage each time that it fails, such as `10m`.
             The running trial then goes on from a checkpoint. [default: not at all]
         workers: number of processes that run trials; None measures what gives the most trials an
-            hour. A single one is this process.
+            hour, or takes what the cluster has room for. A single one is this process.
+        cluster: the Ray cluster to run them on: `host:port`, or `auto` for the one that this
+            machine belongs to. [default: this machine alone]
+        gpus_per_trial: of the cluster, such as 0.25. [default: 1 if it has any]
         detach: leave the trials to workers elsewhere.
         listener: receives each event of `events`; an exception in it becomes a warning.
 
@@ -61,22 +67,53 @@ def run_study(
         StudyError: no such study, it exists with other settings, or trials keep failing.
         StorageError: the storage cannot be opened, or failed; the next call continues the study.
         OutputError: a folder is not writable.
-        ConfigError: the study file, an override, the device or the timeout is invalid, or the bias
-            baseline meets the target.
+        ConfigError: the study file, an override, the device or the timeout is invalid, the bias
+            baseline meets the target, or there is no such cluster.
         DataError: the ratings cannot be read.
         KeyboardInterrupt: on Ctrl-C, once everything is saved.
         SystemExit: 143 on SIGTERM, 138 on SIGUSR1, 129 on SIGHUP, likewise.
     """
     started_at = time()
-    resolve_device(device)  # refuse a wrong device before anything is created
+    here = "auto" if cluster else device  # what is computed on this machine
+    resolve_device(here)  # refuse what is wrong before anything is created
     listener = broadcast(listener)  # its errors must not end a trial
-    notify = notifier(listener)
-    interrupts = Interrupts(notify)
-    patience = StoragePatience(storage_patience, interrupts, notify)
-    check_can_write(storage_url)
-    spec = resolve_spec(name_or_path, storage_url, overrides or Overrides())
-    timeout = timeout or spec.timeout
-    deadline = None if timeout is None else started_at + parse_duration(timeout)
+    interrupts = Interrupts(notifier(listener))
+    with connected(cluster) as nodes:
+        check_storage(storage_url, nodes)
+        share = share_nodes(nodes, workers, gpus_per_trial) if cluster else None
+        check_can_write(storage_url)
+        spec = resolve_spec(name_or_path, storage_url, overrides or Overrides())
+        timeout = timeout or spec.timeout
+        job = Job(
+            study=spec.name,
+            url=storage_url,
+            device=device,
+            timeout=timeout,
+            deadline=None if timeout is None else started_at + parse_duration(timeout),
+            storage_patience=storage_patience,
+        )
+        with _opened(spec, storage_url, here, listener) as study:
+            if detach:
+                notifier(listener)(_describe_detached(spec, storage_url))
+                return spec.name
+            with interrupts.caught():
+                if share:
+                    reason = run_on_cluster(study, job, share, listener, interrupts)
+                else:
+                    reason = run_here(study, job, workers, listener, interrupts)
+                if reason is None and study.is_done:
+                    reason = _describe_total(study, storage_url)
+                if reason and not interrupts.received:  # which the listener knows
+                    notifier(listener)(reason)
+    interrupts.leave()
+    return spec.name
+
+
+@contextmanager
+def _opened(
+    spec: StudySpec, storage_url: str, device: str, listener: Listener
+) -> Iterator[OpenStudy]:
+    """Read the ratings, and open the study in its storage, or create it there."""
     ratings = load_ratings(spec.dataset, options=spec.read_options)
     split = split_ratings(ratings, spec.split)
     in_stars, spec = spec, target_in_ratings(spec, ratings.scale)
@@ -89,43 +126,17 @@ def run_study(
         asked, spec = spec.trials, with_done(spec, n_done)
         listener(StudyStarted(spec, n_done))
         for note in (*split.notes, *describe_scale(in_stars, spec, ratings.scale)):
-            notify(note)
-        if detach:
-            notify(_describe_detached(spec, storage_url))
-            return spec.name
-        plan = plan_workers(spec, split, device, workers if n_done < asked else 1)
-        if plan.why:
-            notify(plan.why)
-        job = Job(
-            study=spec.name,
-            url=storage_url,
-            device=device,
-            threads=plan.threads,
-            timeout=timeout,
-            deadline=deadline,
-            storage_patience=storage_patience,
-        )
-        with interrupts.caught(), chosen_threads(plan.threads):
-            if plan.workers > 1:
-                reason = Pool(job, plan.workers, listener, interrupts).run()
-            else:
-                should_stop = job.should_stop(interrupts)
-                worker = Worker(spec, split, storage, job, listener, should_stop)
-                reason = run_patiently(worker, patience)
-            if reason is None and n_done >= asked:
-                reason = _describe_total(spec, n_done, asked, storage_url)
-            if reason and not interrupts.received:  # which the listener knows
-                notify(reason)
-    interrupts.leave()
-    return spec.name
+            notifier(listener)(note)
+        yield OpenStudy(spec, split, storage, n_done, asked)
 
 
-def _describe_total(spec: StudySpec, n_done: int, asked: int, storage_url: str) -> str:
+def _describe_total(study: OpenStudy, storage_url: str) -> str:
     """Why a start had nothing to do, and how to get more trials."""
-    options = ("--study", spec.name, *storage_option(storage_url), "--trials", n_done + 10)
-    done = f"all {n_done} trials of {spec.name} are done"
-    if n_done > asked:
-        done = f"{n_done} trials of {spec.name} are done, more than the total of {asked}"
+    name, n_done = study.spec.name, study.n_done
+    options = ("--study", name, *storage_option(storage_url), "--trials", n_done + 10)
+    done = f"all {n_done} trials of {name} are done"
+    if n_done > study.asked:
+        done = f"{n_done} trials of {name} are done, more than the total of {study.asked}"
     return f"{done}; for more: {example('start', *options)}"
 
 

@@ -1,4 +1,4 @@
-"""The main program of a worker process that `Pool` starts.
+"""The main program of a worker process that a `ProcessMember` starts.
 
 It reads a pickled `Job` from stdin, in Base64, and then names of signals, each on a line; stdin
 ends when the parent does. It writes pickled events to stdout, and last its outcome.
@@ -20,14 +20,10 @@ def main() -> None:
     events = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else prints must not come between the events
     lines = _lines()
-    job = pickle.loads(b64decode(next(lines)))
-
     from ...base.interrupts import Interrupts
-    from ...errors import RecsysSearchError
-    from ..running.events import Event, Notice, broadcast
-    from .job import Ended
-    from .join import join_study
+    from ..workers.join import join_from_afar
 
+    job = pickle.loads(b64decode(next(lines)))
     lock = threading.Lock()
 
     def send(what: object) -> None:
@@ -35,18 +31,10 @@ def main() -> None:
             events.write(pickle.dumps(what))
             events.flush()
 
-    def listen(event: Event) -> None:
-        if not (isinstance(event, Notice) and interrupts.received):  # the parent has reported it
-            send(event)
-
     interrupts = Interrupts(lambda message: None)
     threading.Thread(target=_obey, args=(lines,), daemon=True).start()
-    try:
-        send(Ended(join_study(job, broadcast(listen), interrupts)))
-    except RecsysSearchError as error:
-        send(Ended(error=error))
-    except KeyboardInterrupt:
-        pass
+    with suppress(KeyboardInterrupt):
+        join_from_afar(job, send, interrupts)
 
 
 def _obey(names: Iterator[bytes]) -> None:

@@ -9,12 +9,12 @@ from statistics import median
 import optuna
 import pytest
 from recsys_search.errors import ConfigError, DataError, StudyError
+from recsys_search.search.launch import run_study as module
+from recsys_search.search.launch.run_study import run_study
 from recsys_search.search.running import objective
 from recsys_search.search.storage import artifacts
 from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.workers import job
-from recsys_search.search.workers import run_study as module
-from recsys_search.search.workers.run_study import run_study
 
 # Reports when its second epoch begins, and slows that epoch down.
 SLOW_START = """

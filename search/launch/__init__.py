@@ -1,0 +1,1 @@
+"""Starts a study: in this process, in several, or on a cluster."""

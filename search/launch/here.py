@@ -1,0 +1,38 @@
+"""Runs a study on this machine: in this process, or in several of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...base.interrupts import Interrupts
+from ..running.events import Listener, notifier
+from ..workers.job import Job
+from ..workers.join import run_patiently
+from ..workers.patience import StoragePatience
+from ..workers.worker import Worker
+from .open_study import OpenStudy
+from .plan import chosen_threads, plan_workers
+from .pool import Pool
+from .processes import ProcessMember
+
+
+def run_here(
+    study: OpenStudy, job: Job, workers: int | None, listener: Listener, interrupts: Interrupts
+) -> str | None:
+    """Run trials until the study ends; returns why it ends before its total.
+
+    Args:
+        workers: None measures how many give the most trials an hour.
+    """
+    notify = notifier(listener)
+    plan = plan_workers(study.spec, study.split, job.device, 1 if study.is_done else workers)
+    if plan.why:
+        notify(plan.why)
+    job = replace(job, threads=plan.threads)
+    if plan.workers > 1:
+        members = [ProcessMember(number, job) for number in range(plan.workers)]
+        return Pool(members, listener, interrupts).run()
+    should_stop = job.should_stop(interrupts)
+    worker = Worker(study.spec, study.split, study.storage, job, listener, should_stop)
+    with chosen_threads(plan.threads):
+        return run_patiently(worker, StoragePatience(job.storage_patience, interrupts, notify))

@@ -1,0 +1,109 @@
+"""How workers share the nodes of a cluster, and addresses at which there is none."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+import pytest
+from recsys_search.errors import OptionError
+from recsys_search.search.launch import cluster
+from recsys_search.search.launch.cluster import Node, check_storage, connected, share_nodes
+
+
+def node(cpus, gpus=0.0, memory=1e15, host="a"):
+    return Node(host=host, cpus=cpus, gpus=gpus, memory=memory)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "wanted", "gpus", "share"),
+    [
+        ([node(4), node(2)], None, None, (6, 1, 0)),
+        ([node(4), node(2)], 3, None, (3, 2, 0)),
+        ([node(4), node(4)], 3, None, (3, 2, 0)),
+        ([node(4), node(4)], 2, None, (2, 4, 0)),
+        ([node(16, gpus=2), node(4)], None, None, (2, 8, 1)),
+        ([node(16, gpus=2)], None, 0.25, (8, 2, 0.25)),
+        ([node(16, gpus=1)], None, 0.3, (3, 5, 0.3)),
+        ([node(16, gpus=1)], None, 0, (16, 1, 0)),
+    ],
+)
+def test_the_workers_share_the_cluster_equally(nodes, wanted, gpus, share):
+    assert share_nodes(nodes, wanted, gpus) == (*share, None)
+
+
+def test_memory_limits_the_number_of_workers_on_cores(monkeypatch):
+    process = type("", (), {"memory_info": lambda self: type("", (), {"rss": 2e9})})
+    monkeypatch.setattr(cluster.psutil, "Process", process)
+    assert share_nodes([node(8, memory=7e9), node(1)], None, None).workers == 4
+
+
+def test_too_many_workers_for_the_cluster_are_announced():
+    share = share_nodes([node(2), node(1)], 5, None)
+    assert (share.workers, share.cpus) == (5, 1)
+    assert share.shortage == (
+        "the cluster has room for 3 of 5 workers; the others begin when it has more"
+    )
+
+
+@pytest.mark.parametrize(
+    ("gpus", "message"),
+    [
+        (0.5, "--gpus-per-trial 0.5: no node has more than 0 GPUs"),
+        (2, "--gpus-per-trial 2: no node has more than 0 GPUs"),
+    ],
+)
+def test_gpus_that_no_node_has_are_refused(gpus, message):
+    with pytest.raises(OptionError, match=message):
+        share_nodes([node(4)], None, gpus)
+
+
+def test_sqlite_is_for_one_machine():
+    nodes = [node(1, host="a"), node(1, host="b")]
+    with pytest.raises(OptionError, match=r"2 machines \(a, b\), and SQLite is for one; name a Po"):
+        check_storage("sqlite:///studies.db", nodes)
+    check_storage("sqlite:///studies.db", [node(1), node(1)])
+    check_storage("postgresql://db/studies", nodes)
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("ray://head:10001", "run this command on a node of the cluster, with --cluster auto"),
+        ("head", "write host:port of the cluster's head, or auto"),
+        ("head:x", "write host:port of the cluster's head, or auto"),
+    ],
+)
+def test_an_address_of_another_form_is_refused(address, message):
+    pytest.importorskip("ray", reason="ray is not installed")
+    with pytest.raises(OptionError, match=message), connected(address):
+        pass
+
+
+def test_an_address_at_which_nobody_listens_is_refused_at_once():
+    pytest.importorskip("ray", reason="ray is not installed")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with (
+            pytest.raises(
+                OptionError, match=r"no Ray cluster answers .*refused.*'ray start --head"
+            ),
+            connected(address),
+        ):
+            pass
+
+
+def test_a_machine_without_a_cluster_is_told_how_to_start_one(monkeypatch, tmp_path):
+    pytest.importorskip("ray", reason="ray is not installed")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    with pytest.raises(OptionError, match="--cluster auto: no Ray cluster"), connected("auto"):
+        pass
+
+
+def test_ray_that_is_missing_names_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    missing = r"pip install 'recsys-search\[cluster\]'"
+    with pytest.raises(OptionError, match=missing), connected("auto"):
+        pass
