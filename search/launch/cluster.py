@@ -78,9 +78,10 @@ def check_storage(url: str, nodes: Sequence[Node]) -> None:
     """Refuse an SQLite storage on more than one machine: its locks hold on one only."""
     hosts = sorted({node.host for node in nodes})
     if len(hosts) > 1 and sqlite_file(url) is not None:
+        names = ", ".join([*hosts[:3], *(["..."] if len(hosts) > 3 else [])])
         raise OptionError(
-            f"the cluster has {len(hosts)} machines ({', '.join(hosts[:3])}...), and SQLite is for "
-            "one; name a PostgreSQL server with --storage"
+            f"the cluster has {len(hosts)} machines ({names}), and SQLite is for one; name a "
+            "PostgreSQL server with --storage"
         )
 
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 import typer
 from recsys_search import cli as program
-from recsys_search.search.workers import run_study
+from recsys_search.search.launch import run_study
 
 COMMANDS = [
     (),

@@ -6,8 +6,8 @@ import os
 
 import pytest
 from recsys_search.search.definition.study_file import load_study
+from recsys_search.search.launch import run_study
 from recsys_search.search.running.events import StudyStarted
-from recsys_search.search.workers import run_study
 
 
 @pytest.fixture

@@ -299,7 +299,7 @@ from recsys_search.base import folders
 from recsys_search.model.training import checkpoints
 from recsys_search.search.running import checkpoint_folders
 from recsys_search.search.storage import artifacts
-from recsys_search.search.workers import run_study as module
+from recsys_search.search.launch import run_study as module
 
 checkpoints.SAVE_EVERY_S = 0
 
