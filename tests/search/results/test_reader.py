@@ -12,6 +12,8 @@ from recsys_search.model.training.reports import MEASURED, read_reports, write_r
 from recsys_search.search.results.overview import list_studies
 from recsys_search.search.results.reader import StudyReader
 from recsys_search.search.storage.database import writable_storage
+from recsys_search.search.workers.run_study import run_study
+from recsys_search.search.workers.stop import stop_study
 
 STATUS = {
     "study",
@@ -183,6 +185,19 @@ def test_an_unfinished_study_is_paused(workplace, recorder):
         workplace.start(workplace.write_study(), recorder(interrupt))
     (row,) = list_studies(workplace.storage)
     assert (row["trials"], row["best"], row["state"]) == (0, None, "paused")
+
+
+def test_a_stopped_study_says_so_until_it_is_started(workplace):
+    run_study(workplace.write_study(), workplace.storage, device="cpu", detach=True)
+    status = workplace.read().status()
+    assert (status["stopped"], status["note"]) == (False, None)
+    stop_study(workplace.storage, "small", wait=False, notify=print)
+    status = workplace.read().status()
+    assert (status["stopped"], status["state"]) == (True, "stopped")
+    assert status["note"] == "stopped until the next start"
+    assert list_studies(workplace.storage)[0]["state"] == "stopped"
+    status = workplace.start("small").status()
+    assert (status["stopped"], status["state"], status["note"]) == (False, "done", None)
 
 
 def test_show_reads_the_reports_from_the_artifact(studied):
