@@ -78,7 +78,10 @@ class Worker:
 
     def _run_trials(self) -> str | None:
         errors: list[str] = []
-        self._tidy()  # what a process that was killed has left
+        # What processes that died have left: their trials would seem to have run until now, and
+        # to have spent the budget.
+        self.recover()
+        self._tidy()
         while (reason := self._why_end()) is None:
             if len(errors) >= MAX_FAILURES_IN_A_ROW:
                 raise StudyError(

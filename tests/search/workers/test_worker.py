@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import signal
 import threading
+from datetime import datetime, timedelta
 
 import optuna
 import psutil
 import pytest
 import sqlalchemy
+from optuna.storages._rdb.models import TrialHeartbeatModel, TrialModel
 from recsys_search.base.interrupts import Interrupts
 from recsys_search.errors import NothingYet, StudyError
 from recsys_search.search.running.events import EpochEnded, Notice
 from recsys_search.search.storage.claims import study_transaction
 from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.trials import WORKER_DIED
+from recsys_search.search.storage.worker import worker_identity
 from recsys_search.search.workers import heartbeat, serve, threads
 from recsys_search.search.workers.heartbeat import Heartbeat
 from recsys_search.search.workers.job import Job
-from recsys_search.search.workers.queue import recover
+from recsys_search.search.workers.queue import next_trial, recover
 from recsys_search.search.workers.run_study import run_study
 from recsys_search.search.workers.run_worker import run_worker
 from recsys_search.search.workers.serve import serve_studies
 from recsys_search.search.workers.stop import stop_study
 from recsys_search.search.workers.threads import Plan, plan_workers
+from sqlalchemy.orm import Session
 
 LONG = {"max_epochs": 2000, "patience": 2000}
 
@@ -114,6 +118,21 @@ def test_a_study_that_goes_on_after_a_stop_is_served_again(workplace, detach, qu
     first, second = workplace.read().trials()
     assert (second["retry_of"], second["resumed_from_epoch"]) == (0, first["epochs"])
     assert second["epochs"] > first["epochs"]
+
+
+def test_a_trial_whose_machine_went_down_overnight_does_not_spend_the_budget(workplace, detach):
+    detach(budget={"seconds": 3600}, trials=1)
+    with writable_storage(workplace.storage) as storage, worker_identity() as worker:
+        study_id = storage.get_study_id_from_name("small")
+        claim = next_trial(storage, study_id, {**worker, "host": "elsewhere"})
+        with Session(storage.engine) as session, session.begin():
+            yesterday = datetime.now() - timedelta(days=1)
+            session.get_one(TrialModel, claim.trial_id).datetime_start = yesterday
+            session.query(TrialHeartbeatModel).update({"heartbeat": yesterday})
+    run_worker("small", workplace.storage, device="cpu")
+    status = workplace.read().status()
+    assert (status["complete"], status["interrupted"]) == (1, 1)
+    assert status["elapsed_s"] < 3600
 
 
 # Stopping.
