@@ -28,6 +28,7 @@ from ..storage.trials import (
     describe_lost,
     find_trial,
     is_removed,
+    read_trials,
     trial_record,
     trial_records,
 )
@@ -255,7 +256,7 @@ class StudyReader:
         return Confirmation.of(self._system_attrs(), self.spec.split, self.metric)
 
     def _trials(self) -> list[FrozenTrial]:
-        return self._study.get_trials(deepcopy=False)
+        return read_trials(self._study, self._storage)
 
     def _trial(self, number: int) -> FrozenTrial:
         return find_trial(self._trials(), number, self.spec.name)

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any
 
 import optuna
-from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import (
     StudySystemAttributeModel,
     TrialHeartbeatModel,
@@ -37,8 +36,8 @@ from ..storage.trials import (
     find_trial,
     first_attempt,
     is_removed,
+    read_trials,
     trial_record,
-    worker_died,
 )
 from .housekeeping import artifacts_of, delete_files, held
 from .reader import StudyReader
@@ -65,7 +64,9 @@ def find_removal(url: str, name: str | None, numbers: Iterable[int]) -> list[dic
         NothingYet, StudyError: as for `remove_trials`.
     """
     reader = StudyReader(url, name)
-    trials = _removal(_trials(readable_storage(url), reader.spec.name), numbers, reader.spec.name)
+    storage = readable_storage(url)
+    study = optuna.load_study(study_name=reader.spec.name, storage=storage)
+    trials = _removal(read_trials(study, storage), numbers, reader.spec.name)
     return [trial_record(trial, reader.metric) for trial in trials]
 
 
@@ -85,7 +86,7 @@ def remove_trials(url: str, name: str | None, numbers: Iterable[int]) -> list[in
     reader = StudyReader(url, name)
     with held(url, reader.spec.name) as storage:
         study = optuna.load_study(study_name=reader.spec.name, storage=storage)
-        all_trials = study.get_trials(deepcopy=False)
+        all_trials = read_trials(study, storage)
         trials = _removal(all_trials, numbers, reader.spec.name)
         folders = {folder_name(trial, all_trials, study) for trial in trials}
         artifacts = artifacts_of(trials, storage)
@@ -95,10 +96,6 @@ def remove_trials(url: str, name: str | None, numbers: Iterable[int]) -> list[in
                 _remove(session, study._study_id, trial, reader.metric)
         delete_files(url, artifacts, folders.__contains__)
     return [trial.number for trial in trials]
-
-
-def _trials(storage: RDBStorage, name: str) -> list[FrozenTrial]:
-    return optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
 
 
 def _removal(
@@ -114,7 +111,7 @@ def _removal(
     wanted |= {first[trial.number] for trial in trials if trial.user_attrs.get(SAME_AS) in reused}
     found = [trial for trial in trials if first[trial.number] in wanted]
     for trial in found:
-        if trial.state == TrialState.RUNNING and not worker_died(trial):
+        if trial.state == TrialState.RUNNING:
             raise StudyError(f"trial {trial.number} of {study} is running; stop the study first")
     return found
 

@@ -22,9 +22,8 @@ from ..running.objective import FailedTrial, InterruptedTrial, Objective
 from ..running.opening import trial_sampler
 from ..running.study_progress import spending, target_reached
 from ..storage.artifacts import artifact_store, checkpoint_folder
-from ..storage.claims import GRACE_S
 from ..storage.trials import best_trials, trial_record
-from ..storage.worker import worker_identity
+from ..storage.worker import GRACE_S, worker_identity
 from .heartbeat import Heartbeat
 from .job import Job
 from .queue import Claim, NothingToRun, next_trial, recover

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import signal
 import threading
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import optuna
 import psutil
 import pytest
 import sqlalchemy
-from optuna.storages._rdb.models import TrialHeartbeatModel, TrialModel
+from optuna.storages._rdb.models import TrialModel
 from recsys_search.base.interrupts import Interrupts
 from recsys_search.errors import NothingYet, StudyError
 from recsys_search.search.running.events import EpochEnded, Notice
 from recsys_search.search.storage.claims import study_transaction
 from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.trials import WORKER_DIED
-from recsys_search.search.storage.worker import worker_identity
 from recsys_search.search.workers import heartbeat, serve, threads
 from recsys_search.search.workers.heartbeat import Heartbeat
 from recsys_search.search.workers.job import Job
-from recsys_search.search.workers.queue import next_trial, recover
+from recsys_search.search.workers.queue import recover
 from recsys_search.search.workers.run_study import run_study
 from recsys_search.search.workers.run_worker import run_worker
 from recsys_search.search.workers.serve import serve_studies
@@ -122,13 +121,13 @@ def test_a_study_that_goes_on_after_a_stop_is_served_again(workplace, detach, qu
 
 def test_a_trial_whose_machine_went_down_overnight_does_not_spend_the_budget(workplace, detach):
     detach(budget={"seconds": 3600}, trials=1)
-    with writable_storage(workplace.storage) as storage, worker_identity() as worker:
-        study_id = storage.get_study_id_from_name("small")
-        claim = next_trial(storage, study_id, {**worker, "host": "elsewhere"})
-        with Session(storage.engine) as session, session.begin():
-            yesterday = datetime.now() - timedelta(days=1)
-            session.get_one(TrialModel, claim.trial_id).datetime_start = yesterday
-            session.query(TrialHeartbeatModel).update({"heartbeat": yesterday})
+    workplace.claim_elsewhere(silent_s=86_400)
+    with (
+        writable_storage(workplace.storage) as storage,
+        Session(storage.engine) as session,
+        session.begin(),
+    ):
+        session.query(TrialModel).one().datetime_start -= timedelta(days=1)
     run_worker("small", workplace.storage, device="cpu")
     status = workplace.read().status()
     assert (status["complete"], status["interrupted"]) == (1, 1)
