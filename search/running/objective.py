@@ -194,9 +194,10 @@ class Objective:
 
     def _report_earlier_epochs(self, trial: Trial, run: Training) -> None:
         """Report what an earlier attempt trained: pruners compare trials by it."""
+        # First: if the process ends while it reports them, they do not count as trained again.
+        trial.set_user_attr("resumed_from_epoch", run.resumed_from_epoch)
         for report in run.reports:
             trial.report(self._metric.of(report), report.epoch)
-        trial.set_user_attr("resumed_from_epoch", run.resumed_from_epoch)
         earlier, done = trial.user_attrs["retry_of"], len(run.reports)
         self._notify(
             f"trial {trial.number} goes on from trial {earlier}'s checkpoint, after {done} of "
