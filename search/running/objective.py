@@ -54,6 +54,7 @@ class Objective:
     Attributes:
         error: the last trial's error, if it failed with one.
         checkpoints: the folder for the trials' checkpoints.
+        ended: what the study's ended trials add up to.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Objective:
         self.error: str | None = None
         self._spec = spec
         self._metric = METRICS[spec.objective.metric]
-        self._ended = EndedTrials(self._metric)
+        self.ended = EndedTrials(self._metric)
         self._split = split
         self._storage = storage
         self._artifacts = artifacts
@@ -226,8 +227,8 @@ class Objective:
     def _judge(self, trial: Trial, run: Training, report: EpochReport) -> Ending | None:
         """How the trial ends after this epoch, or None if it continues."""
         trials = trial.study.get_trials(deepcopy=False)
-        self._ended.add(trials)
-        so_far = trial_progress(run, self._ended, self._metric, self._split.train.scale.star)
+        self.ended.add(trials)
+        so_far = trial_progress(run, self.ended, self._metric, self._split.train.scale.star)
         if not (report.finite and isfinite(self._metric.of(report))):
             stop = Divergence().judge(so_far)  # whether or not the study names this pruner
             assert stop is not None
@@ -251,7 +252,7 @@ class Objective:
         """A stop if the study's budget ran out during this trial."""
         if self._spec.budget is None:
             return None
-        why = self._spec.budget.exhausted(spending(trials, self._ended))
+        why = self._spec.budget.exhausted(spending(trials, self.ended))
         return Stop("budget", why, Kind.CUT_SHORT) if why else None
 
     def _ask_pruners(self, trial: Trial, so_far: Progress) -> Stop | None:

@@ -127,7 +127,7 @@ class Worker:
         if target_reached(self._spec.objective.target, trials):
             return "the target is reached"
         budget = self._spec.budget
-        return budget.exhausted(spending(trials)) if budget else None
+        return budget.exhausted(spending(trials, self._objective.ended)) if budget else None
 
     def _claim(self) -> Claim | NothingToRun | None:
         """The next trial; None if it is time to look at the study again."""

@@ -13,6 +13,7 @@ import sqlalchemy
 from optuna.storages._rdb.models import TrialModel
 from recsys_search.base.interrupts import Interrupts
 from recsys_search.errors import NothingYet, StudyError
+from recsys_search.search.running.ended_trials import EndedTrials
 from recsys_search.search.running.events import EpochEnded, Notice
 from recsys_search.search.storage.claims import study_transaction
 from recsys_search.search.storage.database import writable_storage
@@ -132,6 +133,18 @@ def test_a_trial_whose_machine_went_down_overnight_does_not_spend_the_budget(wor
     status = workplace.read().status()
     assert (status["complete"], status["interrupted"]) == (1, 1)
     assert status["elapsed_s"] < 3600
+
+
+def test_a_worker_with_a_budget_reads_each_ended_trial_once(workplace, monkeypatch):
+    add, read = EndedTrials._add, []
+
+    def add_and_note(self, trial):
+        read.append(trial.number)
+        add(self, trial)
+
+    monkeypatch.setattr(EndedTrials, "_add", add_and_note)
+    workplace.start(workplace.write_study(budget={"epochs": 99}, trials=3))
+    assert read == [0, 1, 2]
 
 
 # Stopping.
