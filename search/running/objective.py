@@ -53,6 +53,7 @@ class Objective:
 
     Attributes:
         error: the last trial's error, if it failed with one.
+        artifacts: the store of the trials' epoch reports.
         checkpoints: the folder for the trials' checkpoints.
         ended: what the study's ended trials add up to.
     """
@@ -79,7 +80,7 @@ class Objective:
         self.ended = EndedTrials(self._metric)
         self._split = split
         self._storage = storage
-        self._artifacts = artifacts
+        self.artifacts = artifacts
         self.checkpoints = checkpoints
         self._keeps_frozen = parse_size(spec.keep_checkpoints) > 0
         self._device = device
@@ -271,7 +272,7 @@ class Objective:
         lost = ""
         if reports:
             try:
-                upload_reports(self._artifacts, trial, reports)
+                upload_reports(self.artifacts, trial, reports)
             except OSError as error:
                 lost = f"; its epoch reports are lost: {format_error(error)}"
         trial.set_user_attr("epochs", len(reports))

@@ -196,6 +196,7 @@ class Worker:
 
     def _tidy(self) -> None:
         tidy_checkpoints(self._study, self._spec, self._objective.checkpoints, self._notify)
+        self._objective.artifacts.tidy(self._notify)
 
     def _announce(self, claim: Claim) -> None:
         trials = self._study.get_trials(deepcopy=False)
