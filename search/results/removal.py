@@ -14,13 +14,8 @@ from typing import Any
 import optuna
 from optuna.storages._rdb.models import (
     StudySystemAttributeModel,
-    TrialHeartbeatModel,
-    TrialIntermediateValueModel,
     TrialModel,
-    TrialParamModel,
-    TrialSystemAttributeModel,
     TrialUserAttributeModel,
-    TrialValueModel,
 )
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.orm import Session
@@ -30,6 +25,7 @@ from ...model.evaluation.metrics import Metric
 from ..running.checkpoint_folders import folder_name
 from ..running.ended_trials import ended_at, trained_epochs
 from ..storage.database import readable_storage
+from ..storage.tables import TRIAL_DETAILS
 from ..storage.trials import (
     REMOVED,
     SAME_AS,
@@ -46,15 +42,6 @@ from .standings import RESULT
 # Attributes that a removed trial keeps. Without them, the next start would queue the known config,
 # or the second chance, again.
 _KEPT = ("known_config", "retry_of", "contingency_of")
-
-_DETAILS = (
-    TrialHeartbeatModel,
-    TrialIntermediateValueModel,
-    TrialParamModel,
-    TrialSystemAttributeModel,
-    TrialUserAttributeModel,
-    TrialValueModel,
-)
 
 
 def find_removal(url: str, name: str | None, numbers: Iterable[int]) -> list[dict[str, Any]]:
@@ -130,7 +117,7 @@ def _remove(session: Session, study_id: int, trial: FrozenTrial, metric: Metric)
     started_at = trial.datetime_start
     row.datetime_complete = ended_at(trial, started_at) if started_at else datetime.now()
     row.datetime_start = trial.datetime_start or row.datetime_complete
-    for model in _DETAILS:
+    for model in TRIAL_DETAILS:
         session.query(model).filter_by(trial_id=trial._trial_id).delete()
     session.add_all(
         TrialUserAttributeModel(trial_id=trial._trial_id, key=key, value_json=json.dumps(value))
