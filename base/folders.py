@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 from tempfile import NamedTemporaryFile
+from time import time
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from ..errors import StorageError
 from .messages import format_error
 
 PARTIAL = ".partial-"  # begins the name of a file that is being written, or never was completely
+ABANDONED_S = 3600  # no file takes that long to write
 
 # Their files appear when they are complete; elsewhere a file is written under another name first.
 _ATOMIC = {"abfs", "abfss", "adl", "az", "gcs", "gs", "memory", "oci", "oss", "s3", "s3a"}
@@ -49,6 +51,9 @@ class Folder(Protocol):
 
     def remove(self, name: str) -> None:
         """Remove a file, if it exists."""
+
+    def remove_abandoned(self) -> None:
+        """Remove files that were never completed, and were begun over an hour ago."""
 
     def delete(self) -> None:
         """Remove the folder with all that is in it, as far as that is possible."""
@@ -87,7 +92,7 @@ class LocalFolder:
     def write(self, name: str, content: bytes | memoryview) -> None:
         target = self.path / _checked(name)
         self.path.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=self.path, prefix=PARTIAL, delete=False) as file:
+        with NamedTemporaryFile(dir=self.path, prefix=_partial_prefix(), delete=False) as file:
             partial = Path(file.name)
             try:
                 file.write(content)
@@ -101,6 +106,11 @@ class LocalFolder:
 
     def remove(self, name: str) -> None:
         (self.path / _checked(name)).unlink(missing_ok=True)
+
+    def remove_abandoned(self) -> None:
+        for entry in self._entries():
+            if _is_abandoned(entry.name):
+                self.remove(entry.name)
 
     def delete(self) -> None:
         rmtree(self.path, ignore_errors=True)
@@ -121,6 +131,8 @@ class RemoteFolder:
         self._files = file_system
         self._path = path.rstrip("/")
         self._url = url.rstrip("/")
+        names = file_system.protocol
+        self._is_atomic = not _ATOMIC.isdisjoint([names] if isinstance(names, str) else names)
 
     def __str__(self) -> str:
         return hide_password(self._url)
@@ -159,14 +171,12 @@ class RemoteFolder:
 
     def write(self, name: str, content: bytes | memoryview) -> None:
         target = self._join(name)
-        protocols = self._files.protocol
-        is_atomic = _ATOMIC & ({protocols} if isinstance(protocols, str) else set(protocols))
         with self._errors():
             self._files.makedirs(self._path, exist_ok=True)
-            if is_atomic:
+            if self._is_atomic:
                 self._files.pipe_file(target, bytes(content))
                 return
-            partial = self._join(f"{PARTIAL}{uuid4().hex}")
+            partial = self._join(f"{_partial_prefix()}{uuid4().hex}")
             try:
                 self._files.pipe_file(partial, bytes(content))
                 self._files.mv(partial, target)
@@ -179,6 +189,11 @@ class RemoteFolder:
         path = self._join(name)
         with self._errors(), suppress(FileNotFoundError):
             self._files.rm_file(path)
+
+    def remove_abandoned(self) -> None:
+        if not self._is_atomic:
+            for name in filter(_is_abandoned, self.files()):
+                self.remove(name)
 
     def delete(self) -> None:
         with suppress(OSError), self._errors():
@@ -261,6 +276,16 @@ def _checked(name: str) -> str:
     if name in ("", ".", "..") or re.search(r"[/\\\0]", name):
         raise ValueError(f"{name!r} is not the name of a file in a folder")
     return name
+
+
+def _partial_prefix() -> str:
+    """Begins the name of a file that is written from now on: not every store knows such times."""
+    return f"{PARTIAL}{int(time())}-"
+
+
+def _is_abandoned(name: str) -> bool:
+    began = re.match(rf"{re.escape(PARTIAL)}(\d+)-", name)
+    return began is not None and time() - int(began[1]) > ABANDONED_S
 
 
 def _sync_folder(folder: Path) -> None:

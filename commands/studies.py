@@ -95,6 +95,7 @@ def status(
     from .terminal.consoles import out
     from .terminal.values import format_bytes, key_values
 
+    del values["stopped"]  # the state or the note says it
     if kept := values["kept_checkpoints"]:
         size, limit = format_bytes(kept["bytes"]), format_bytes(kept["limit_bytes"])
         values["kept_checkpoints"] = f"{kept['trials']} trials, {size} of {limit}"

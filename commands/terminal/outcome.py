@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from ...search.storage.examples import artifacts_option, example, storage_option
+from ...search.storage.examples import example, storage_and_artifacts, storage_option
 from .confirmation import format_confirmed
 from .consoles import out
 from .examples import print_next
@@ -27,8 +27,9 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
     from ...model.evaluation.metrics import METRICS
 
     metric, best, target = METRICS[status["metric"]], status["best"], status["target"]
-    storage_words = storage_option(storage)
-    study_options = ("--study", status["study"], *storage_words)
+    study = ("--study", status["study"])
+    study_options = (*study, *storage_option(storage))
+    places = storage_and_artifacts(storage)
     _print_trials(trials, best and best["number"], metric, example("trials", *study_options))
     if best:
         figures = f"validation {compare_to_baseline(best['val_rmse'], status['bias_val_rmse'])}"
@@ -47,13 +48,13 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
     commands = []
     is_over = status["budget_spent"] or (target and target["reached"])
     if status["done"] < status["total"] and not is_over:
-        commands.append(example("start", *study_options, *artifacts_option()))
+        commands.append(example("start", *study, *places))
     if best:
         top = min(3, status["complete"])
         commands.append(example("confirm", "--top", top, "--seeds", 5, *study_options))
         commands.append(example("best", "--export", "config.yaml", *study_options))
         commands.append(example("train", "--config", "config.yaml", "--out", "runs/best"))
-    print_next(*commands, example("dashboard", *storage_words, *artifacts_option()))
+    print_next(*commands, example("dashboard", *places))
 
 
 def _print_trials(

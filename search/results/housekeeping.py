@@ -11,7 +11,7 @@ import optuna
 from optuna.artifacts import get_all_artifact_meta
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import StudyModel, StudySystemAttributeModel
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from ...errors import StudyError
 from ..storage.artifacts import artifact_store, checkpoint_folder
@@ -27,7 +27,6 @@ from ..storage.studies import (
     is_taken,
     read_stored_specs,
 )
-from ..storage.trials import worker_died
 from ..storage.urls import redact
 
 
@@ -126,8 +125,7 @@ def _idle(storage: RDBStorage, url: str, name: str) -> Iterator[None]:
     """
     study_id = storage.get_study_id_from_name(name)
     with study_transaction(storage, study_id) as transaction:
-        running = transaction.trials(TrialState.RUNNING)
-        if not all(map(worker_died, running)):
+        if transaction.count_alive():
             stop = example("stop", "--study", name, *storage_option(url))
             raise StudyError(f"study {name} is being run; stop it first: {stop}")
         before = transaction.study_attr(STOPPED)

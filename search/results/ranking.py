@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 
 from ...errors import NothingYet
 from ...model.evaluation.metrics import Metric
-from ..storage.examples import example, storage_option
+from ..storage.examples import example, storage_and_artifacts
 from ..storage.trials import CONFIG, trial_record
 from .standings import Confirmation
 
@@ -63,5 +63,5 @@ def best_record(trial: FrozenTrial, confirmation: Confirmation, metric: Metric) 
 
 def no_completed_trial(study: str, storage_url: str) -> NothingYet:
     """The error for a study that has no result to show yet."""
-    start = example("start", "--study", study, *storage_option(storage_url))
+    start = example("start", "--study", study, *storage_and_artifacts(storage_url))
     return NothingYet(f"{study} has no completed trial yet; continue with: {start}")

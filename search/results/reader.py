@@ -18,7 +18,7 @@ from ..running.checkpoint_folders import count_kept
 from ..running.study_progress import spending, study_state, target_reached
 from ..storage.artifacts import artifact_store, checkpoint_folder, download_reports
 from ..storage.database import no_studies, readable_storage
-from ..storage.studies import FINGERPRINT, check_exists, read_stored_specs
+from ..storage.studies import FINGERPRINT, STOPPED, check_exists, read_stored_specs
 from ..storage.trials import (
     CONFIG,
     ENVIRONMENT,
@@ -28,6 +28,7 @@ from ..storage.trials import (
     describe_lost,
     find_trial,
     is_removed,
+    read_trials,
     trial_record,
     trial_records,
 )
@@ -93,6 +94,8 @@ class StudyReader:
         states = Counter(record["state"] for record in records)
         ranked = best_trials(trials, self.metric)
         confirmed = self._confirmation().figures
+        is_stopped = self._system_attrs().get(STOPPED) is not None
+        notes = ("stopped until the next start" if is_stopped else None, describe_lost(trials))
         target, budget, spent = self.spec.objective.target, self.spec.budget, spending(trials)
         status = {
             "dataset": self.spec.dataset,
@@ -104,7 +107,8 @@ class StudyReader:
             "interrupted": states["interrupted"],
             "running": states["running"],
             "waiting": states["waiting"],
-            "note": describe_lost(trials),
+            "stopped": is_stopped,
+            "note": "; ".join(filter(None, notes)) or None,
             "metric": self.metric.name,
             "best": self._summary(ranked[0]) if ranked else None,
             "confirmed": next(({"number": n, **mean} for n, mean in confirmed.items()), None),
@@ -252,7 +256,7 @@ class StudyReader:
         return Confirmation.of(self._system_attrs(), self.spec.split, self.metric)
 
     def _trials(self) -> list[FrozenTrial]:
-        return self._study.get_trials(deepcopy=False)
+        return read_trials(self._study, self._storage)
 
     def _trial(self, number: int) -> FrozenTrial:
         return find_trial(self._trials(), number, self.spec.name)

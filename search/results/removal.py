@@ -12,16 +12,10 @@ from datetime import datetime
 from typing import Any
 
 import optuna
-from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import (
     StudySystemAttributeModel,
-    TrialHeartbeatModel,
-    TrialIntermediateValueModel,
     TrialModel,
-    TrialParamModel,
-    TrialSystemAttributeModel,
     TrialUserAttributeModel,
-    TrialValueModel,
 )
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.orm import Session
@@ -31,14 +25,15 @@ from ...model.evaluation.metrics import Metric
 from ..running.checkpoint_folders import folder_name
 from ..running.ended_trials import ended_at, trained_epochs
 from ..storage.database import readable_storage
+from ..storage.tables import TRIAL_DETAILS
 from ..storage.trials import (
     REMOVED,
     SAME_AS,
     find_trial,
     first_attempt,
     is_removed,
+    read_trials,
     trial_record,
-    worker_died,
 )
 from .housekeeping import artifacts_of, delete_files, held
 from .reader import StudyReader
@@ -48,15 +43,6 @@ from .standings import RESULT
 # or the second chance, again.
 _KEPT = ("known_config", "retry_of", "contingency_of")
 
-_DETAILS = (
-    TrialHeartbeatModel,
-    TrialIntermediateValueModel,
-    TrialParamModel,
-    TrialSystemAttributeModel,
-    TrialUserAttributeModel,
-    TrialValueModel,
-)
-
 
 def find_removal(url: str, name: str | None, numbers: Iterable[int]) -> list[dict[str, Any]]:
     """The records of the trials that `remove_trials` would remove, by number.
@@ -65,7 +51,9 @@ def find_removal(url: str, name: str | None, numbers: Iterable[int]) -> list[dic
         NothingYet, StudyError: as for `remove_trials`.
     """
     reader = StudyReader(url, name)
-    trials = _removal(_trials(readable_storage(url), reader.spec.name), numbers, reader.spec.name)
+    storage = readable_storage(url)
+    study = optuna.load_study(study_name=reader.spec.name, storage=storage)
+    trials = _removal(read_trials(study, storage), numbers, reader.spec.name)
     return [trial_record(trial, reader.metric) for trial in trials]
 
 
@@ -85,7 +73,7 @@ def remove_trials(url: str, name: str | None, numbers: Iterable[int]) -> list[in
     reader = StudyReader(url, name)
     with held(url, reader.spec.name) as storage:
         study = optuna.load_study(study_name=reader.spec.name, storage=storage)
-        all_trials = study.get_trials(deepcopy=False)
+        all_trials = read_trials(study, storage)
         trials = _removal(all_trials, numbers, reader.spec.name)
         folders = {folder_name(trial, all_trials, study) for trial in trials}
         artifacts = artifacts_of(trials, storage)
@@ -95,10 +83,6 @@ def remove_trials(url: str, name: str | None, numbers: Iterable[int]) -> list[in
                 _remove(session, study._study_id, trial, reader.metric)
         delete_files(url, artifacts, folders.__contains__)
     return [trial.number for trial in trials]
-
-
-def _trials(storage: RDBStorage, name: str) -> list[FrozenTrial]:
-    return optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
 
 
 def _removal(
@@ -114,7 +98,7 @@ def _removal(
     wanted |= {first[trial.number] for trial in trials if trial.user_attrs.get(SAME_AS) in reused}
     found = [trial for trial in trials if first[trial.number] in wanted]
     for trial in found:
-        if trial.state == TrialState.RUNNING and not worker_died(trial):
+        if trial.state == TrialState.RUNNING:
             raise StudyError(f"trial {trial.number} of {study} is running; stop the study first")
     return found
 
@@ -133,7 +117,7 @@ def _remove(session: Session, study_id: int, trial: FrozenTrial, metric: Metric)
     started_at = trial.datetime_start
     row.datetime_complete = ended_at(trial, started_at) if started_at else datetime.now()
     row.datetime_start = trial.datetime_start or row.datetime_complete
-    for model in _DETAILS:
+    for model in TRIAL_DETAILS:
         session.query(model).filter_by(trial_id=trial._trial_id).delete()
     session.add_all(
         TrialUserAttributeModel(trial_id=trial._trial_id, key=key, value_json=json.dumps(value))

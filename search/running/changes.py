@@ -10,7 +10,7 @@ from ...base.yaml_file import YamlFile, flow_yaml
 from ...errors import StudyError
 from ..definition.study_file import StudySpec
 from ..pruners.table import read_pruner
-from ..storage.examples import example, storage_option
+from ..storage.examples import example, storage_and_artifacts
 from ..storage.urls import redact
 
 # These may change between two starts, because trials stay comparable: trials, timeout, budget and
@@ -62,7 +62,7 @@ def check_unchanged(stored: StudySpec, spec: StudySpec, file: YamlFile, storage_
     ]
     if more := len(changes) - len(shown):
         shown.append(f"and {more} more")
-    again = example("start", "--study", spec.name, *storage_option(storage_url))
+    again = example("start", "--study", spec.name, *storage_and_artifacts(storage_url))
     raise StudyError(
         f"study {printable(spec.name)} in {redact(storage_url)} was created with other settings "
         f"than {file.path} has now: {'; '.join(shown)}; to continue it unchanged: {again}; to run "

@@ -56,7 +56,7 @@ def folder_name(trial: FrozenTrial, trials: Sequence[FrozenTrial], study: Study)
 def tidy_checkpoints(
     study: Study, spec: StudySpec, checkpoints: Folder, notify: Callable[[str], None]
 ) -> None:
-    """Remove the checkpoints that no trial needs any more.
+    """Remove the checkpoints that no trial needs any more, and those that were never completed.
 
     Those of frozen trials are kept while they fit within `keep_checkpoints`; beyond it, the trials
     with the worst values lose theirs first.
@@ -67,6 +67,8 @@ def tidy_checkpoints(
     """
     try:
         folders = list_checkpoints(study, checkpoints)
+        for folder in folders:
+            checkpoints.child(folder.name).remove_abandoned()
     except OSError as error:
         notify(f"checkpoints cannot be tidied up: {format_error(error)}")
         return

@@ -82,7 +82,9 @@ def trained_epochs(trial: FrozenTrial) -> int:
     """Without those that a resumed trial takes over from an earlier attempt."""
     if is_removed(trial):
         return int(trial.user_attrs["epochs"])  # all that is left of them
-    return len(trial.intermediate_values) - (trial.user_attrs.get("resumed_from_epoch") or 0)
+    earlier = trial.user_attrs.get("resumed_from_epoch") or 0
+    # A trial that ended while it reported those has fewer values.
+    return max(0, len(trial.intermediate_values) - earlier)
 
 
 def spans(trials: Iterable[FrozenTrial]) -> list[Span]:

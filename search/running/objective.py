@@ -53,7 +53,9 @@ class Objective:
 
     Attributes:
         error: the last trial's error, if it failed with one.
+        artifacts: the store of the trials' epoch reports.
         checkpoints: the folder for the trials' checkpoints.
+        ended: what the study's ended trials add up to.
     """
 
     def __init__(
@@ -75,10 +77,10 @@ class Objective:
         self.error: str | None = None
         self._spec = spec
         self._metric = METRICS[spec.objective.metric]
-        self._ended = EndedTrials(self._metric)
+        self.ended = EndedTrials(self._metric)
         self._split = split
         self._storage = storage
-        self._artifacts = artifacts
+        self.artifacts = artifacts
         self.checkpoints = checkpoints
         self._keeps_frozen = parse_size(spec.keep_checkpoints) > 0
         self._device = device
@@ -194,9 +196,10 @@ class Objective:
 
     def _report_earlier_epochs(self, trial: Trial, run: Training) -> None:
         """Report what an earlier attempt trained: pruners compare trials by it."""
+        # First: if the process ends while it reports them, they do not count as trained again.
+        trial.set_user_attr("resumed_from_epoch", run.resumed_from_epoch)
         for report in run.reports:
             trial.report(self._metric.of(report), report.epoch)
-        trial.set_user_attr("resumed_from_epoch", run.resumed_from_epoch)
         earlier, done = trial.user_attrs["retry_of"], len(run.reports)
         self._notify(
             f"trial {trial.number} goes on from trial {earlier}'s checkpoint, after {done} of "
@@ -225,8 +228,8 @@ class Objective:
     def _judge(self, trial: Trial, run: Training, report: EpochReport) -> Ending | None:
         """How the trial ends after this epoch, or None if it continues."""
         trials = trial.study.get_trials(deepcopy=False)
-        self._ended.add(trials)
-        so_far = trial_progress(run, self._ended, self._metric, self._split.train.scale.star)
+        self.ended.add(trials)
+        so_far = trial_progress(run, self.ended, self._metric, self._split.train.scale.star)
         if not (report.finite and isfinite(self._metric.of(report))):
             stop = Divergence().judge(so_far)  # whether or not the study names this pruner
             assert stop is not None
@@ -250,7 +253,7 @@ class Objective:
         """A stop if the study's budget ran out during this trial."""
         if self._spec.budget is None:
             return None
-        why = self._spec.budget.exhausted(spending(trials, self._ended))
+        why = self._spec.budget.exhausted(spending(trials, self.ended))
         return Stop("budget", why, Kind.CUT_SHORT) if why else None
 
     def _ask_pruners(self, trial: Trial, so_far: Progress) -> Stop | None:
@@ -269,7 +272,7 @@ class Objective:
         lost = ""
         if reports:
             try:
-                upload_reports(self._artifacts, trial, reports)
+                upload_reports(self.artifacts, trial, reports)
             except OSError as error:
                 lost = f"; its epoch reports are lost: {format_error(error)}"
         trial.set_user_attr("epochs", len(reports))

@@ -22,7 +22,9 @@ def study_state(status: dict[str, Any]) -> str:
         return "running"
     if status["target"] and status["target"]["reached"]:
         return "target reached"
-    return "done" if status["done"] >= status["total"] else "paused"
+    if status["done"] >= status["total"]:
+        return "done"
+    return "stopped" if status["stopped"] else "paused"
 
 
 def target_reached(target: Target | None, trials: Iterable[FrozenTrial]) -> bool:

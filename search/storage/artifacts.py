@@ -7,6 +7,7 @@ study can share.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,6 +45,17 @@ class ArtifactStore:
 
     def remove(self, artifact_id: str) -> None:
         self._folder.remove(artifact_id)
+
+    def tidy(self, notify: Callable[[str], None]) -> None:
+        """Remove what uploads have left that were cut off.
+
+        Args:
+            notify: called with a message if the folder cannot be read; the next call tries again.
+        """
+        try:
+            self._folder.remove_abandoned()
+        except OSError as error:
+            notify(f"epoch reports cannot be tidied up: {format_error(error)}")
 
 
 def artifact_folder(url: str) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy
@@ -26,10 +26,8 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.orm import Session, selectinload
 
 from ...errors import StudyError
-from .trials import WORKER, worker_died
-
-# Generous: a process that is taken for dead has to give up a trial that it is still training.
-GRACE_S = 600
+from .trials import WORKER, is_dead
+from .worker import silent_trials
 
 _LOADED = ("params", "values", "user_attributes", "system_attributes", "intermediate_values")
 
@@ -108,25 +106,16 @@ class StudyTransaction:
         Args:
             ended_runs: runs that have ended, wherever they were.
         """
-        silent = self.silent()
+        silent = silent_trials(self._session, self._study_id)
+        return [
+            trial
+            for trial in self.trials(TrialState.RUNNING)
+            if is_dead(trial, silent) or trial.system_attrs.get(WORKER, {}).get("run") in ended_runs
+        ]
 
-        def is_dead(trial: FrozenTrial) -> bool:
-            run = trial.system_attrs.get(WORKER, {}).get("run")
-            return trial.number in silent or run in ended_runs or worker_died(trial)
-
-        return list(filter(is_dead, self.trials(TrialState.RUNNING)))
-
-    def silent(self) -> set[int]:
-        """Numbers of the running trials without a heartbeat for `GRACE_S` seconds."""
-        now = self._session.execute(sqlalchemy.select(sqlalchemy.func.now())).scalar_one()
-        oldest = now.replace(tzinfo=None) - timedelta(seconds=GRACE_S)
-        query = (
-            self._session.query(TrialModel.number)
-            .join(TrialHeartbeatModel, TrialHeartbeatModel.trial_id == TrialModel.trial_id)
-            .filter(TrialModel.study_id == self._study_id, TrialModel.state == TrialState.RUNNING)
-            .filter(TrialHeartbeatModel.heartbeat < oldest)
-        )
-        return {number for (number,) in query}
+    def count_alive(self) -> int:
+        """Number of running trials whose process is still running them."""
+        return self.count(TrialState.RUNNING) - len(self.dead_trials())
 
     def queue(self, params: Mapping[str, Any], user_attrs: Mapping[str, Any]) -> None:
         """Queue a trial, as `Study.enqueue_trial` does."""

@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, ExceptionContext
 
 from ...errors import NothingYet
 from .access import file_exists
-from .examples import example, storage_option
+from .examples import example, storage_and_artifacts
 from .failures import DATABASE_ERRORS, STORAGE_FAILURES, opening_error, storage_error
 from .locks import tables_lock
 from .tables import TableStorage, holds_studies
@@ -102,7 +102,7 @@ def readable_storage(url: str, *, once: bool = False) -> RDBStorage:
 
 def no_studies(url: str) -> NothingYet:
     """The error for a storage that holds no studies yet."""
-    start = example("start", "--study", "demo", *storage_option(url))
+    start = example("start", "--study", "demo", *storage_and_artifacts(url))
     return NothingYet(f"no studies in {redact(url)}; run one with: {start}")
 
 

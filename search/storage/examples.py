@@ -34,8 +34,13 @@ def storage_option(storage: str) -> list[str]:
     return ["--storage", ShellVariable(STORAGE_VARIABLE) if has_password(storage) else storage]
 
 
+def storage_and_artifacts(storage: str) -> list[str]:
+    """Both options of an example command that takes both, such as `start` and `dashboard`."""
+    return [*storage_option(storage), *artifacts_option()]
+
+
 def artifacts_option() -> list[str]:
-    """The `--artifacts` of an example command that reads or writes them; empty for the default."""
+    """The `--artifacts` of an example command that takes it; empty for the default."""
     from ...base.folders import has_secret
 
     place = os.environ.get(ARTIFACTS_VARIABLE)

@@ -14,6 +14,7 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import (
     BaseModel,
     StudyModel,
+    TrialHeartbeatModel,
     TrialIntermediateValueModel,
     TrialModel,
     TrialParamModel,
@@ -27,6 +28,16 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 from ...errors import StorageError
+
+# What a trial has besides its number, state and times, which are in `TrialModel`.
+TRIAL_DETAILS = (
+    TrialHeartbeatModel,
+    TrialIntermediateValueModel,
+    TrialParamModel,
+    TrialSystemAttributeModel,
+    TrialUserAttributeModel,
+    TrialValueModel,
+)
 
 
 class TableStorage(RDBStorage):

@@ -6,14 +6,18 @@ reads is a system attribute. Epoch reports are an artifact.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from copy import copy
 from typing import Any
 
+from optuna import Study
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.orm import Session
 
 from ...errors import StudyError
 from ...model.evaluation.metrics import VAL_RMSE, Metric
-from .worker import has_ended
+from .worker import has_ended, silent_trials
 
 CONFIG = "recsys_search:config"
 WORKER = "recsys_search:worker"
@@ -36,6 +40,39 @@ STATES = {
     TrialState.RUNNING: "running",
     TrialState.WAITING: "waiting",
 }
+
+
+def read_trials(study: Study, storage: RDBStorage) -> list[FrozenTrial]:
+    """The study's trials by number; the dead ones as interrupted.
+
+    Nothing is written: the next process that claims a trial ends them so.
+    """
+    trials = study.get_trials(deepcopy=False)
+    if not any(trial.state == TrialState.RUNNING for trial in trials):
+        return trials
+    with Session(storage.engine) as session:
+        silent = silent_trials(session, study._study_id)
+    return [_as_interrupted(trial) if is_dead(trial, silent) else trial for trial in trials]
+
+
+def is_dead(trial: FrozenTrial, silent: Collection[int]) -> bool:
+    """Whether the trial is running, but its process has ended or been silent for too long.
+
+    Args:
+        silent: as `silent_trials` returns them; all that is known of other machines.
+    """
+    if trial.state != TrialState.RUNNING:
+        return False
+    worker = trial.system_attrs.get(WORKER)
+    # None: of a version that stored it late, and whose processes have all ended.
+    return trial.number in silent or worker is None or has_ended(worker)
+
+
+def _as_interrupted(trial: FrozenTrial) -> FrozenTrial:
+    ended = copy(trial)
+    ended.state = TrialState.FAIL
+    ended.user_attrs = {**trial.user_attrs, "stop_reason": INTERRUPTED, "reason": WORKER_DIED}
+    return ended
 
 
 def trial_record(trial: FrozenTrial, metric: Metric = VAL_RMSE) -> dict[str, Any]:
@@ -86,15 +123,10 @@ def _state(trial: FrozenTrial, stop_reason: str | None) -> str:
 
 
 def worker_died(trial: FrozenTrial) -> bool:
-    """Whether the trial's process died before it ended; Optuna may still call the trial running."""
-    if trial.state == TrialState.RUNNING:
-        worker = trial.system_attrs.get(WORKER)
-        # None: of a version that stored it late, and whose processes have all ended.
-        return worker is None or has_ended(worker)
-    if trial.state != TrialState.FAIL:
-        return False
+    """Whether the trial was ended because its process had died."""
     # Optuna's heartbeat fails a stale trial without a reason; this program always records one.
-    return trial.user_attrs.get("reason", WORKER_DIED) == WORKER_DIED
+    reason = trial.user_attrs.get("reason", WORKER_DIED)
+    return trial.state == TrialState.FAIL and reason == WORKER_DIED
 
 
 def describe_lost(trials: Iterable[FrozenTrial]) -> str | None:

@@ -6,13 +6,20 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import psutil
+import sqlalchemy
+from optuna.storages._rdb.models import TrialHeartbeatModel, TrialModel
+from optuna.trial import TrialState
+from sqlalchemy.orm import Session
 
 TOLERANCE_S = 1.0  # between two readings of one process's start time
 
+# Generous: a process that is taken for dead has to give up a trial that it is still training.
+GRACE_S = 600
 
 _in_progress: set[str] = set()  # the runs of this process
 
@@ -47,6 +54,19 @@ def has_ended(worker: dict[str, Any]) -> bool:
         return True
     except psutil.AccessDenied:  # another user's process: it exists
         return False
+
+
+def silent_trials(session: Session, study_id: int) -> set[int]:
+    """Numbers of the study's running trials without a heartbeat for `GRACE_S` seconds."""
+    now = session.execute(sqlalchemy.select(sqlalchemy.func.now())).scalar_one()
+    oldest = now.replace(tzinfo=None) - timedelta(seconds=GRACE_S)
+    query = (
+        session.query(TrialModel.number)
+        .join(TrialHeartbeatModel, TrialHeartbeatModel.trial_id == TrialModel.trial_id)
+        .filter(TrialModel.study_id == study_id, TrialModel.state == TrialState.RUNNING)
+        .filter(TrialHeartbeatModel.heartbeat < oldest)
+    )
+    return {number for (number,) in query}
 
 
 def _began(process: psutil.Process) -> float:

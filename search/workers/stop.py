@@ -7,7 +7,6 @@ from datetime import datetime
 from time import sleep
 
 from optuna.storages import RDBStorage
-from optuna.trial import TrialState
 
 from ..storage.claims import study_transaction
 from ..storage.database import readable_storage, writable_storage
@@ -48,4 +47,4 @@ def stop_study(url: str, name: str, *, wait: bool, notify: Callable[[str], None]
 
 def _count_running(storage: RDBStorage, study_id: int) -> int:
     with study_transaction(storage, study_id) as transaction:
-        return transaction.count(TrialState.RUNNING) - len(transaction.dead_trials())
+        return transaction.count_alive()

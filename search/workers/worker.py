@@ -22,9 +22,8 @@ from ..running.objective import FailedTrial, InterruptedTrial, Objective
 from ..running.opening import trial_sampler
 from ..running.study_progress import spending, target_reached
 from ..storage.artifacts import artifact_store, checkpoint_folder
-from ..storage.claims import GRACE_S
 from ..storage.trials import best_trials, trial_record
-from ..storage.worker import worker_identity
+from ..storage.worker import GRACE_S, worker_identity
 from .heartbeat import Heartbeat
 from .job import Job
 from .queue import Claim, NothingToRun, next_trial, recover
@@ -78,7 +77,10 @@ class Worker:
 
     def _run_trials(self) -> str | None:
         errors: list[str] = []
-        self._tidy()  # what a process that was killed has left
+        # What processes that died have left: their trials would seem to have run until now, and
+        # to have spent the budget.
+        self.recover()
+        self._tidy()
         while (reason := self._why_end()) is None:
             if len(errors) >= MAX_FAILURES_IN_A_ROW:
                 raise StudyError(
@@ -125,7 +127,7 @@ class Worker:
         if target_reached(self._spec.objective.target, trials):
             return "the target is reached"
         budget = self._spec.budget
-        return budget.exhausted(spending(trials)) if budget else None
+        return budget.exhausted(spending(trials, self._objective.ended)) if budget else None
 
     def _claim(self) -> Claim | NothingToRun | None:
         """The next trial; None if it is time to look at the study again."""
@@ -194,6 +196,7 @@ class Worker:
 
     def _tidy(self) -> None:
         tidy_checkpoints(self._study, self._spec, self._objective.checkpoints, self._notify)
+        self._objective.artifacts.tidy(self._notify)
 
     def _announce(self, claim: Claim) -> None:
         trials = self._study.get_trials(deepcopy=False)

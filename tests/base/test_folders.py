@@ -73,6 +73,42 @@ def test_where_writing_is_not_atomic_a_file_is_moved_into_place(monkeypatch):
     assert folder.read("a") == b"1"
 
 
+def test_what_a_killed_process_has_begun_to_write_is_removed_after_an_hour(
+    tmp_path, start_python, monkeypatch
+):
+    code = """
+import os, sys
+from pathlib import Path
+from recsys_search.base.folders import LocalFolder
+os.fsync = lambda descriptor: os._exit(9)
+LocalFolder(Path(sys.argv[1])).write("a", b"1")
+"""
+    assert start_python(code, tmp_path).wait(60) == 9
+    check_removed_after_an_hour(LocalFolder(tmp_path), monkeypatch)
+
+
+def test_so_is_what_was_not_moved_into_place(monkeypatch):
+    fsspec.register_implementation("slow", NotAtomic, clobber=True)
+    MemoryFileSystem.store.clear()
+    folder = open_folder("slow://bucket/kept")
+    with monkeypatch.context() as patch, pytest.raises(OSError):
+        patch.setattr(NotAtomic, "mv", lambda *args: 1 / 0)
+        patch.setattr(NotAtomic, "rm_file", lambda *args: 1 / 0)
+        folder.write("a", b"1")
+    check_removed_after_an_hour(folder, monkeypatch)
+
+
+def check_removed_after_an_hour(folder, monkeypatch):
+    """Args: folder: with one file that was begun a moment ago."""
+    [partial] = folder.files()
+    began = folders.time()
+    folder.write("complete", b"1")
+    for seconds, left in ((3500, {partial, "complete"}), (3700, {"complete"})):
+        monkeypatch.setattr(folders, "time", lambda now=began + seconds: now)
+        folder.remove_abandoned()
+        assert folder.files().keys() == left
+
+
 def test_an_error_of_the_driver_names_the_url_without_its_password(monkeypatch):
     folder = open_folder("memory://me:secret@bucket/kept")
 

@@ -92,7 +92,9 @@ def test_a_stopped_study_runs_nothing_until_it_is_started(cli, detached):
     )
     outcome = cli("worker", "--study", "small", "--device", "cpu")
     assert (outcome.code, outcome.err.splitlines()[-1]) == (0, "study small is stopped")
-    assert status(cli)["done"] == 0
+    assert (status(cli)["done"], status(cli)["stopped"]) == (0, True)
+    lines = [line.split(maxsplit=1) for line in cli("status").out.splitlines()]
+    assert ["note", "stopped until the next start"] in lines
     assert cli("start", "--study", "small", "--device", "cpu", "--quiet").code == 0
     assert status(cli)["done"] == 3
 

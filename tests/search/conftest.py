@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 import yaml
+from optuna.storages._rdb.models import TrialHeartbeatModel
 from recsys_search.data.demo.generator import demo_ratings
 from recsys_search.model.evaluation.metrics import METRICS, Metric
 from recsys_search.search.launch.run_study import run_study
 from recsys_search.search.results.reader import StudyReader
 from recsys_search.search.running import events
 from recsys_search.search.running.opening import Overrides
+from recsys_search.search.storage.claims import study_transaction
+from recsys_search.search.storage.database import writable_storage
+from recsys_search.search.storage.worker import worker_identity
+from sqlalchemy.orm import Session
 
 SMALL = {
     "dataset": "ratings",
@@ -73,6 +80,20 @@ class Workplace:
 
     def read(self, name=None):
         return StudyReader(self.storage, name)
+
+    def claim_elsewhere(self, study="small", *, silent_s=0):
+        """The number of a trial that a process on another machine has claimed.
+
+        Args: silent_s: seconds since its last heartbeat.
+        """
+        with writable_storage(self.storage) as storage, worker_identity() as worker:
+            study_id = storage.get_study_id_from_name(study)
+            with study_transaction(storage, study_id) as transaction:
+                trial_id, number = transaction.claim(None, {**worker, "host": "elsewhere"})
+            with Session(storage.engine) as session, session.begin():
+                beat = session.query(TrialHeartbeatModel).filter_by(trial_id=trial_id).one()
+                beat.heartbeat -= timedelta(seconds=silent_s)
+        return number
 
 
 class Recorder:

@@ -127,6 +127,14 @@ def test_with_one_completed_trial_the_first_table_has_it_alone(capsys):
     assert "best 1 of 25 trials\n" in out
 
 
+def test_only_commands_that_take_artifacts_name_them(capsys, monkeypatch):
+    monkeypatch.setenv("RECSYS_SEARCH_ARTIFACTS", "/shared/x")
+    trials = [record(0, 0.8)]
+    print_outcome({**status(trials[0]), "done": 1}, trials, STORAGE)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if "/shared/x" in line]
+    assert [line[1] for line in lines] == ["start", "dashboard"]
+
+
 def test_no_password_is_in_any_example_command(capsys):
     trials = [record(number, 0.8) for number in range(25)]
     url = "postgresql+psycopg://me:sesame@host/db"

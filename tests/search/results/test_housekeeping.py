@@ -19,7 +19,7 @@ from recsys_search.search.storage.claims import study_transaction
 from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.locks import study_lock
 from recsys_search.search.storage.studies import STOPPED
-from recsys_search.search.storage.worker import worker_identity
+from recsys_search.search.storage.worker import GRACE_S, worker_identity
 
 
 @pytest.fixture
@@ -92,6 +92,24 @@ def test_a_study_that_runs_is_left_alone(two_studies, change):
         assert str(caught.value) == f"study first is being run; stop it first: {stop}"
         assert not storage.get_study_system_attrs(study_id).get(STOPPED)
     assert names(two_studies) == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        (delete_study, ["second"]),
+        (lambda url, name: rename_study(url, name, "x"), ["x", "second"]),
+    ],
+)
+def test_a_trial_on_another_machine_blocks_while_its_process_sends_heartbeats(
+    two_studies, change, left
+):
+    two_studies.claim_elsewhere("second", silent_s=GRACE_S - 30)
+    with pytest.raises(StudyError, match="study second is being run; stop it first"):
+        change(two_studies.storage, "second")
+    two_studies.claim_elsewhere("first", silent_s=GRACE_S + 30)
+    change(two_studies.storage, "first")
+    assert names(two_studies) == left
 
 
 @pytest.mark.parametrize("change", [delete_study, lambda url, name: rename_study(url, name, "x")])

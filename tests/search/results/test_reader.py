@@ -9,9 +9,12 @@ import pytest
 from recsys_search.errors import NothingYet, StudyError
 from recsys_search.model.runs.train_run import train_run
 from recsys_search.model.training.reports import MEASURED, read_reports, write_reports
+from recsys_search.search.launch.run_study import run_study
 from recsys_search.search.results.overview import list_studies
 from recsys_search.search.results.reader import StudyReader
-from recsys_search.search.storage.database import writable_storage
+from recsys_search.search.storage.database import readable_storage, writable_storage
+from recsys_search.search.storage.worker import GRACE_S
+from recsys_search.search.workers.stop import stop_study
 
 STATUS = {
     "study",
@@ -183,6 +186,35 @@ def test_an_unfinished_study_is_paused(workplace, recorder):
         workplace.start(workplace.write_study(), recorder(interrupt))
     (row,) = list_studies(workplace.storage)
     assert (row["trials"], row["best"], row["state"]) == (0, None, "paused")
+
+
+def test_a_stopped_study_says_so_until_it_is_started(workplace):
+    run_study(workplace.write_study(), workplace.storage, device="cpu", detach=True)
+    status = workplace.read().status()
+    assert (status["stopped"], status["note"]) == (False, None)
+    stop_study(workplace.storage, "small", wait=False, notify=print)
+    status = workplace.read().status()
+    assert (status["stopped"], status["state"]) == (True, "stopped")
+    assert status["note"] == "stopped until the next start"
+    assert list_studies(workplace.storage)[0]["state"] == "stopped"
+    status = workplace.start("small").status()
+    assert (status["stopped"], status["state"], status["note"]) == (False, "done", None)
+
+
+def test_a_trial_on_another_machine_is_interrupted_after_ten_minutes_of_silence(workplace):
+    workplace.start(workplace.write_study())
+    workplace.claim_elsewhere(silent_s=GRACE_S + 30)
+    workplace.claim_elsewhere(silent_s=GRACE_S - 30)
+    status = workplace.read().status()
+    assert (status["interrupted"], status["running"], status["state"]) == (1, 1, "running")
+    assert status["note"] == "trial 2 was interrupted; it waits to be resumed"
+    assert [trial["number"] for trial in workplace.read().trials("running")] == [3]
+    [dead] = workplace.read().trials("interrupted")
+    assert (dead["number"], dead["stop_reason"]) == (2, "interrupted")
+    assert dead["reason"].endswith("; it waits to be resumed")
+    storage = readable_storage(workplace.storage)
+    trials = optuna.load_study(study_name="small", storage=storage).get_trials()
+    assert [trial.state for trial in trials[2:]] == [optuna.trial.TrialState.RUNNING] * 2
 
 
 def test_show_reads_the_reports_from_the_artifact(studied):

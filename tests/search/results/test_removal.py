@@ -14,7 +14,7 @@ from recsys_search.search.results.standings import SEEDS, result_key
 from recsys_search.search.storage.artifacts import artifact_folder, checkpoint_folder
 from recsys_search.search.storage.database import readable_storage, writable_storage
 from recsys_search.search.storage.trials import WORKER
-from recsys_search.search.storage.worker import worker_identity
+from recsys_search.search.storage.worker import GRACE_S, worker_identity
 
 
 @pytest.fixture
@@ -214,6 +214,18 @@ def test_a_trial_whose_process_died_is_removed(small):
     assert remove_trials(small.storage, "small", [2]) == [2]
     assert small.read().trials("removed")[0]["reason"].endswith("; was interrupted")
     assert small.start("small").status()["done"] == 2
+
+
+def test_a_trial_on_another_machine_is_removed_once_it_is_silent(small):
+    silent = small.claim_elsewhere(silent_s=GRACE_S + 30)
+    assert numbers(find_removal(small.storage, "small", [silent])) == [silent]
+    assert remove_trials(small.storage, "small", [silent]) == [silent]
+    assert small.read().trials("removed")[0]["reason"].endswith("; was interrupted")
+    alive = small.claim_elsewhere(silent_s=GRACE_S - 30)
+    with pytest.raises(StudyError, match=f"trial {alive} of small is running; stop the study"):
+        find_removal(small.storage, "small", [alive])
+    with pytest.raises(StudyError, match="small is being run; stop it first"):
+        remove_trials(small.storage, "small", [alive])
 
 
 def test_nothing_is_removed_if_one_number_is_wrong(small):

@@ -132,7 +132,10 @@ def test_what_may_change_or_means_the_same_is_no_change(changes, old, new):
     assert changes(old, new) == []
 
 
-def test_up_to_five_changes_are_shown_with_their_lines_and_the_remedies(read, tmp_path):
+def test_up_to_five_changes_are_shown_with_their_lines_and_the_remedies(
+    read, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("RECSYS_SEARCH_ARTIFACTS", "/shared/x")
     stored, _ = read(STUDY)
     text = (
         STUDY.replace("  patience: 3\n", "")
@@ -152,7 +155,8 @@ def test_up_to_five_changes_are_shown_with_their_lines_and_the_remedies(read, tm
         "line 4: base hybrid.patience: 7 -> 8; "
         "line 7: space learning_rate float: [0.0001, 0.01] -> [0.0002, 0.01]; "
         "line 10: known b weight_decay: 0.001 -> 0.3; and 1 more; "
-        "to continue it unchanged: recsys-search start --study mine --storage sqlite:///mine.db; "
+        "to continue it unchanged: recsys-search start --study mine --storage sqlite:///mine.db "
+        "--artifacts /shared/x; "
         "to run the new settings, give the file another name with its key `name:`"
     )
 

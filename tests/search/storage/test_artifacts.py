@@ -10,6 +10,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from optuna.artifacts.exceptions import ArtifactNotFound
 from recsys_search.errors import OutputError, StorageError
+from recsys_search.search.results.ranking import no_completed_trial
 from recsys_search.search.storage.access import check_can_write
 from recsys_search.search.storage.artifacts import (
     artifact_folder,
@@ -17,6 +18,7 @@ from recsys_search.search.storage.artifacts import (
     checkpoint_folder,
     open_artifacts,
 )
+from recsys_search.search.storage.database import no_studies
 from recsys_search.search.storage.examples import artifacts_option, example
 
 URL = "sqlite:///studies.db"
@@ -62,6 +64,13 @@ def test_a_password_is_not_in_an_example_command(monkeypatch):
     assert example("start", *artifacts_option()) == (
         'recsys-search start --artifacts "$RECSYS_SEARCH_ARTIFACTS"'
     )
+
+
+def test_an_example_of_start_names_the_storage_and_the_artifacts(place):
+    url = "sqlite:///my.db"
+    both = f"--storage {url} --artifacts {place}"
+    assert str(no_studies(url)).endswith(f"; run one with: recsys-search start --study demo {both}")
+    assert str(no_completed_trial("my", url)).endswith(f": recsys-search start --study my {both}")
 
 
 def test_a_place_is_checked_and_left_as_it_was(place, tmp_path):

@@ -8,9 +8,11 @@ from contextlib import closing
 
 import pytest
 import sqlalchemy
+from optuna.storages._rdb.models import BaseModel
 from recsys_search.errors import NothingYet, StorageError
 from recsys_search.search.results.overview import list_studies
 from recsys_search.search.storage.database import readable_storage, writable_storage
+from recsys_search.search.storage.tables import TRIAL_DETAILS
 
 
 @pytest.fixture
@@ -137,3 +139,9 @@ def test_a_missing_table_is_damage(path, url, use):
     assert str(caught.value) == (
         f"{path} is damaged: it has no table trial_values; restore it from a copy"
     )
+
+
+def test_no_table_of_what_a_trial_has_is_left_out():
+    tables = BaseModel.metadata.tables.values()
+    of_trials = {table.name for table in tables if "trial_id" in table.columns} - {"trials"}
+    assert {model.__tablename__ for model in TRIAL_DETAILS} == of_trials

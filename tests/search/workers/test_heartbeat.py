@@ -9,13 +9,14 @@ import sqlalchemy
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from recsys_search.search.launch.run_study import run_study
-from recsys_search.search.storage.claims import GRACE_S, study_transaction
+from recsys_search.search.storage.claims import study_transaction
 from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.studies import STOPPED
-from recsys_search.search.storage.worker import worker_identity
+from recsys_search.search.storage.worker import GRACE_S, silent_trials, worker_identity
 from recsys_search.search.workers import heartbeat
 from recsys_search.search.workers.heartbeat import Heartbeat
 from recsys_search.search.workers.queue import next_trial
+from sqlalchemy.orm import Session
 
 
 class Running:
@@ -32,8 +33,8 @@ class Running:
         return Heartbeat(self.storage, self.study_id, self.claim.trial_id)
 
     def is_silent(self):
-        with study_transaction(self.storage, self.study_id) as transaction:
-            return self.claim.number in transaction.silent()
+        with Session(self.storage.engine) as session:
+            return self.claim.number in silent_trials(session, self.study_id)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from time import time
 
 import optuna
 import pytest
@@ -15,7 +16,11 @@ from recsys_search.model.training.reports import MEASURED
 from recsys_search.search.definition.study_file import load_study
 from recsys_search.search.results.housekeeping import delete_study
 from recsys_search.search.running.checkpoint_folders import count_kept, tidy_checkpoints
-from recsys_search.search.storage.artifacts import artifact_store, checkpoint_folder
+from recsys_search.search.storage.artifacts import (
+    artifact_store,
+    checkpoint_folder,
+    open_artifacts,
+)
 
 BASE = {"architecture": "two_tower", "amp": "off", "batch_size": 1000, "latent_dim": 2}
 # Trial 0 completes, 1 is above the median, 2 diverges, 3 is above the median too.
@@ -224,6 +229,23 @@ def test_folders_that_another_process_removes_meanwhile_are_no_error(tidy, monke
 
     monkeypatch.setattr(LocalFolder, "sizes", list_and_lose)
     assert tidy((TrialState.COMPLETE, 0.8, {}), *[pruned(0.9)] * 4) == []
+
+
+def test_a_checkpoint_that_was_never_completed_is_removed_an_hour_later(tidy):
+    study = optuna.create_study()
+    assert tidy(pruned(0.9), study=study) == [0]
+    folder, running = tidy.folder.child("0-0"), f".partial-{int(time())}-b"
+    for name in (".partial-1700000000-a", running):
+        folder.write(name, b"")
+    tidy_checkpoints(study, tidy.spec, tidy.folder, pytest.fail)
+    assert folder.files().keys() == {"a", running}
+
+
+def test_reports_that_were_never_completed_are_removed_too(workplace, write_study):
+    artifacts = open_artifacts(workplace.storage)
+    artifacts.write(".partial-1700000000-a", b"")
+    workplace.start(write_study(trials=1))
+    assert [name for name in artifacts.files() if name.startswith(".partial")] == []
 
 
 TIDY = """

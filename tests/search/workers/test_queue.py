@@ -10,11 +10,10 @@ import sqlalchemy
 from optuna.trial import TrialState
 from recsys_search.errors import StudyError
 from recsys_search.search.definition.study_file import load_study, spec_to_json
-from recsys_search.search.storage.claims import GRACE_S
 from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.studies import SPEC, STOPPED, create_study
 from recsys_search.search.storage.trials import WORKER, trial_record
-from recsys_search.search.storage.worker import worker_identity
+from recsys_search.search.storage.worker import GRACE_S, worker_identity
 from recsys_search.search.workers.queue import MAX_KILLS, Claim, next_trial, recover
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from itertools import pairwise
 
 import pytest
+from optuna.trial import Trial
 from recsys_search.model.training import checkpoints
 from recsys_search.model.training.fits import Descent
 from recsys_search.model.training.reports import MEASURED
@@ -124,6 +125,27 @@ run_study(sys.argv[1], sys.argv[2], device="cpu", listener=listen)
     assert reader.trials()[1]["resumed_from_epoch"] == 2
     assert curve(reader, 1) == curve(workplace.start(write_study("whole")), 0)
     assert reader.status()["epochs"] == 5  # the third was trained twice
+
+
+def test_epochs_that_are_copied_when_the_process_ends_are_not_counted_again(
+    workplace, write_study, monkeypatch
+):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt_at(patch, 11)
+        workplace.start(write_study())
+    report = Trial.report
+
+    def report_and_end(self, value, step):
+        report(self, value, step)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Trial, "report", report_and_end)
+        workplace.start(write_study())
+    first, copying = workplace.read().trials()
+    assert copying["resumed_from_epoch"] == first["epochs"] > 1
+    assert workplace.read().status()["epochs"] == first["epochs"]
+    assert workplace.start(write_study()).status()["epochs"] == 4
 
 
 def test_a_damaged_checkpoint_means_a_new_beginning(workplace, write_study, monkeypatch):

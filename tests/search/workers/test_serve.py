@@ -5,13 +5,12 @@ from __future__ import annotations
 import signal
 import threading
 
-import optuna
 import pytest
-from recsys_search.errors import StorageError, StudyError
+from recsys_search.errors import StorageError
 from recsys_search.search.running.events import EpochEnded, Notice
 from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.studies import SPEC
-from recsys_search.search.workers import heartbeat, join, serve
+from recsys_search.search.workers import heartbeat, serve
 from recsys_search.search.workers.run_worker import run_worker
 from recsys_search.search.workers.stop import stop_study
 
@@ -66,6 +65,19 @@ def test_a_service_starts_before_the_storage_and_its_studies(
     assert workplace.read().status()["complete"] == 1
 
 
+def test_a_service_runs_every_study_that_has_trials_the_oldest_first(
+    workplace, detach, run_service, monkeypatch
+):
+    detach("second", trials=2)
+    detach("first", trials=1)
+    notices = run_service(lambda n: n == 1, monkeypatch)
+    assert [each for each in notices if "has trials" in each] == [
+        "study second has trials to run",
+        "study first has trials to run",
+    ]
+    assert [workplace.read(name).status()["complete"] for name in ("second", "first")] == [2, 1]
+
+
 def test_a_service_leaves_after_its_timeout(workplace):
     notices = []
     thread = threading.Thread(
@@ -78,6 +90,15 @@ def test_a_service_leaves_after_its_timeout(workplace):
     thread.join(timeout=10)
     assert not thread.is_alive()
     assert notices[-1] == Notice("out of time (1s)")
+
+
+def test_a_signal_in_the_middle_of_a_trial_ends_the_service(
+    workplace, detach, run_service, monkeypatch
+):
+    detach(base={**workplace.base, "max_epochs": 2000, "patience": 2000}, trials=1)
+    run_service(pytest.fail, monkeypatch, lambda event: signal.raise_signal(signal.SIGTERM))
+    status = workplace.read().status()
+    assert (status["interrupted"], status["waiting"]) == (1, 1)
 
 
 def test_a_stopped_study_is_taken_up_again_after_a_start(
@@ -96,7 +117,9 @@ def test_a_stopped_study_is_taken_up_again_after_a_start(
         return n == 3
 
     run_service(at_pause, monkeypatch, at_epoch)
-    assert workplace.read().status()["complete"] == 1
+    first, second = workplace.read().trials()
+    assert (second["state"], second["retry_of"]) == ("complete", 0)
+    assert second["resumed_from_epoch"] == first["epochs"]
 
 
 def test_a_study_of_another_version_does_not_hide_the_others(
@@ -144,18 +167,3 @@ def test_a_study_is_tried_again_after_the_storage_failed(
     notices = run_service(lambda n: n == 3, monkeypatch)
     assert workplace.read().status()["complete"] == 1
     assert sum("cannot be written: locked; waiting for it" in each for each in notices) == 1
-
-
-def test_a_study_that_is_deleted_while_its_ratings_are_read_is_a_message(
-    workplace, detach, monkeypatch
-):
-    detach(trials=1)
-    load = join.load_ratings
-
-    def load_ratings(*args, **options):
-        optuna.delete_study(study_name="small", storage=workplace.storage)
-        return load(*args, **options)
-
-    monkeypatch.setattr(join, "load_ratings", load_ratings)
-    with pytest.raises(StudyError, match="the study has been deleted or renamed"):
-        run_worker("small", workplace.storage, device="cpu")

@@ -1,37 +1,31 @@
-"""One worker next to others: heartbeats, `stop`, joining, and serving all studies."""
+"""One worker next to others: joining, `stop`, being taken for dead, and its threads."""
 
 from __future__ import annotations
 
-import signal
-import threading
+from datetime import timedelta
 
 import optuna
 import pytest
-import sqlalchemy
-from recsys_search.base.interrupts import Interrupts
+from optuna.storages._rdb.models import TrialModel
 from recsys_search.errors import NothingYet, StudyError
-from recsys_search.search.launch.run_study import run_study
+from recsys_search.search.running.ended_trials import EndedTrials
 from recsys_search.search.running.events import EpochEnded, Notice
 from recsys_search.search.storage.claims import study_transaction
 from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.trials import WORKER_DIED
-from recsys_search.search.workers import heartbeat, serve
-from recsys_search.search.workers.heartbeat import Heartbeat
-from recsys_search.search.workers.job import Job
+from recsys_search.search.workers import heartbeat, join
 from recsys_search.search.workers.queue import recover
 from recsys_search.search.workers.run_worker import run_worker
-from recsys_search.search.workers.serve import serve_studies
 from recsys_search.search.workers.stop import stop_study
+from sqlalchemy.orm import Session
 
 LONG = {"max_epochs": 2000, "patience": 2000}
 
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Heartbeats that beat and listen several times a second."""
+    """Heartbeats that listen several times a second."""
     monkeypatch.setattr(heartbeat, "POLL_S", 0.05)
-    monkeypatch.setattr(heartbeat, "HEARTBEAT_S", 0.1)
-    monkeypatch.setattr(serve, "LOOK_EVERY_S", 0.2)
 
 
 # Joining.
@@ -66,52 +60,46 @@ def test_a_worker_finds_ratings_that_are_elsewhere_and_refuses_others(workplace,
         run_worker("small", workplace.storage, dataset="demo:1k", device="cpu")
 
 
-def test_a_worker_serves_every_study_that_has_trials(workplace, detach, quick):
-    detach("first", trials=1)
-    detach("second", trials=2)
-    interrupts = Interrupts(lambda message: None)
-
-    def listen(event):
-        if event == Notice("study second has trials to run"):
-            done.append(workplace.read("first").status()["complete"])
-        if isinstance(event, EpochEnded) and (event.number, event.report.epoch) == (1, 2):
-            threading.Timer(0.5, signal.raise_signal, [signal.SIGTERM]).start()
-
-    done = []
-    with pytest.raises(SystemExit) as left:
-        serve_studies(Job(study="", url=workplace.storage, device="cpu"), listen, interrupts)
-    assert left.value.code == 143
-    assert done == [1]
-    assert workplace.read("second").status()["complete"] == 2
-
-
-def test_a_worker_that_serves_leaves_when_its_time_is_over(workplace, detach, quick):
+def test_a_study_that_is_deleted_while_its_ratings_are_read_is_a_message(
+    workplace, detach, monkeypatch
+):
     detach(trials=1)
-    notices = []
-    run_worker(None, workplace.storage, timeout="4s", device="cpu", listener=notices.append)
-    assert workplace.read().status()["complete"] == 1
-    assert notices[-1] == Notice("out of time (4s)")
+    load = join.load_ratings
+
+    def load_ratings(*args, **options):
+        optuna.delete_study(study_name="small", storage=workplace.storage)
+        return load(*args, **options)
+
+    monkeypatch.setattr(join, "load_ratings", load_ratings)
+    with pytest.raises(StudyError, match="the study has been deleted or renamed"):
+        run_worker("small", workplace.storage, device="cpu")
 
 
-def test_a_study_that_goes_on_after_a_stop_is_served_again(workplace, detach, quick):
-    detach(base={**workplace.base, "max_epochs": 2000, "patience": 2000}, trials=1)
-    stopped = []
+def test_a_trial_whose_machine_went_down_overnight_does_not_spend_the_budget(workplace, detach):
+    detach(budget={"seconds": 3600}, trials=1)
+    workplace.claim_elsewhere(silent_s=86_400)
+    with (
+        writable_storage(workplace.storage) as storage,
+        Session(storage.engine) as session,
+        session.begin(),
+    ):
+        session.query(TrialModel).one().datetime_start -= timedelta(days=1)
+    run_worker("small", workplace.storage, device="cpu")
+    status = workplace.read().status()
+    assert (status["complete"], status["interrupted"]) == (1, 1)
+    assert status["elapsed_s"] < 3600
 
-    def listen(event):
-        if isinstance(event, EpochEnded) and event.report.epoch == 1 and not stopped:
-            stopped.append(event.number)
-            stop_study(workplace.storage, "small", wait=False, notify=print)
-            go_on = {"device": "cpu", "detach": True}
-            again = threading.Timer(1.0, run_study, ["small", workplace.storage], go_on)
-            again.start()
-        elif isinstance(event, EpochEnded) and event.number == 1:
-            signal.raise_signal(signal.SIGTERM)
 
-    with pytest.raises(SystemExit):
-        run_worker(None, workplace.storage, timeout="50s", device="cpu", listener=listen)
-    first, second = workplace.read().trials()
-    assert (second["retry_of"], second["resumed_from_epoch"]) == (0, first["epochs"])
-    assert second["epochs"] > first["epochs"]
+def test_a_worker_with_a_budget_reads_each_ended_trial_once(workplace, monkeypatch):
+    add, read = EndedTrials._add, []
+
+    def add_and_note(self, trial):
+        read.append(trial.number)
+        add(self, trial)
+
+    monkeypatch.setattr(EndedTrials, "_add", add_and_note)
+    workplace.start(workplace.write_study(budget={"epochs": 99}, trials=3))
+    assert read == [0, 1, 2]
 
 
 # Stopping.
@@ -142,20 +130,7 @@ def test_a_start_lets_a_stopped_study_go_on(workplace, detach):
     assert workplace.start("small").status()["complete"] == 2
 
 
-# Heartbeats.
-
-
-def test_a_heartbeat_moves_while_a_trial_runs(workplace, detach, quick):
-    detach()
-    with writable_storage(workplace.storage) as storage:
-        study = optuna.load_study(study_name="small", storage=storage)
-        trial = study.ask()
-        query = sqlalchemy.text("SELECT count(*) FROM trial_heartbeats")
-        with Heartbeat(storage, study._study_id, trial._trial_id):
-            beats = threading.Event()
-            beats.wait(0.5)
-        with storage.engine.begin() as connection:
-            assert connection.execute(query).scalar() == 1
+# Being taken for dead.
 
 
 def test_a_worker_that_was_taken_for_dead_leaves_its_trial_to_the_other(workplace, detach, quick):
