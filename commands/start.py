@@ -108,7 +108,7 @@ def start(
     from ..search.launch.run_study import run_study as run
     from ..search.results.reader import StudyReader
     from ..search.running.opening import Overrides
-    from ..search.storage.examples import artifacts_option, example, storage_option
+    from ..search.storage.examples import example, storage_and_artifacts
     from .terminal.live import study_view
     from .terminal.outcome import print_outcome
 
@@ -126,7 +126,7 @@ def start(
     def last_line() -> str:
         # A pipe cannot be read again, but by then the study is in the storage.
         again = (view.study or study) if is_descriptor(Path(study)) else study
-        command = example("start", "--study", again, *storage_option(storage), *artifacts_option())
+        command = example("start", "--study", again, *storage_and_artifacts(storage))
         return f"interrupted; continue with: {command}"
 
     with interruptible(last_line), study_view(quiet=quiet) as view:

@@ -70,12 +70,12 @@ def stop(
 ) -> None:
     """Let all workers of a study save a checkpoint and leave."""
     from ..search.results.reader import StudyReader
-    from ..search.storage.examples import example, storage_option
+    from ..search.storage.examples import example, storage_and_artifacts
     from ..search.workers.stop import stop_study
 
     name = StudyReader(storage, study).spec.name
     with interruptible(lambda: f"study {name} is stopped; its trials are still ending"):
         running = stop_study(storage, name, wait=wait, notify=notify)
-    again = example("start", "--study", name, *storage_option(storage))
+    again = example("start", "--study", name, *storage_and_artifacts(storage))
     ending = f", {running} of its trials are still ending" if running else ""
     notify(f"study {name} is stopped{ending}; continue with: {again}")

@@ -17,7 +17,7 @@ from ..running.opening import Overrides, open_study, resolve_spec, with_done
 from ..running.targets import check_target, describe_scale, target_in_ratings
 from ..storage.access import check_can_write
 from ..storage.database import writable_storage
-from ..storage.examples import DEFAULT_STORAGE, example, storage_option
+from ..storage.examples import DEFAULT_STORAGE, example, storage_and_artifacts
 from ..storage.trials import count_trials
 from ..workers.job import Job
 from .cluster import check_storage, connected, share_nodes
@@ -133,7 +133,7 @@ def _opened(
 def _describe_total(study: OpenStudy, storage_url: str) -> str:
     """Why a start had nothing to do, and how to get more trials."""
     name, n_done = study.spec.name, study.n_done
-    options = ("--study", name, *storage_option(storage_url), "--trials", n_done + 10)
+    options = ("--study", name, *storage_and_artifacts(storage_url), "--trials", n_done + 10)
     done = f"all {n_done} trials of {name} are done"
     if n_done > study.asked:
         done = f"{n_done} trials of {name} are done, more than the total of {study.asked}"
@@ -142,5 +142,5 @@ def _describe_total(study: OpenStudy, storage_url: str) -> str:
 
 def _describe_detached(spec: StudySpec, storage_url: str) -> str:
     """How to run a study that waits for workers."""
-    worker = example("worker", "--study", spec.name, *storage_option(storage_url))
+    worker = example("worker", "--study", spec.name, *storage_and_artifacts(storage_url))
     return f"study {spec.name} waits for workers; on any machine: {worker}"
