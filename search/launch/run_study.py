@@ -9,6 +9,7 @@ from time import time
 from ...base.interrupts import Interrupts
 from ...data.sets.loading import load_ratings
 from ...data.splits.split import split_ratings
+from ...errors import OptionError
 from ...model.training.device import resolve_device
 from ..definition.durations import parse_duration
 from ..definition.study_file import StudySpec
@@ -74,6 +75,7 @@ def run_study(
         SystemExit: 143 on SIGTERM, 138 on SIGUSR1, 129 on SIGHUP, likewise.
     """
     started_at = time()
+    _check_options(cluster, gpus_per_trial, detach=detach)
     here = "auto" if cluster else device  # what is computed on this machine
     resolve_device(here)  # refuse what is wrong before anything is created
     listener = broadcast(listener)  # its errors must not end a trial
@@ -107,6 +109,23 @@ def run_study(
                     notifier(listener)(reason)
     interrupts.leave()
     return spec.name
+
+
+def _check_options(cluster: str | None, gpus_per_trial: float | None, *, detach: bool) -> None:
+    """Refuse options that would have no effect.
+
+    Raises:
+        OptionError: there is one.
+    """
+    if gpus_per_trial is not None and not cluster:
+        raise OptionError(
+            f"--gpus-per-trial {gpus_per_trial:g} has no effect without --cluster; add --cluster "
+            "auto, or leave it out"
+        )
+    if cluster and detach:
+        raise OptionError(
+            f"--cluster {cluster} has no effect with --detach, which runs no trials; leave one out"
+        )
 
 
 @contextmanager

@@ -84,6 +84,19 @@ def test_a_number_of_workers_is_a_number_from_1_or_auto(cli, number):
     assert f"--workers {number}: write a number from 1, or auto" in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--gpus-per-trial", "0.5"], "--gpus-per-trial 0.5 has no effect without --cluster"),
+        (["--cluster", "auto", "--detach"], "--cluster auto has no effect with --detach"),
+    ],
+)
+def test_options_of_a_cluster_that_would_have_no_effect_are_refused(cli, options, message):
+    outcome = cli("start", "--study", "small.yaml", *options)
+    assert outcome.code == 2
+    assert message in outcome.err
+
+
 def test_a_stopped_study_runs_nothing_until_it_is_started(cli, detached):
     outcome = cli("stop", "--study", "small")
     assert (outcome.code, outcome.out) == (0, "")
