@@ -1,4 +1,4 @@
-"""A Ray cluster, and how the workers of a study share its nodes."""
+"""A Ray cluster: the connection to it, its nodes, and how many workers fit on them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from ...base.messages import format_error
 from ...errors import OptionError
 from ..storage.urls import sqlite_file
 
-CONNECT_S = 5.0
+CONNECT_S = 5.0  # for the head to answer
 
 
 class Node(NamedTuple):
-    """A node of the cluster, and all that Ray may hand out on it."""
+    """A node of the cluster, and its resources, whether they are free or taken.
+
+    Attributes:
+        memory: in bytes.
+    """
 
     host: str
     cpus: float
@@ -27,11 +32,12 @@ class Node(NamedTuple):
     memory: float
 
 
-class Share(NamedTuple):
-    """The workers of a study, and what each is given.
+class Allocation(NamedTuple):
+    """How many workers run on the cluster, and what each of them is given.
 
     Attributes:
-        shortage: a sentence, if the cluster has no room for all of them at the moment.
+        gpus: in [0, 1], to 4 digits, which is Ray's precision.
+        shortage: a message that not all of them fit; None if they do.
     """
 
     workers: int
@@ -42,11 +48,13 @@ class Share(NamedTuple):
 
 @contextmanager
 def connected(address: str | None) -> Iterator[list[Node]]:
-    """The nodes of a Ray cluster, to which this process is connected within the block.
+    """Connect this process to a Ray cluster within the block; yields its nodes.
+
+    A connection that the process has already is used, and kept.
 
     Args:
-        address: `host:port` of its head; `auto` is the cluster that this machine belongs to; None
-            is no cluster, without nodes.
+        address: `host:port` of its head; `auto` is the cluster that this machine belongs to; with
+            None there is no cluster, and no nodes.
 
     Raises:
         OptionError: Ray is not installed, or there is no cluster at the address.
@@ -66,7 +74,7 @@ def connected(address: str | None) -> Iterator[list[Node]]:
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError) as error:
-            raise _no_cluster(address, str(error).splitlines()[0]) from None
+            raise _no_cluster(address, error) from None
     try:
         yield [_read_node(node) for node in ray.nodes() if node["Alive"]]
     finally:
@@ -75,38 +83,46 @@ def connected(address: str | None) -> Iterator[list[Node]]:
 
 
 def check_storage(url: str, nodes: Sequence[Node]) -> None:
-    """Refuse an SQLite storage on more than one machine: its locks hold on one only."""
+    """Refuse an SQLite storage for more than one machine: its locks hold on one only.
+
+    Raises:
+        OptionError: it is one, and the nodes are on several machines.
+    """
     hosts = sorted({node.host for node in nodes})
     if len(hosts) > 1 and sqlite_file(url) is not None:
         names = ", ".join([*hosts[:3], *(["..."] if len(hosts) > 3 else [])])
         raise OptionError(
-            f"the cluster has {len(hosts)} machines ({names}), and SQLite is for one; name a "
-            "PostgreSQL server with --storage"
+            f"the cluster has {len(hosts)} machines ({names}), but SQLite works on one only; "
+            "name a PostgreSQL server with --storage"
         )
 
 
-def share_nodes(nodes: Sequence[Node], wanted: int | None, gpus: float | None) -> Share:
-    """Give each worker the same part of the cluster, with as many cores as all can have.
+def allocate_nodes(
+    nodes: Sequence[Node], wanted: int | None, gpus: float | None, device: str
+) -> Allocation:
+    """Divide the cluster equally among workers, with as many cores each as leave room for all.
 
     Args:
-        wanted: number of workers; None has one for each GPU, or each part of one, and on a cluster
-            without GPUs one for each core, as far as its memory goes.
-        gpus: of each worker, such as 0.25; None is 1 where there are GPUs.
+        wanted: number of workers; None is one for each GPU, or part of one, and without GPUs one
+            for each core, as far as the memory suffices.
+        gpus: of each worker, such as 0.25; None is 1 if a node has a GPU and the device is not
+            `cpu`, otherwise 0.
+        device: of the trials, as in `--device`.
 
     Raises:
-        OptionError: no node has so many GPUs.
+        OptionError: no node has so many GPUs, or they are not in [0, 1].
     """
-    if gpus is None:
-        gpus = 1.0 if any(node.gpus >= 1 for node in nodes) else 0.0
     most = max((node.gpus for node in nodes), default=0.0)
-    if gpus > most:
-        raise OptionError(f"--gpus-per-trial {gpus:g}: no node has more than {most:g} GPUs")
-    if gpus > 1:
-        raise OptionError(f"--gpus-per-trial {gpus:g}: a trial trains on one GPU; write at most 1")
+    if gpus is None:
+        gpus = 1.0 if most >= 1 and device != "cpu" else 0.0
+    _check_gpus(gpus, most)
+    gpus = math.floor(gpus * 10_000 + 1e-6) / 10_000  # rounded up, 1/7 would fit 6 times only
 
     def room(cpus: int, memory: float = 0.0) -> int:
-        return sum(_room(node, cpus, gpus, memory) for node in nodes)
+        return sum(_workers_that_fit(node, cpus, gpus, memory) for node in nodes)
 
+    # A worker needs about as much memory as this process, which has loaded torch; the ratings are
+    # in memory that all workers of a node share.
     workers = wanted or max(1, room(1, psutil.Process().memory_info().rss))
     cpus = max(takewhile(lambda cpus: room(cpus) >= workers, count(1)), default=1)
     shortage = None
@@ -115,14 +131,36 @@ def share_nodes(nodes: Sequence[Node], wanted: int | None, gpus: float | None) -
             f"the cluster has room for {room(1)} of {workers} workers; the others begin when it "
             "has more"
         )
-    return Share(workers, cpus, gpus, shortage)
+    return Allocation(workers, cpus, gpus, shortage)
 
 
-def _room(node: Node, cpus: int, gpus: float, memory: float) -> int:
-    """How many workers fit on a node."""
+def _check_gpus(gpus: float, most: float) -> None:
+    """Refuse what no worker can be given.
+
+    Args:
+        gpus: of each worker.
+        most: GPUs on one node.
+
+    Raises:
+        OptionError: likewise.
+    """
+    if not (gpus == 0 or 1e-4 <= gpus <= 1):  # NaN too
+        raise OptionError(
+            f"--gpus-per-trial {gpus:g}: a trial trains on at most one GPU; write 0, or a share "
+            "from 0.0001 to 1"
+        )
+    if gpus > most:
+        raise OptionError(
+            f"--gpus-per-trial {gpus:g}: no node has more than {most:g} GPUs; start Ray on one "
+            "that has, or leave the option out"
+        )
+
+
+def _workers_that_fit(node: Node, cpus: int, gpus: float, memory: float) -> int:
+    """How many workers with these resources each fit on a node; 0 bytes sets no limit on memory."""
     limits = [node.cpus / cpus]
     if gpus:
-        # Ray places a part of a GPU on one GPU only.
+        # Ray places a worker's share of a GPU on one GPU, never across two.
         limits.append(node.gpus // 1 * math.floor(1 / gpus + 1e-9))
     if memory:
         limits.append(node.memory / memory)
@@ -130,7 +168,11 @@ def _room(node: Node, cpus: int, gpus: float, memory: float) -> int:
 
 
 def _check_address(address: str) -> None:
-    """Refuse an address at which nobody listens: Ray itself would try for minutes."""
+    """Refuse an address at which nothing listens: Ray itself would try for minutes.
+
+    Raises:
+        OptionError: it is one, or is not an address of a head.
+    """
     if address == "auto":
         return
     if "://" in address:
@@ -143,13 +185,14 @@ def _check_address(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
     except (OSError, OverflowError) as error:
-        raise _no_cluster(address, str(error)) from None
+        raise _no_cluster(address, error) from None
 
 
-def _no_cluster(address: str, why: str) -> OptionError:
+def _no_cluster(address: str, error: Exception) -> OptionError:
+    # On one line, and all of it: after the first line Ray lists versions that differ.
     return OptionError(
-        f"--cluster {address}: no Ray cluster answers ({why}); start one with 'ray start --head', "
-        "or join its other machines with 'ray start --address=HEAD:6379'"
+        f"--cluster {address}: cannot connect to a Ray cluster ({format_error(error)}); start one "
+        "with 'ray start --head', and join its other machines with 'ray start --address=HEAD:6379'"
     )
 
 

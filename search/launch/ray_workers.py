@@ -27,7 +27,7 @@ from ..storage.urls import sqlite_file, sqlite_url
 from ..workers.job import Ended, Job
 from ..workers.join import join_from_afar
 from ..workers.queue import recover
-from .cluster import Share
+from .cluster import Allocation
 from .open_study import OpenStudy
 from .pool import Member, Pool, Put
 
@@ -55,19 +55,24 @@ class Shared:
 
 
 def run_on_cluster(
-    study: OpenStudy, job: Job, share: Share, listener: Listener, interrupts: Interrupts
+    study: OpenStudy, job: Job, allocation: Allocation, listener: Listener, interrupts: Interrupts
 ) -> str | None:
     """Run trials on the connected Ray cluster; returns why the study ends before its total."""
     import ray
 
-    if share.shortage:
-        notifier(listener)(share.shortage)
+    if allocation.shortage:
+        notifier(listener)(allocation.shortage)
     if (path := sqlite_file(job.url)) is not None:
         job = replace(job, url=sqlite_url(path.absolute()))
-    job = replace(job, threads=share.cpus)
+    if job.device == "auto" and not allocation.gpus:
+        # Ray hides no GPU from a worker that is given none.
+        job = replace(job, device="cpu")
+    job = replace(job, threads=allocation.cpus)
     with _shared_artifacts(job.url) as shared:
         split = ray.put(study.split)
-        members = [RayMember(n, study, job, split, share, shared) for n in range(share.workers)]
+        members = [
+            RayMember(n, study, job, split, allocation, shared) for n in range(allocation.workers)
+        ]
         return Pool(members, listener, interrupts).run()
 
 
@@ -90,14 +95,20 @@ class RayMember(Member):
     """A worker that is an actor, on whichever node has room for it."""
 
     def __init__(
-        self, number: int, study: OpenStudy, job: Job, split: Any, share: Share, shared: Shared
+        self,
+        number: int,
+        study: OpenStudy,
+        job: Job,
+        split: Any,
+        allocation: Allocation,
+        shared: Shared,
     ) -> None:
         """Args: split: a Ray reference to the study's."""
         super().__init__(number)
         self._study = study
         self._job = job
         self._split = split
-        self._share = share
+        self._allocation = allocation
         self._shared = shared
         self._actor: Any = None
         self._reader: Thread | None = None
@@ -114,8 +125,10 @@ class RayMember(Member):
         self._actor = (
             ray.remote(RayWorker)
             # Two calls at a time: `interrupt` arrives while `run` runs.
-            .options(num_cpus=self._share.cpus, num_gpus=self._share.gpus, max_concurrency=2)
-            .remote(self._shared, self._share.gpus)
+            .options(
+                num_cpus=self._allocation.cpus, num_gpus=self._allocation.gpus, max_concurrency=2
+            )
+            .remote(self._shared, self._allocation.gpus)
         )
         run = self._actor.run.options(num_returns="streaming")
         messages = run.remote(self._job, self._split)

@@ -21,7 +21,7 @@ from ..storage.database import writable_storage
 from ..storage.examples import DEFAULT_STORAGE, example, storage_and_artifacts
 from ..storage.trials import count_trials
 from ..workers.job import Job
-from .cluster import check_storage, connected, share_nodes
+from .cluster import allocate_nodes, check_storage, connected
 from .here import run_here
 from .open_study import OpenStudy
 from .ray_workers import run_on_cluster
@@ -82,7 +82,7 @@ def run_study(
     interrupts = Interrupts(notifier(listener))
     with connected(cluster) as nodes:
         check_storage(storage_url, nodes)
-        share = share_nodes(nodes, workers, gpus_per_trial) if cluster else None
+        allocation = allocate_nodes(nodes, workers, gpus_per_trial, device) if cluster else None
         check_can_write(storage_url)
         spec = resolve_spec(name_or_path, storage_url, overrides or Overrides())
         timeout = timeout or spec.timeout
@@ -99,8 +99,8 @@ def run_study(
                 notifier(listener)(_describe_detached(spec, storage_url))
                 return spec.name
             with interrupts.caught():
-                if share:
-                    reason = run_on_cluster(study, job, share, listener, interrupts)
+                if allocation:
+                    reason = run_on_cluster(study, job, allocation, listener, interrupts)
                 else:
                     reason = run_here(study, job, workers, listener, interrupts)
                 if reason is None and study.is_done:
