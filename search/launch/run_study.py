@@ -22,9 +22,9 @@ from ..storage.examples import DEFAULT_STORAGE, example, storage_and_artifacts
 from ..storage.trials import count_trials
 from ..workers.job import Job
 from .cluster import allocate_nodes, check_storage, connected
-from .here import run_here
 from .open_study import OpenStudy
-from .ray_workers import run_on_cluster
+from .run_locally import run_locally
+from .run_on_cluster import run_on_cluster
 
 
 def run_study(
@@ -53,12 +53,13 @@ def run_study(
         timeout: of this call, such as `2h`. [default: the study file's]
         storage_patience: how long to wait for the storage each time that it fails, such as `10m`.
             The running trial then goes on from a checkpoint. [default: not at all]
-        workers: number of processes that run trials; None measures what gives the most trials an
-            hour, or takes what the cluster has room for. A single one is this process.
-        cluster: the Ray cluster to run them on: `host:port`, or `auto` for the one that this
-            machine belongs to. [default: this machine alone]
-        gpus_per_trial: of the cluster, such as 0.25. [default: 1 if it has any]
-        detach: leave the trials to workers elsewhere.
+        workers: number of processes that run trials; None is as many as give the most trials an
+            hour, by a measurement, or as fit on the cluster. A single one is this process.
+        cluster: the Ray cluster to run trials on: `host:port` of its head, or `auto` for the one
+            that this machine belongs to. [default: none, only this machine]
+        gpus_per_trial: GPUs of the cluster for each trial, from 0 to 1, such as 0.25.
+            [default: 1, or 0 if it has none or with `device="cpu"`]
+        detach: only store the study, for workers elsewhere.
         listener: receives each event of `events`; an exception in it becomes a warning.
 
     Returns:
@@ -68,16 +69,19 @@ def run_study(
         StudyError: no such study, it exists with other settings, or trials keep failing.
         StorageError: the storage cannot be opened, or failed; the next call continues the study.
         OutputError: a folder is not writable.
-        ConfigError: the study file, an override, the device or the timeout is invalid, the bias
-            baseline meets the target, or there is no such cluster.
+        ConfigError: the study file, an override, the device or the timeout is invalid, or the bias
+            baseline meets the target.
+        OptionError: there is no such cluster, it has too few GPUs, or options contradict each
+            other.
         DataError: the ratings cannot be read.
         KeyboardInterrupt: on Ctrl-C, once everything is saved.
         SystemExit: 143 on SIGTERM, 138 on SIGUSR1, 129 on SIGHUP, likewise.
     """
     started_at = time()
     _check_options(cluster, gpus_per_trial, detach=detach)
-    here = "auto" if cluster else device  # what is computed on this machine
-    resolve_device(here)  # refuse what is wrong before anything is created
+    # Of the bias baseline, which is computed here; a node of a cluster checks `device` itself.
+    baseline_device = "auto" if cluster else device
+    resolve_device(baseline_device)  # refuse what is wrong before anything is created
     listener = broadcast(listener)  # its errors must not end a trial
     interrupts = Interrupts(notifier(listener))
     with connected(cluster) as nodes:
@@ -94,7 +98,7 @@ def run_study(
             deadline=None if timeout is None else started_at + parse_duration(timeout),
             storage_patience=storage_patience,
         )
-        with _opened(spec, storage_url, here, listener) as study:
+        with _opened(spec, storage_url, baseline_device, listener) as study:
             if detach:
                 notifier(listener)(_describe_detached(spec, storage_url))
                 return spec.name
@@ -102,7 +106,7 @@ def run_study(
                 if allocation:
                     reason = run_on_cluster(study, job, allocation, listener, interrupts)
                 else:
-                    reason = run_here(study, job, workers, listener, interrupts)
+                    reason = run_locally(study, job, workers, listener, interrupts)
                 if reason is None and study.is_done:
                     reason = _describe_total(study, storage_url)
                 if reason and not interrupts.received:  # which the listener knows

@@ -26,7 +26,7 @@ def join_study(
     """Run trials of a stored study until it ends.
 
     Args:
-        split: of the study's ratings. [default: read from its dataset]
+        split: of the study's ratings. [default: read from the study's dataset]
 
     Returns:
         Why it ends before its total; None if it has reached it.
@@ -55,16 +55,21 @@ def join_study(
             )
 
 
-def join_from_afar(
+def join_and_report(
     job: Job,
     send: Callable[[Event | Ended], object],
     interrupts: Interrupts,
     split: Split | None = None,
 ) -> None:
-    """Join a study for another process, which receives the events, and at last the outcome."""
+    """Join a study on behalf of another process.
+
+    Args:
+        send: passes an event, or last the outcome, to that process.
+    """
 
     def listen(event: Event) -> None:
-        if not (isinstance(event, Notice) and interrupts.received):  # the other has reported it
+        # After a signal that process has told the user what happens; each worker need not.
+        if not (isinstance(event, Notice) and interrupts.received):
             send(event)
 
     try:

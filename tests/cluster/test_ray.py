@@ -176,13 +176,46 @@ def test_a_signal_saves_the_trials_of_the_cluster(cluster, study, storage):
     assert StudyReader(storage).trials()[1]["resumed_from_epoch"] >= 5
 
 
+def test_a_second_signal_queues_the_trials_again_at_once(cluster, study, storage):
+    def listen(event):
+        if isinstance(event, EpochEnded) and event.report.epoch == 5:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study(trials=1), storage, cluster=cluster.address, workers=1, listener=listen)
+    status = StudyReader(storage).status()
+    assert (status["running"], status["waiting"], status["interrupted"]) == (0, 1, 1)
+
+
+def test_a_timeout_ends_workers_that_wait_for_room(cluster, study, storage):
+    ray = cluster_utils.ray
+    ray.init(address=cluster.address, log_to_driver=False)
+    occupied = ray.remote(Occupant).options(num_cpus=1).remote()
+    ray.get(occupied.ready.remote())
+    events = []
+    run_study(
+        study(), storage, cluster=cluster.address, workers=1, timeout="1s", listener=events.append
+    )
+    ray.shutdown()
+    assert messages_of(events)[-1] == "out of time (1s)"
+    assert StudyReader(storage).status()["done"] == 0
+
+
+class Occupant:
+    """An actor that takes the only core."""
+
+    def ready(self):
+        pass
+
+
 def test_a_node_without_the_folder_of_the_others_is_refused(cluster, study, storage, tmp_path):
     hook = tmp_path / "hooks" / "sitecustomize.py"
     line = "checkpoints.SAVE_EVERY_S = 0"
     empty = "from recsys_search.base import folders; folders.LocalFolder.read = missing"
     assert line in ON_EACH_NODE
     hook.write_text(ON_EACH_NODE.replace(line, empty))
-    refusal = r"studies.artifacts is not the folder of the other nodes; .* \(on node"
+    refusal = r"studies.artifacts is not the folder that the other nodes share; .* \(on node"
     with pytest.raises(StorageError, match=refusal):
         run_study(study(), storage, cluster=cluster.address)
     assert not list((tmp_path / "studies.artifacts").glob(".cluster-*"))

@@ -12,7 +12,7 @@ import optuna
 import psutil
 import pytest
 from recsys_search.errors import DataError, StudyError
-from recsys_search.search.launch import processes
+from recsys_search.search.launch import process_member
 from recsys_search.search.launch.run_study import run_study
 from recsys_search.search.running.events import EpochEnded, Notice, StudyStarted, TrialEnded
 from recsys_search.search.storage.database import readable_storage
@@ -126,7 +126,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_resumed(workplace, st
 
 
 def test_workers_that_die_again_and_again_end_the_study(workplace, start, monkeypatch):
-    monkeypatch.setattr(processes.sys, "executable", "/bin/false")
+    monkeypatch.setattr(process_member.sys, "executable", "/bin/false")
     with pytest.raises(StudyError, match="ended with code 1, 3 times in a row, and no other is le"):
         start(workplace.write_study())
 

@@ -1,4 +1,4 @@
-"""Runs a study on this machine: in this process, or in several of its own."""
+"""Runs a study on this machine: in this process, or in several that it starts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..workers.worker import Worker
 from .open_study import OpenStudy
 from .plan import chosen_threads, plan_workers
 from .pool import Pool
-from .processes import ProcessMember
+from .process_member import ProcessMember
 
 
-def run_here(
+def run_locally(
     study: OpenStudy, job: Job, workers: int | None, listener: Listener, interrupts: Interrupts
 ) -> str | None:
     """Run trials until the study ends; returns why it ends before its total.
@@ -29,10 +29,10 @@ def run_here(
     if plan.why:
         notify(plan.why)
     job = replace(job, threads=plan.threads)
+    should_stop = job.should_stop(interrupts)
     if plan.workers > 1:
         members = [ProcessMember(number, job) for number in range(plan.workers)]
-        return Pool(members, listener, interrupts).run()
-    should_stop = job.should_stop(interrupts)
+        return Pool(members, listener, interrupts, should_stop).run()
     worker = Worker(study.spec, study.split, study.storage, job, listener, should_stop)
     with chosen_threads(plan.threads):
         return run_patiently(worker, StoragePatience(job.storage_patience, interrupts, notify))

@@ -1,4 +1,4 @@
-"""Worker processes on this machine."""
+"""A worker of the pool that is a process on this machine."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from threading import Thread
 
 from ..workers.job import Job
 from .plan import worker_device
-from .pool import Member, Put
-
-END_S = 5.0  # for a process that has been asked to end
+from .pool import END_S, Member, Put
 
 
 class ProcessMember(Member):
-    """A worker in a process of its own, whose program is `process`."""
+    """A worker in a process of its own, whose program is `process_worker`."""
 
     def __init__(self, number: int, job: Job) -> None:
         super().__init__(number)
@@ -28,7 +26,7 @@ class ProcessMember(Member):
     def start(self, put: Put) -> None:
         # In a session of its own: a Ctrl-C in the terminal reaches the parent alone.
         self._process = process = subprocess.Popen(
-            [sys.executable, "-m", "recsys_search.search.launch.process"],
+            [sys.executable, "-m", "recsys_search.search.launch.process_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
@@ -56,8 +54,8 @@ class ProcessMember(Member):
                 self._process.stdin.write(f"{signal_name}\n".encode())
                 self._process.stdin.flush()
 
-    def dismiss(self) -> None:
-        pass  # it begins at once, and then leaves by itself
+    def cancel_if_waiting(self) -> None:
+        pass  # a process begins at once, and leaves when the study is over
 
     def wait(self) -> str:
         assert self._process

@@ -1,7 +1,7 @@
-"""The main program of a worker process that a `ProcessMember` starts.
+"""The main program of the worker process of a `ProcessMember`.
 
-It reads a pickled `Job` from stdin, in Base64, and then names of signals, each on a line; stdin
-ends when the parent does. It writes pickled events to stdout, and last its outcome.
+It reads a pickled `Job` from stdin, in Base64, then names of signals, one on each line; stdin ends
+when the parent does. It writes pickled events to stdout, and last its outcome.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from contextlib import suppress
 
 
 def main() -> None:
-    """Run trials of the job that stdin names."""
+    """Run trials of the job on stdin."""
     events = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever else prints must not come between the events
+    os.dup2(2, 1)  # what else is printed must not come between the events
     lines = _lines()
     from ...base.interrupts import Interrupts
-    from ..workers.join import join_from_afar
+    from ..workers.join import join_and_report
 
     job = pickle.loads(b64decode(next(lines)))
     lock = threading.Lock()
 
-    def send(what: object) -> None:
+    def send(message: object) -> None:
         with lock, suppress(BrokenPipeError):  # the parent has ended, and soon this one
-            events.write(pickle.dumps(what))
+            events.write(pickle.dumps(message))
             events.flush()
 
     interrupts = Interrupts(lambda message: None)
-    threading.Thread(target=_obey, args=(lines,), daemon=True).start()
+    threading.Thread(target=_raise_signals, args=(lines,), daemon=True).start()
     with suppress(KeyboardInterrupt):
-        join_from_afar(job, send, interrupts)
+        join_and_report(job, send, interrupts)
 
 
-def _obey(names: Iterator[bytes]) -> None:
+def _raise_signals(names: Iterator[bytes]) -> None:
     """Raise the signals that the parent names; SIGTERM when the parent has ended."""
     for name in names:
         signal.raise_signal(getattr(signal, name.decode()))
@@ -45,7 +45,8 @@ def _obey(names: Iterator[bytes]) -> None:
 
 
 def _lines() -> Iterator[bytes]:
-    """The lines of stdin. A thread that waits in Python's own stdin would keep it from ending."""
+    """The lines of stdin."""
+    # Not from `sys.stdin`: a thread that waits there holds its lock, and the process cannot end.
     rest = b""
     while chunk := os.read(0, 65536):
         *lines, rest = (rest + chunk).split(b"\n")
