@@ -1,4 +1,4 @@
-"""The job of a worker process."""
+"""What a worker is told when it starts, and what it reports when it ends."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ class Job:
     Attributes:
         dataset: where the study's ratings are on this machine; None if they have not moved.
         threads: of torch; None leaves its own choice.
-        waits: for trials that other workers run, in case these are interrupted.
-        timeout: in words, such as `2h`; `deadline` is when it is over, in seconds since 1970.
-        run: a name of this run in its trials, which no other run has. [default: drawn]
+        timeout: as the user wrote it, such as `2h`.
+        deadline: when the timeout is over, in seconds since 1970.
+        storage_patience: how long to wait each time that the storage fails, such as `10m`.
+        waits: whether to wait for trials that other workers run, in case these are interrupted.
+        run: a unique name of this run, stored with the trials that it claims. [default: random]
     """
 
     study: str
@@ -33,7 +35,7 @@ class Job:
     run: str | None = None
 
     def should_stop(self, interrupts: Interrupts) -> Callable[[], str | None]:
-        """A function that returns why the worker is to end, or None."""
+        """A function that returns why the worker should end, or None."""
 
         def should_stop() -> str | None:
             if interrupts.cause:
