@@ -45,9 +45,9 @@ def start(
         str | None,
         typer.Option(
             "--workers",
-            help="Processes that run trials at a time, or auto: what gives the most trials an "
-            "hour on this machine, by measurement, or what the cluster has room for. [default: "
-            "1, or auto with --cluster]",
+            help="Number of processes that run trials, or auto: as many as give the most trials "
+            "an hour on this machine, by a measurement, or as fit on the cluster. [default: 1, or "
+            "auto with --cluster]",
         ),
     ] = None,
     cluster: Annotated[
@@ -64,13 +64,13 @@ def start(
             "--gpus-per-trial",
             min=0,
             max=1,
-            help="GPUs of the cluster that each trial is given, such as 0.25. [default: 1 if it "
-            "has any]",
+            help="GPUs of the cluster for each trial, such as 0.25. [default: 1, or 0 if it has "
+            "none or with --device cpu]",
         ),
     ] = None,
     detach: Annotated[
         bool,
-        typer.Option("--detach", help="Only queue the study; workers elsewhere run its trials."),
+        typer.Option("--detach", help="Only store the study; workers elsewhere run its trials."),
     ] = False,
     dataset: Dataset = None,
     columns: Columns = None,

@@ -1,1 +1,1 @@
-"""Starts a study: in this process, in several, or on a cluster."""
+"""Starts a study: in this process, in several, or on a Ray cluster."""
