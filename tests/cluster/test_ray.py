@@ -70,6 +70,24 @@ def cluster(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def occupied_cluster(cluster):
+    """A cluster whose only core an actor has taken."""
+
+    class Occupant:  # pickled by value, as no node can import the tests
+        def ready(self):
+            pass
+
+    ray = cluster_utils.ray
+    ray.init(address=cluster.address, log_to_driver=False)
+    try:
+        occupant = ray.remote(Occupant).options(num_cpus=1).remote()
+        ray.get(occupant.ready.remote(), timeout=60)
+        yield cluster
+    finally:
+        ray.shutdown()
+
+
+@pytest.fixture
 def study(tmp_path):
     """`study(**changes)` writes a study file, with its artifacts in a folder of the test."""
 
@@ -188,25 +206,18 @@ def test_a_second_signal_queues_the_trials_again_at_once(cluster, study, storage
     assert (status["running"], status["waiting"], status["interrupted"]) == (0, 1, 1)
 
 
-def test_a_timeout_ends_workers_that_wait_for_room(cluster, study, storage):
-    ray = cluster_utils.ray
-    ray.init(address=cluster.address, log_to_driver=False)
-    occupied = ray.remote(Occupant).options(num_cpus=1).remote()
-    ray.get(occupied.ready.remote())
+def test_a_timeout_ends_workers_that_wait_for_room(occupied_cluster, study, storage):
     events = []
     run_study(
-        study(), storage, cluster=cluster.address, workers=1, timeout="1s", listener=events.append
+        study(),
+        storage,
+        cluster=occupied_cluster.address,
+        workers=1,
+        timeout="1s",
+        listener=events.append,
     )
-    ray.shutdown()
     assert messages_of(events)[-1] == "out of time (1s)"
     assert StudyReader(storage).status()["done"] == 0
-
-
-class Occupant:
-    """An actor that takes the only core."""
-
-    def ready(self):
-        pass
 
 
 def test_a_node_without_the_folder_of_the_others_is_refused(cluster, study, storage, tmp_path):
