@@ -10,6 +10,7 @@ import optuna
 import pytest
 import yaml
 from recsys_search.errors import OptionError, StorageError
+from recsys_search.search.launch import ray_member
 from recsys_search.search.launch.run_study import run_study
 from recsys_search.search.results.reader import StudyReader
 from recsys_search.search.running.events import EpochEnded, Notice, TrialEnded
@@ -194,7 +195,11 @@ def test_a_signal_saves_the_trials_of_the_cluster(cluster, study, storage):
     assert StudyReader(storage).trials()[1]["resumed_from_epoch"] >= 5
 
 
-def test_a_second_signal_queues_the_trials_again_at_once(cluster, study, storage):
+def test_a_second_signal_queues_the_trials_of_killed_workers_again_at_once(
+    cluster, study, storage, monkeypatch
+):
+    monkeypatch.setattr(ray_member, "END_S", 0.0)  # no time to save anything
+
     def listen(event):
         if isinstance(event, EpochEnded) and event.report.epoch == 5:
             signal.raise_signal(signal.SIGINT)
