@@ -18,8 +18,23 @@ def print_next_evaluations(run: str, *, has_test: bool) -> None:
     """Print example commands that evaluate a run: first on validation, last on test."""
     print_next(example("evaluate", run))
     if has_test:
-        out.print("\nonce, after all choices are made (each opening of the test split is counted):")
-        out.print(Text(f"  {example('evaluate', run, '--split', 'test')}"), soft_wrap=True)
+        _print_test_evaluation(run)
+
+
+def print_refit(run: str, *, has_test: bool) -> None:
+    """Print what a refit is for, and how to evaluate it if the split has a test part."""
+    out.print(
+        "\na refit: the validation ratings are among its train ratings, so it has no "
+        "validation figures"
+    )
+    print_next(example("predict", run, "pairs.csv", "--out", "predicted.csv"))
+    if has_test:
+        _print_test_evaluation(run)
+
+
+def _print_test_evaluation(run: str) -> None:
+    out.print("\nonce, after all choices are made (each opening of the test split is counted):")
+    out.print(Text(f"  {example('evaluate', run, '--split', 'test')}"), soft_wrap=True)
 
 
 def print_evaluation(values: dict[str, Any]) -> None:
@@ -37,6 +52,8 @@ def print_evaluation(values: dict[str, Any]) -> None:
     if values["opening"] is not None:
         rows["opening"] = f"{values['opening']} of this test split, counting all runs"
     out.print(key_values(rows))
+    if values["refit_epochs"] is not None:
+        out.print("\na refit, trained on the train and validation ratings together")
     out.print(f"\n{compare_to_baseline(values['rmse'], values['bias_rmse'])}")
     if values["noise_rmse"] is not None:
         out.print(compare_to_noise_floor(values), soft_wrap=True)

@@ -20,7 +20,7 @@ from ...base.files import is_file
 from ...data.formats.pairs import UserFilmPairs
 from ...data.ratings import Ratings
 from ...data.splits.ledger import Ledger
-from ...data.splits.split import Split, open_test, split_ratings
+from ...data.splits.split import Split, open_test, split_fingerprint
 from ...errors import RunError
 from ..architectures.models import build_model
 from ..components.rating_model import RatingModel
@@ -73,7 +73,7 @@ class Run:
         if dataset is not None:
             experiment = experiment.moved_to(dataset)
         ratings = experiment.load()
-        split = split_ratings(ratings, experiment.split)
+        split = experiment.cut(ratings)
         store = TrainStore.build(split.train, resolve_device(device))
         with torch.random.fork_rng():  # the random weights are replaced right away
             model = build_model(experiment.config, store)
@@ -84,6 +84,11 @@ class Run:
             raise RunError(f"{folder / WEIGHTS} does not fit {CONFIG}: {reason}") from None
         return cls(experiment, ratings, split, model.eval())
 
+    @property
+    def is_refit(self) -> bool:
+        """Whether it was trained on train and validation ratings together."""
+        return self.experiment.refit_epochs is not None
+
     def evaluate(self, split: Literal["validation", "test"]) -> dict[str, Any]:
         """The figures that `evaluate --json` prints.
 
@@ -92,13 +97,20 @@ class Run:
 
         Raises:
             DataError: the split has no test part, or the opening cannot be recorded.
+            RunError: the run is a refit, and the split its validation ratings.
         """
         spec, store = self.experiment.split, self.model.store
         opening = None
+        if split == "validation" and self.is_refit:
+            raise RunError(
+                "a refit has no validation figures, because it was trained on the validation "
+                "ratings; evaluate the run that it was refitted from, or once, after all choices "
+                "are made, this one with --split test"
+            )
         if split == "test":
             part = open_test(self.ratings, spec)
             opening = Ledger().record_opening(
-                self.split.fingerprint,
+                split_fingerprint(self.ratings, spec),
                 config=config_to_mapping(self.experiment.config),
                 dataset=self.experiment.dataset,
                 split=spec,
@@ -116,6 +128,7 @@ class Run:
         return {
             "split": split,
             "opening": opening,
+            "refit_epochs": self.experiment.refit_epochs,
             "n": len(part),
             **asdict(prediction_errors(predicted, rating)),
             "bias_rmse": bias_rmse(store, pairs, rating),
