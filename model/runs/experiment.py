@@ -21,7 +21,6 @@ from ...data.splits.spec import SplitSpec
 from ...data.splits.split import Split, split_ratings
 from ...data.tables.columns import ColumnNames, Duplicates, ReadOptions
 from ...errors import ConfigError, DataError
-from ..architectures.configs import config_from_mapping
 from ..config import TrainingConfig, config_to_mapping
 from ..evaluation.metrics import VAL_RMSE, MetricName
 from .changes import (
@@ -31,6 +30,7 @@ from .changes import (
     record_changes,
     training_values,
 )
+from .ensemble_config import EnsembleConfig, read_config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +194,7 @@ def read_config_file(path: Path) -> ConfigFile:
         ) from None
     try:
         document = _Document.model_validate(file.data)
-        config = config_from_mapping(document.config)
+        config = read_config(document.config)
     except ValidationError as error:
         raise file.refusal(error) from None
     except ConfigError as error:
@@ -282,4 +282,6 @@ def write_experiment(path: Path, experiment: Experiment) -> None:
         document["as_trained"] = json.dumps(training_values(experiment), ensure_ascii=False)
     name = "FILE" if is_stream(path) else printable(shlex.quote(path.name), 300)
     head = f"# Train it: recsys-search train --config {name}\n"
+    if isinstance(experiment.config, EnsembleConfig):
+        head = "# An ensemble: evaluate and predict take its folder, like that of any run\n"
     write_output(path, head + dump_yaml(document))

@@ -17,6 +17,7 @@ from ...data.tables.columns import Duplicates, ReadOptions
 from ...errors import ConfigError, OptionError
 from ..architectures.configs import build_config, config_fields, config_from_mapping
 from ..config import config_to_mapping
+from .ensemble_config import EnsembleConfig
 from .experiment import ConfigFile, Experiment, read_config_file
 from .refit import plan_refit
 
@@ -87,6 +88,11 @@ def _read(path: Path, overridden: set[str], notify: Callable[[str], None]) -> Ex
         overridden: names in `ConfigFile.defaults` whose values come from options.
     """
     file = read_config_file(path)
+    if isinstance(file.experiment.config, EnsembleConfig):
+        raise OptionError(
+            f"{printable(path, 200)} describes an ensemble, which is not trained; train its "
+            "members, then combine their runs with: recsys-search ensemble RUN RUN"
+        )
     if note := _describe_defaults(path, file, overridden):
         notify(note)
     if file.reveals_edits or not file.experiment.metrics:
@@ -167,8 +173,12 @@ def _join(names: list[str]) -> str:
 
 def new_run_folder(experiment: Experiment) -> Path:
     """The first unused `runs/ARCHITECTURE-N`."""
-    architecture = experiment.config.architecture
+    return new_folder(experiment.config.architecture)
+
+
+def new_folder(name: str) -> Path:
+    """The first unused `runs/NAME-N`."""
     number = 1
-    while (folder := Path("runs", f"{architecture}-{number}")).exists():
+    while (folder := Path("runs", f"{name}-{number}")).exists():
         number += 1
     return folder
