@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .model.architectures.configs import build_config as build_config
     from .model.architectures.table import Architecture as Architecture
     from .model.architectures.table import register_architecture as register_architecture
+    from .model.ensembles.combine import combine_runs as combine_runs
     from .model.evaluation.metrics import METRICS as METRICS
     from .model.evaluation.metrics import Metric as Metric
     from .model.runs.run import Run as Run
@@ -49,6 +50,7 @@ _MODULES = {
     "StudySpec": "search.definition.study_file",
     "Training": "model.training.training",
     "build_config": "model.architectures.configs",
+    "combine_runs": "model.ensembles.combine",
     "confirm": "search.results.confirm",
     "load_ratings": "data.sets.loading",
     "load_study": "search.definition.study_file",

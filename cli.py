@@ -9,13 +9,24 @@ import typer
 from typer.core import TyperGroup
 
 from .base.messages import format_error
-from .commands import best, dashboard, data, doctor, start, studies, train, trials, worker
+from .commands import (
+    best,
+    dashboard,
+    data,
+    doctor,
+    ensemble,
+    start,
+    studies,
+    train,
+    trials,
+    worker,
+)
 from .commands.terminal.output import notify
 from .commands.terminal.streams import install_streams, lost_on_stdout
 from .errors import NothingYet, OptionError, RecsysSearchError
 
 # In the order of the help. A new command is one file in commands/ and its name here.
-COMMANDS = (start, worker, studies, trials, best, train, dashboard, doctor, data)
+COMMANDS = (start, worker, studies, trials, best, train, ensemble, dashboard, doctor, data)
 
 EXIT_CODES: dict[type[Exception], int] = {NothingYet: 3, OptionError: 2}  # any other error: 1
 

@@ -57,8 +57,21 @@ def train(
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed for training.")] = None,
     epochs: Annotated[
         int | None,
-        typer.Option("--epochs", min=1, help="Maximum epochs, and the cosine schedule's length."),
+        typer.Option(
+            "--epochs",
+            min=1,
+            help="Maximum epochs, and the cosine schedule's length; with --refit the number of "
+            "epochs to train, on the schedule that the config has.",
+        ),
     ] = None,
+    refit: Annotated[
+        bool,
+        typer.Option(
+            "--refit",
+            help="Train on train and validation ratings together, for as many epochs as the "
+            "config's best epoch.",
+        ),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", help="The run's folder. [default: a new one in runs/]")
     ] = None,
@@ -84,6 +97,7 @@ def train(
         split_seed=split_seed,
         seed=seed,
         epochs=epochs,
+        refit=refit,
         notify=notify,
     )
     folder = out or new_run_folder(experiment)
@@ -98,20 +112,28 @@ def train(
             experiment,
             folder,
             device=device,
-            on_epoch=lambda run, report: err.print(epoch_line(run.config, report), soft_wrap=True),
+            on_epoch=lambda run, report: err.print(
+                epoch_line(run.config, report, experiment.refit_epochs), soft_wrap=True
+            ),
             notify=notify,
         )
     if as_json:
         print_json(result)
         return
-    from .terminal.evaluation import print_next_evaluations
+    from .terminal.evaluation import print_next_evaluations, print_refit
     from .terminal.trials import compare_to_baseline
     from .terminal.values import key_values
 
+    has_test = experiment.split.test != 0
     del result["reproduced"]  # already printed on stderr
+    if result["refit_epochs"] is not None:
+        stdout.print(key_values({k: v for k, v in result.items() if v is not None}))
+        print_refit(result["run"], has_test=has_test)
+        return
+    del result["refit_epochs"]
     stdout.print(key_values(result))
     stdout.print(f"\n{compare_to_baseline(result['val_rmse'], result['bias_val_rmse'])}")
-    print_next_evaluations(result["run"], has_test=experiment.split.test != 0)
+    print_next_evaluations(result["run"], has_test=has_test)
 
 
 @app.command(epilog="recsys-search evaluate runs/best --split test --json")
@@ -166,10 +188,18 @@ def predict(
 
     check_stdout_is_free("--out", out, as_json)
     asked = read_pairs(pairs, run_experiment(run).read_options)
-    rating, known = Run.load(run, device, dataset).predict(asked)
+    predictor = Run.load(run, device, dataset)
+    rating, known = predictor.predict(asked)
     write_predictions(out, asked, rating, known)
-    result = {"out": str(out), "n": len(rating), "known": int(known.sum())}
+    result = {
+        "out": str(out),
+        "n": len(rating),
+        "known": int(known.sum()),
+        "refit_epochs": predictor.experiment.refit_epochs,
+    }
     if as_json:
         print_json(result)
     elif not is_stdout(out):
-        notify(f"wrote {result['n']} predictions to {out}, {result['known']} of known pairs")
+        by = " by a refit" if predictor.is_refit else ""
+        known_pairs = f"{result['known']} of known pairs"
+        notify(f"wrote {result['n']} predictions{by} to {out}, {known_pairs}")

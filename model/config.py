@@ -76,7 +76,11 @@ class VaeConfig(DescentConfig):
 
 def config_to_mapping(config: TrainingConfig) -> dict[str, Any]:
     """Every field as a plain value for YAML and JSON."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in asdict(config).items()
-    }
+    return {name: _plain(value) for name, value in asdict(config).items()}
+
+
+def _plain(value: Any) -> Any:
+    """The value with lists for tuples, at every level."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value

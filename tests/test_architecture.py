@@ -37,6 +37,7 @@ ALLOWED = {
         "errors",
     ),
     "model/runs": ("model", "data", "base", "errors"),
+    "model/ensembles": ("model", "data", "base", "errors"),
     "search/pruners": ("model", "base", "errors"),
     "search/definition": ("search/pruners", "model", "data", "base", "errors"),
     "search/storage": ("model", "base", "errors"),

@@ -13,13 +13,30 @@ from .examples import print_next
 from .trials import compare_to_baseline
 from .values import key_values, number
 
+_EXPLAINED = ("ranking", "weights_fitted_on_split", "cross_fitted_rmse")
+
 
 def print_next_evaluations(run: str, *, has_test: bool) -> None:
     """Print example commands that evaluate a run: first on validation, last on test."""
     print_next(example("evaluate", run))
     if has_test:
-        out.print("\nonce, after all choices are made (each opening of the test split is counted):")
-        out.print(Text(f"  {example('evaluate', run, '--split', 'test')}"), soft_wrap=True)
+        _print_test_evaluation(run)
+
+
+def print_refit(run: str, *, has_test: bool) -> None:
+    """Print what a refit is for, and how to evaluate it if the split has a test part."""
+    out.print(
+        "\na refit: the validation ratings are among its train ratings, so it has no "
+        "validation figures"
+    )
+    print_next(example("predict", run, "pairs.csv", "--out", "predicted.csv"))
+    if has_test:
+        _print_test_evaluation(run)
+
+
+def _print_test_evaluation(run: str) -> None:
+    out.print("\nonce, after all choices are made (each opening of the test split is counted):")
+    out.print(Text(f"  {example('evaluate', run, '--split', 'test')}"), soft_wrap=True)
 
 
 def print_evaluation(values: dict[str, Any]) -> None:
@@ -30,13 +47,17 @@ def print_evaluation(values: dict[str, Any]) -> None:
     """
     rows = {}
     for name, value in values.items():
-        if name == "ranking" or name.endswith("_se") or value is None:
+        if name in _EXPLAINED or name.endswith("_se") or value is None:
             continue
         error = values.get(f"{name}_se")
         rows[name] = value if error is None else f"{value:.4f} ± {error:.4f}"
     if values["opening"] is not None:
         rows["opening"] = f"{values['opening']} of this test split, counting all runs"
     out.print(key_values(rows))
+    if values["refit_epochs"] is not None:
+        out.print("\na refit, trained on the train and validation ratings together")
+    if values["weights_fitted_on_split"]:
+        out.print(f"\n{_describe_fitted_weights(values)}", soft_wrap=True)
     out.print(f"\n{compare_to_baseline(values['rmse'], values['bias_rmse'])}")
     if values["noise_rmse"] is not None:
         out.print(compare_to_noise_floor(values), soft_wrap=True)
@@ -45,6 +66,12 @@ def print_evaluation(values: dict[str, Any]) -> None:
         out.print(Text(figures["protocol"]), width=NARROW)
         out.print(ranking_table(figures))
         out.print(Text(_ranked_users(figures)), width=NARROW)
+
+
+def _describe_fitted_weights(values: dict[str, Any]) -> str:
+    text = "the ensemble's weights were fitted on these ratings, which flatters it"
+    fair = values["cross_fitted_rmse"]
+    return text if fair is None else f"{text}: the cross-fitted RMSE is {fair:.4f}"
 
 
 def compare_to_noise_floor(values: dict[str, Any]) -> Text:

@@ -105,11 +105,12 @@ def compare_to_baseline(rmse: float, bias_rmse: float | None) -> str:
     return f"{figures}, {abs(rmse - bias_rmse):.4f} {side} the bias baseline's {bias_rmse:.4f}"
 
 
-def epoch_line(config: TrainingConfig, report: EpochReport) -> str:
-    """One epoch on one line."""
+def epoch_line(config: TrainingConfig, report: EpochReport, refit_epochs: int | None = None) -> str:
+    """One epoch on one line. Args: refit_epochs: of a refit, which has no validation figures."""
+    is_refit = refit_epochs is not None
     figures = [
-        f"epoch {report.epoch:>3}/{config.max_epochs}",
-        f"val_rmse {report.val_rmse:.4f}",
+        f"epoch {report.epoch:>3}/{refit_epochs or config.max_epochs}",
+        *([] if is_refit else [f"val_rmse {report.val_rmse:.4f}"]),
         f"train_rmse {report.train_rmse:.4f}",
     ]
     if report.active_units:  # a model without latents has no KL either

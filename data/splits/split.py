@@ -19,8 +19,8 @@ class Split:
 
     Attributes:
         train, validation: with the indices, films and scale of the whole dataset.
-        fingerprint: 16 hex digits that change with the ratings, the spec, a fold's files and the
-            seed of a recut.
+        fingerprint: 16 hex digits that change with the ratings, the spec, a fold's files, a refit
+            and the seed of a recut.
         n_users_kept_in_train: users without held-out ratings in a leave-last-k split, because they
             have fewer than 2k + 1 ratings.
         cut_notes: sentences on ratings whose order the method could not know.
@@ -64,6 +64,19 @@ class Split:
             f"none of the {n:,} validation ratings has both its user and its film in train, so "
             "every model predicts them from the biases, and validation figures compare baselines "
             f"only; {remedy}",
+        )
+
+    def refit(self) -> Split:
+        """The same rows, all of them in train; the validation part is empty.
+
+        For a training whose choices are made. The test part does not change, because its rows are
+        not in this split.
+        """
+        return dataclasses.replace(
+            self,
+            train=self.train.union(self.validation),
+            validation=self.validation.take(np.arange(0)),
+            fingerprint=sha256(f"{self.fingerprint} refit".encode()).hexdigest()[:16],
         )
 
     def recut(self, seed: int) -> Split:

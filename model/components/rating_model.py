@@ -73,7 +73,12 @@ class RatingModel(nn.Module):
 
     def predict(self, pairs: Pairs) -> Tensor:
         """(n,) expected stars. Users and films may be unknown (index -1)."""
-        return self.likelihood.expected(self.score(pairs))
+        return self.rate(pairs)[1]
+
+    def rate(self, pairs: Pairs) -> tuple[Tensor, Tensor]:
+        """(n,) scores and (n,) expected stars, at the cost of one of them."""
+        score = self.score(pairs)
+        return score, self.likelihood.expected(score)
 
     def score(self, pairs: Pairs) -> Tensor:
         """(n,) expected stars before clipping, so that a ranking has no ties at the top."""

@@ -25,6 +25,7 @@ def training_values(experiment: Experiment) -> dict[str, Any]:
         **config_to_mapping(experiment.config),
         **{f"split {name}": value for name, value in experiment.split.to_mapping().items()},
         "metric": experiment.metric,
+        "refit_epochs": experiment.refit_epochs,
         "fingerprint": experiment.fingerprint,
     }
 

@@ -13,14 +13,14 @@ from pydantic import AfterValidator, Field, Json, ValidationError
 
 from ...base.files import is_stream, write_output
 from ...base.messages import printable, quoted
-from ...base.strict import Strict
+from ...base.strict import Count, Strict
 from ...base.yaml_file import YamlFile, dump_yaml
 from ...data.ratings import Ratings
 from ...data.sets.loading import dataset_reference, load_ratings
 from ...data.splits.spec import SplitSpec
+from ...data.splits.split import Split, split_ratings
 from ...data.tables.columns import ColumnNames, Duplicates, ReadOptions
 from ...errors import ConfigError, DataError
-from ..architectures.configs import config_from_mapping
 from ..config import TrainingConfig, config_to_mapping
 from ..evaluation.metrics import VAL_RMSE, MetricName
 from .changes import (
@@ -30,6 +30,7 @@ from .changes import (
     record_changes,
     training_values,
 )
+from .ensemble_config import EnsembleConfig, read_config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,8 @@ class Experiment:
         read_options: how to read the dataset.
         metric: name of the metric that decides which epoch is best.
         fingerprint: of the ratings; None to take those found when it is trained.
+        refit_epochs: if set, all ratings but the test part are trained on for this many epochs, on
+            the schedules of the config's `max_epochs`; see `refit.py`.
         origin: study and trial that the config comes from, and in `changed_from` the trial's values
             of what was changed since; empty for one written by hand.
         metrics: the figures of exactly this experiment, by name; empty if it has not been trained.
@@ -53,6 +56,7 @@ class Experiment:
     read_options: ReadOptions = field(default_factory=ReadOptions)
     metric: str = VAL_RMSE.name
     fingerprint: str | None = None
+    refit_epochs: int | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
@@ -71,6 +75,20 @@ class Experiment:
                 "train on with --dataset"
             )
         return ratings
+
+    def cut(self, ratings: Ratings) -> Split:
+        """The split that the experiment trains on; a refit's has no validation ratings.
+
+        Raises:
+            DataError: as for `split_ratings`.
+        """
+        split = split_ratings(ratings, self.split)
+        return split if self.refit_epochs is None else split.refit()
+
+    @property
+    def epochs(self) -> int:
+        """The epochs after which training ends, if nothing ends it before."""
+        return self.refit_epochs or self.config.max_epochs
 
     def on(self, dataset: str) -> Experiment:
         """The same training on another dataset."""
@@ -134,6 +152,7 @@ class _Document(Strict):
     config: dict[str, Any]
     data: _Data
     metric: MetricName = VAL_RMSE.name
+    refit_epochs: Count | None = None
     origin: Annotated[dict[str, Any], AfterValidator(_check_origin)] = Field(default_factory=dict)
     metrics: dict[str, Any] = Field(default_factory=dict)
     environment: dict[str, Any] = Field(default_factory=dict)
@@ -175,11 +194,17 @@ def read_config_file(path: Path) -> ConfigFile:
         ) from None
     try:
         document = _Document.model_validate(file.data)
-        config = config_from_mapping(document.config)
+        config = read_config(document.config)
     except ValidationError as error:
         raise file.refusal(error) from None
     except ConfigError as error:
         raise file.refusal_at(("config", *error.at), f"config: {error}") from None
+    if (document.refit_epochs or 0) > config.max_epochs:
+        raise file.refusal_at(
+            ("refit_epochs",),
+            f"refit_epochs must be at most max_epochs ({config.max_epochs}), "
+            f"got {document.refit_epochs}",
+        )
     experiment = Experiment(
         config=config,
         dataset=document.data.dataset,
@@ -187,6 +212,7 @@ def read_config_file(path: Path) -> ConfigFile:
         fingerprint=document.data.fingerprint,
         split=document.data.split,
         metric=document.metric,
+        refit_epochs=document.refit_epochs,
         origin=document.origin,
         metrics=document.metrics,
         environment=document.environment,
@@ -246,6 +272,7 @@ def write_experiment(path: Path, experiment: Experiment) -> None:
             "split": experiment.split.to_mapping(),
         },
         **({} if experiment.metric == VAL_RMSE.name else {"metric": experiment.metric}),
+        **({} if experiment.refit_epochs is None else {"refit_epochs": experiment.refit_epochs}),
         "origin": dict(experiment.origin),
         "metrics": dict(experiment.metrics),
         "environment": dict(experiment.environment),
@@ -255,4 +282,6 @@ def write_experiment(path: Path, experiment: Experiment) -> None:
         document["as_trained"] = json.dumps(training_values(experiment), ensure_ascii=False)
     name = "FILE" if is_stream(path) else printable(shlex.quote(path.name), 300)
     head = f"# Train it: recsys-search train --config {name}\n"
+    if isinstance(experiment.config, EnsembleConfig):
+        head = "# An ensemble: evaluate and predict take its folder, like that of any run\n"
     write_output(path, head + dump_yaml(document))

@@ -17,7 +17,9 @@ from ...data.tables.columns import Duplicates, ReadOptions
 from ...errors import ConfigError, OptionError
 from ..architectures.configs import build_config, config_fields, config_from_mapping
 from ..config import config_to_mapping
+from .ensemble_config import EnsembleConfig
 from .experiment import ConfigFile, Experiment, read_config_file
+from .refit import plan_refit
 
 # The config field that each option of `train` sets.
 FIELD_OPTIONS = {"seed": "--seed", "max_epochs": "--epochs"}
@@ -35,21 +37,26 @@ def plan_experiment(
     split_seed: int | None = None,
     seed: int | None = None,
     epochs: int | None = None,
+    refit: bool = False,
     notify: Callable[[str], None] = lambda message: None,
 ) -> Experiment:
     """The experiment of a config file, or of an architecture's defaults, with the other options.
 
     Args:
+        epochs: the config's `max_epochs`; in a refit, the number of epochs to train.
+        refit: train on train and validation ratings; also without it, the config of a refit is that
+            of a refit.
         notify: called with messages about fields that the file leaves to their defaults, and about
             options without effect: a seed or epochs for a model that has no such field, a seed for
             a split that is not random.
 
     Raises:
-        OptionError: neither or both are given, or a value is invalid.
+        OptionError: neither or both are given, a value is invalid, or a refit's number of epochs is
+            unknown.
     """
     if (config is None) == (architecture is None):
         raise OptionError("name one of --config FILE and --architecture NAME")
-    options = {"seed": seed, "max_epochs": epochs}
+    options = {"seed": seed, "max_epochs": None if refit else epochs}
     values = {name: value for name, value in options.items() if value is not None}
     if config is not None:
         experiment = _read(config, _overridden(values, split, split_seed), notify)
@@ -67,7 +74,11 @@ def plan_experiment(
             read_options=ReadOptions().overridden(columns, duplicates),
             split=SplitSpec(),
         )
-    return _with_options(experiment, values, split, split_seed, notify)
+    if experiment.refit_epochs is None and not refit:
+        return _with_options(experiment, values, split, split_seed, notify)
+    values.pop("max_epochs", None)
+    changed = _with_options(experiment, values, split, split_seed, notify)
+    return plan_refit(changed, epochs, notify)
 
 
 def _read(path: Path, overridden: set[str], notify: Callable[[str], None]) -> Experiment:
@@ -77,6 +88,11 @@ def _read(path: Path, overridden: set[str], notify: Callable[[str], None]) -> Ex
         overridden: names in `ConfigFile.defaults` whose values come from options.
     """
     file = read_config_file(path)
+    if isinstance(file.experiment.config, EnsembleConfig):
+        raise OptionError(
+            f"{printable(path, 200)} describes an ensemble, which is not trained; train its "
+            "members, then combine their runs with: recsys-search ensemble RUN RUN"
+        )
     if note := _describe_defaults(path, file, overridden):
         notify(note)
     if file.reveals_edits or not file.experiment.metrics:
@@ -157,8 +173,12 @@ def _join(names: list[str]) -> str:
 
 def new_run_folder(experiment: Experiment) -> Path:
     """The first unused `runs/ARCHITECTURE-N`."""
-    architecture = experiment.config.architecture
+    return new_folder(experiment.config.architecture)
+
+
+def new_folder(name: str) -> Path:
+    """The first unused `runs/NAME-N`."""
     number = 1
-    while (folder := Path("runs", f"{architecture}-{number}")).exists():
+    while (folder := Path("runs", f"{name}-{number}")).exists():
         number += 1
     return folder

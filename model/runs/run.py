@@ -3,6 +3,9 @@
 RUN/config.yaml          the experiment with its results
 RUN/reports.jsonl        one epoch per line
 RUN/weights.safetensors  of the best epoch
+
+An ensemble is a run too: config.yaml has its members' configs and weights, and weights.safetensors
+the weights of all their models.
 """
 
 from __future__ import annotations
@@ -20,16 +23,18 @@ from ...base.files import is_file
 from ...data.formats.pairs import UserFilmPairs
 from ...data.ratings import Ratings
 from ...data.splits.ledger import Ledger
-from ...data.splits.split import Split, open_test, split_ratings
+from ...data.splits.split import Split, open_test, split_fingerprint
 from ...errors import RunError
 from ..architectures.models import build_model
+from ..components.mixture import Mixture
 from ..components.rating_model import RatingModel
-from ..config import config_to_mapping
+from ..config import TrainingConfig, config_to_mapping
 from ..evaluation.prediction_errors import compare_to_noise_floor, prediction_errors
 from ..evaluation.ranking import full_catalogue, held_out_rated
 from ..store.train_store import Pairs, TrainStore
 from ..training.device import resolve_device
 from ..training.training import bias_rmse
+from .ensemble_config import EnsembleConfig
 from .experiment import Experiment, read_experiment
 
 CONFIG, REPORTS, WEIGHTS = "config.yaml", "reports.jsonl", "weights.safetensors"
@@ -50,9 +55,35 @@ def run_experiment(folder: Path) -> Experiment:
     return read_experiment(folder / CONFIG)
 
 
+def load_model(folder: Path, config: TrainingConfig, store: TrainStore) -> RatingModel:
+    """The trained model of a run, or its ensemble of them, in eval mode.
+
+    Args:
+        store: of the ratings that it was trained on.
+
+    Raises:
+        RunError: its weights do not fit its config.
+    """
+    with torch.random.fork_rng():  # the random weights are replaced right away
+        model = _build(config, store)
+    try:
+        model.load_state_dict(load_file(folder / WEIGHTS))
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise RunError(f"{folder / WEIGHTS} does not fit {CONFIG}: {reason}") from None
+    return model.eval()
+
+
+def _build(config: TrainingConfig, store: TrainStore) -> RatingModel:
+    if not isinstance(config, EnsembleConfig):
+        return build_model(config, store)
+    members = [build_model(member.config, store) for member in config.members]
+    return Mixture(members, [member.weight for member in config.members])
+
+
 @dataclass(frozen=True)
 class Run:
-    """A trained model, with the ratings that it was trained on."""
+    """A trained model, or an ensemble of them, with the ratings that it was trained on."""
 
     experiment: Experiment
     ratings: Ratings
@@ -73,16 +104,22 @@ class Run:
         if dataset is not None:
             experiment = experiment.moved_to(dataset)
         ratings = experiment.load()
-        split = split_ratings(ratings, experiment.split)
+        split = experiment.cut(ratings)
         store = TrainStore.build(split.train, resolve_device(device))
-        with torch.random.fork_rng():  # the random weights are replaced right away
-            model = build_model(experiment.config, store)
-        try:
-            model.load_state_dict(load_file(folder / WEIGHTS))
-        except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            raise RunError(f"{folder / WEIGHTS} does not fit {CONFIG}: {reason}") from None
-        return cls(experiment, ratings, split, model.eval())
+        return cls(experiment, ratings, split, load_model(folder, experiment.config, store))
+
+    @property
+    def is_refit(self) -> bool:
+        """Whether it was trained on train and validation ratings together."""
+        return self.experiment.refit_epochs is not None
+
+    def _describe_weights(self, split: str) -> dict[str, Any]:
+        """Whether an ensemble's weights were fitted on the split, and its RMSE if they were not."""
+        config = self.experiment.config
+        is_fitted = isinstance(config, EnsembleConfig) and config.weighting != "equal"
+        fitted_here = is_fitted and split == "validation"
+        cross_fitted = self.experiment.metrics.get("val_rmse") if fitted_here else None
+        return {"weights_fitted_on_split": fitted_here, "cross_fitted_rmse": cross_fitted}
 
     def evaluate(self, split: Literal["validation", "test"]) -> dict[str, Any]:
         """The figures that `evaluate --json` prints.
@@ -92,13 +129,20 @@ class Run:
 
         Raises:
             DataError: the split has no test part, or the opening cannot be recorded.
+            RunError: the run is a refit, and the split its validation ratings.
         """
         spec, store = self.experiment.split, self.model.store
         opening = None
+        if split == "validation" and self.is_refit:
+            raise RunError(
+                "a refit has no validation figures, because it was trained on the validation "
+                "ratings; evaluate the run that it was refitted from, or once, after all choices "
+                "are made, this one with --split test"
+            )
         if split == "test":
             part = open_test(self.ratings, spec)
             opening = Ledger().record_opening(
-                self.split.fingerprint,
+                split_fingerprint(self.ratings, spec),
                 config=config_to_mapping(self.experiment.config),
                 dataset=self.experiment.dataset,
                 split=spec,
@@ -108,14 +152,15 @@ class Run:
             part = self.split.validation
         pairs = store.held_out(part)
         rating = torch.from_numpy(part.rating).to(store.device)
-        score = self.model.score(pairs)
-        predicted = self.model.likelihood.expected(score)
+        score, predicted = self.model.rate(pairs)
         expected = None
         if part.expected is not None:
             expected = torch.from_numpy(part.expected).to(store.device)
         return {
             "split": split,
             "opening": opening,
+            "refit_epochs": self.experiment.refit_epochs,
+            **self._describe_weights(split),
             "n": len(part),
             **asdict(prediction_errors(predicted, rating)),
             "bias_rmse": bias_rmse(store, pairs, rating),

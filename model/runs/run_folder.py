@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from safetensors.torch import save_file
+from torch import Tensor
 
 from ...base.files import free_bytes
 from ...base.messages import printable
 from ...errors import RunError
-from ..training.reports import write_reports
+from ..training.reports import EpochReport, write_reports
 from ..training.training import Training
 from .experiment import Experiment, write_experiment
 from .run import CONFIG, REPORTS, WEIGHTS
@@ -81,14 +83,26 @@ def save_run(
         RunError: it cannot be saved.
     """
     assert training.best is not None
+    return save_folder(out, experiment, training.reports, training.best.weights, replace=replace)
+
+
+def save_folder(
+    out: Path,
+    experiment: Experiment,
+    reports: Sequence[EpochReport],
+    weights: Mapping[str, Tensor],
+    *,
+    replace: bool = False,
+) -> Path:
+    """Save a run from its parts, like `save_run`. Args: reports: empty for an ensemble."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=out.parent, prefix=".run-") as folder:
             partial = Path(folder, "run")
             partial.mkdir()
             write_experiment(partial / CONFIG, experiment)
-            write_reports(partial / REPORTS, training.reports)
-            save_file(training.best.weights, partial / WEIGHTS)
+            write_reports(partial / REPORTS, reports)
+            save_file(dict(weights), partial / WEIGHTS)
             # safetensors lets only the owner read its file.
             (partial / WEIGHTS).chmod((partial / CONFIG).stat().st_mode)
             if replace and out.is_dir():

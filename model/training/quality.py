@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import NamedTuple
 
 import torch
@@ -20,6 +21,8 @@ class Quality(NamedTuple):
         mse, rmse: of the expected ratings.
         loss: mse + beta * KL + the model's own penalty.
         predicted: (n,) expected stars; None unless requested.
+
+    Without rows the figures are NaN.
     """
 
     mse: float
@@ -57,6 +60,8 @@ def evaluate(
         squared_error += error.double().square().sum()
         parts = elbo(model.likelihood, output, target, kl_cost)
         extra_cost += (kl_cost.beta * parts.kl_clamped + output.penalty) * len(batch)
-    mse = float(squared_error) / len(pairs)
     predicted = torch.cat(kept) if keep_predictions else None
+    if not len(pairs):
+        return Quality(nan, nan, nan, predicted)
+    mse = float(squared_error) / len(pairs)
     return Quality(mse, rmse(mse), mse + float(extra_cost) / len(pairs), predicted)

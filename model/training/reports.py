@@ -28,7 +28,7 @@ class EpochReport:
         kl: raw KL of the posterior in nats, summed over dimensions and towers, mean of the epoch.
         kl_clamped: the same with the free bits as a floor, as it enters the loss.
         active_units, eval_kl, shuffle_cost: health of the latents by tower, in eval mode on a fixed
-            sample of the validation split; see `health.Health`.
+            sample of the validation split, or of train in a refit; see `health.Health`.
         beta: KL weight at the epoch's last step.
         learning_rate: at the epoch's last step.
         grad_norm: L2 norm over all weights before clipping, mean of the epoch.

@@ -43,8 +43,8 @@ _ON_DEVICE = (
     "_store",
     "_val_pairs",
     "_val_rating",
-    "_train_sample",
-    "_health_rows",
+    "_train_data",
+    "_health_data",
 )
 
 
@@ -190,8 +190,12 @@ class Training:
         self._val_pairs = self._store.held_out(validation)
         self._val_rating = torch.from_numpy(validation.rating).to(self._device)
         self.bias_val_rmse = bias_rmse(self._store, self._val_pairs, self._val_rating)
-        self._train_sample = self._fixed_rows(len(self._store), len(validation))
-        self._health_rows = self._fixed_rows(len(validation), HEALTH_ROWS)
+        rows = self._fixed_rows(len(self._store), len(validation) or HEALTH_ROWS)
+        self._train_data = self._store.pairs(rows), self._store.rating[rows]
+        rows = self._fixed_rows(len(validation), HEALTH_ROWS)
+        self._health_data = self._val_pairs[rows], self._val_rating[rows]
+        if not len(validation):  # a refit
+            self._health_data = self._train_data
         with self._own_randomness():
             self._model = build_model(self.config, self._store)
         self.n_parameters = count_parameters(self._model)
@@ -216,9 +220,7 @@ class Training:
         evaluated_from = perf_counter()
         # In float32 for any training precision, as when the saved run is evaluated.
         shared = self._model.encode_for_eval()
-        train_pairs = self._store.pairs(self._train_sample)
-        train_rating = self._store.rating[self._train_sample]
-        train = evaluate(self._model, train_pairs, train_rating, shared, steps.kl_cost)
+        train = evaluate(self._model, *self._train_data, shared, steps.kl_cost)
         val = evaluate(
             self._model,
             self._val_pairs,
@@ -227,8 +229,7 @@ class Training:
             steps.kl_cost,
             keep_predictions=self.metric.name not in FIELDS,
         )
-        rows = self._health_rows
-        health = measure_health(self._model, self._val_pairs[rows], self._val_rating[rows], shared)
+        health = measure_health(self._model, *self._health_data, shared)
         return EpochReport(
             epoch=epoch,
             train_loss=steps.loss,

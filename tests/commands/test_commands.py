@@ -27,6 +27,7 @@ COMMANDS = [
     ("train",),
     ("evaluate",),
     ("predict",),
+    ("ensemble",),
     ("dashboard",),
     ("doctor",),
     ("data",),
