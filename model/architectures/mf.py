@@ -65,7 +65,10 @@ class MatrixFactorisation(RatingModel):
     @torch.no_grad()
     def score_catalogue(self, users: Tensor, cells: int = 2**23) -> Iterator[Tensor]:
         """See the base class; one matrix product."""
-        return product_scores(self.store, self.bias, self.user, self.film.weight, users, cells)
+        known_films = self.store.by_film.counts > 0
+        return product_scores(
+            self.store, self.bias, self.user, self.film.weight, users, cells, known_films
+        )
 
 
 ARCHITECTURE = Architecture(

@@ -176,6 +176,12 @@ class TwoTowerVAE(RatingVAE):
             "film": Posterior(film_mu, self.film_logvar(film_mu).float()),
         }
 
+    def can_predict(self, pairs: Pairs) -> Tensor:
+        """A film without train ratings has a vector too, if genres and years are used."""
+        if self.side is None:
+            return super().can_predict(pairs)
+        return self.store.are_known_users(pairs.user) & (pairs.film >= 0)
+
     def decode(self, pairs: Pairs, z: Mapping[str, Tensor]) -> Tensor:
         return (z["user"] * z["film"]).sum(1)
 
@@ -195,7 +201,8 @@ class TwoTowerVAE(RatingVAE):
 
         (bias,) = self.heads
         assert isinstance(bias, BiasHead)
-        return product_scores(store, bias, user_mu, film_mu, users, cells)
+        known_films = (store.by_film.counts > 0) | (self.side is not None)
+        return product_scores(store, bias, user_mu, film_mu, users, cells, known_films)
 
     def _scale(self, ratings: KeptRatings, counts: Tensor, own_kept: Tensor) -> Tensor:
         """(B, 1): n^-p, where n is at least 1 and does not count the target.

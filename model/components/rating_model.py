@@ -46,6 +46,10 @@ class RatingModel(nn.Module):
     def forward(self, pairs: Pairs, shared: object) -> Output:
         """The output for pairs whose indices are all in the dataset."""
 
+    def can_predict(self, pairs: Pairs) -> Tensor:
+        """(B,) whether the model knows enough of the pair; the fallback predicts the others."""
+        return self.store.are_known(pairs)
+
     def fallback(self, pairs: Pairs) -> Tensor:
         """(B,) stars for a user or film without train ratings, or unknown (-1)."""
         return self.store.biases.predict(pairs.user, pairs.film)
@@ -68,7 +72,7 @@ class RatingModel(nn.Module):
             yield batch, self(batch, shared)
 
     def expected(self, pairs: Pairs, output: Output) -> Tensor:
-        """(B,) expected stars; the fallback for a user or film without train ratings."""
+        """(B,) expected stars; the fallback's where the model cannot predict."""
         return self.likelihood.expected(self._unclipped(pairs, output))
 
     def predict(self, pairs: Pairs) -> Tensor:
@@ -109,4 +113,4 @@ class RatingModel(nn.Module):
             yield scores.view(len(batch), len(film))
 
     def _unclipped(self, pairs: Pairs, output: Output) -> Tensor:
-        return torch.where(self.store.are_known(pairs), output.prediction, self.fallback(pairs))
+        return torch.where(self.can_predict(pairs), output.prediction, self.fallback(pairs))

@@ -153,9 +153,12 @@ class TrainStore:
 
     def are_known(self, pairs: Pairs) -> Tensor:
         """(batch,) whether both the user and the film have train ratings."""
-        user_has = (self.by_user.counts[pairs.user] > 0) & (pairs.user >= 0)
         film_has = (self.by_film.counts[pairs.film] > 0) & (pairs.film >= 0)
-        return user_has & film_has
+        return self.are_known_users(pairs.user) & film_has
+
+    def are_known_users(self, user: Tensor) -> Tensor:
+        """(batch,) whether the user has train ratings."""
+        return (self.by_user.counts[user] > 0) & (user >= 0)
 
 
 def _group(rows: Int, key: Int, other: Int, n_groups: int, device: torch.device) -> Grouping:

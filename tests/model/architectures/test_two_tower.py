@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -149,3 +151,51 @@ def test_there_are_no_id_embeddings(tiny_store, small_config, perturbed_model):
         output = model(pairs, model.encode_store())
         assert torch.equal(output.prediction, model.heads[0](pairs))
     assert not output.posteriors["user"].mu.any()
+
+
+@pytest.fixture
+def store_with_genres(tiny_store):
+    """Three genres; film 2, which has no train rating, has two of them."""
+    genres = torch.tensor([[1.0, 0, 0], [0, 1, 0], [1, 0, 1], [0, 0, 1], [0, 0, 0]])
+    return replace(tiny_store, genres=genres)
+
+
+@torch.no_grad()
+def test_a_film_without_ratings_is_predicted_from_its_genres(
+    store_with_genres, small_config, perturbed_model
+):
+    store = store_with_genres
+    model = perturbed_model(small_config(norm_power=POWER), store)
+    [predicted] = model.score(pairs_of(store, [(0, 2)]))
+    side = model.side.film.weight @ store.genres[2]
+    shared = model.encode_for_eval()
+    user_mu = shared.user[0] * int(store.by_user.counts[0]) ** -POWER
+    bias = store.mean + model.heads[0].user.weight[0] + model.heads[0].film.weight[2]
+    assert float(predicted) == approx(float(bias + user_mu @ side), abs=1e-5)
+    assert abs(float(predicted - store.biases.predict(*torch.tensor([[0], [2]])))) > 0.01
+
+
+@pytest.mark.parametrize("pair", [(-1, 2), (0, -1), (1, 2), (1, 0)])
+def test_a_user_without_ratings_and_an_unknown_film_get_the_bias_prediction(
+    store_with_genres, small_config, perturbed_model, pair
+):
+    model = perturbed_model(small_config(), store_with_genres)
+    user, film = torch.tensor([pair]).T
+    assert torch.equal(
+        model.score(pairs_of(store_with_genres, [pair])),
+        store_with_genres.biases.predict(user, film),
+    )
+
+
+@pytest.mark.parametrize("side", [True, False])
+def test_the_catalogue_has_the_scores_of_the_pairs(
+    store_with_genres, small_config, perturbed_model, side
+):
+    store = store_with_genres
+    model = perturbed_model(small_config(side=side), store)
+    users = [0, 1, -1, 3]
+    pairs = [(user, film) for user in users for film in range(store.n_films)]
+    user, film = torch.tensor(pairs).T
+    scores = model.score(Pairs(user, film, None, torch.full_like(user, -1)))
+    catalogue = torch.cat(list(model.score_catalogue(torch.tensor(users))))
+    torch.testing.assert_close(catalogue.flatten(), scores)
