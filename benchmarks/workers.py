@@ -1,8 +1,9 @@
 """Time of a study with `--workers auto` and with one worker, on the cores at hand.
 
     python benchmarks/workers.py --out benchmarks/results
+    python benchmarks/workers.py --trials 36 --rounds 1 --out benchmarks/results
 
-Needs quiet cores. The two alternate, each time in a new storage. They stop other trials, because
+In a short study the start of the workers, and the last trial, which runs alone, weigh more. Needs quiet cores. The two alternate, each time in a new storage. They stop other trials, because
 these end in another order; so the seconds per epoch are shown too.
 """
 
@@ -23,12 +24,13 @@ from machine import machine
 START = "import sys; from recsys_search.cli import main; main(sys.argv[1:])"
 
 
-def run(study: str, workers: str) -> dict[str, float]:
+def run(study: str, workers: str, trials: int | None) -> dict[str, float]:
     """Seconds of a start, and the epochs that it trained."""
+    total = [] if trials is None else ["--trials", str(trials)]
     with TemporaryDirectory() as folder:
         storage = f"sqlite:///{Path(folder, 'studies.db')}"
         options = ["start", "--study", study, "--workers", workers, "--storage", storage]
-        command = [sys.executable, "-c", START, *options, "--quiet", "--json"]
+        command = [sys.executable, "-c", START, *options, *total, "--quiet", "--json"]
         started_at = perf_counter()
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         seconds = perf_counter() - started_at
@@ -38,6 +40,7 @@ def run(study: str, workers: str) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--study", default="demo")
+    parser.add_argument("--trials", type=int, help="[default: the study's number]")
     parser.add_argument("--rounds", type=int, default=3)
     add_out(parser)
     args = parser.parse_args()
@@ -45,7 +48,7 @@ def main() -> None:
     print("| workers | seconds | epochs | seconds per epoch |\n|---|---|---|---|")
     for _ in range(args.rounds):
         for workers, measured in runs.items():
-            measured.append(run(args.study, workers))
+            measured.append(run(args.study, workers, args.trials))
             seconds, epochs = measured[-1]["seconds"], measured[-1]["epochs"]
             print(f"| {workers} | {seconds:.1f} | {epochs} | {seconds / epochs:.3f} |", flush=True)
     totals, paces = (
@@ -54,8 +57,15 @@ def main() -> None:
     )
     ratios = {"time": totals["auto"] / totals["1"], "per_epoch": paces["auto"] / paces["1"]}
     print(f"\nauto / 1: {ratios['time']:.2f} of the time, {ratios['per_epoch']:.2f} per epoch")
-    document = {"machine": machine(), "study": args.study, "runs": runs, "auto / 1": ratios}
-    keep(args.out, "workers-cpu", document)
+    document = {
+        "machine": machine(),
+        "study": args.study,
+        "trials": args.trials,
+        "runs": runs,
+        "auto / 1": ratios,
+    }
+    suffix = "" if args.trials is None else f"-{args.trials}-trials"
+    keep(args.out, f"workers-cpu{suffix}", document)
 
 
 if __name__ == "__main__":
