@@ -3,8 +3,9 @@
     python benchmarks/workers.py --out benchmarks/results
     python benchmarks/workers.py --trials 36 --rounds 1 --out benchmarks/results
 
-In a short study the start of the workers, and the last trial, which runs alone, weigh more. Needs quiet cores. The two alternate, each time in a new storage. They stop other trials, because
-these end in another order; so the seconds per epoch are shown too.
+Needs quiet cores. The two alternate, each time in a new storage. They stop other trials, because
+these end in another order; so the seconds per epoch are shown too. In a short study the start of
+the workers, and the last trial, which runs alone, weigh more.
 """
 
 from __future__ import annotations
