@@ -44,6 +44,16 @@ class TrainingConfig:
     lr_warmup_epochs = 0.0
     amp = _OFF
 
+    def check_split(self, *, is_random: bool) -> None:
+        """Refuse a split that the model cannot honestly be evaluated on.
+
+        Args:
+            is_random: whether the split is at random, not by time.
+
+        Raises:
+            ConfigError: `at` names the field that does not fit.
+        """
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class DescentConfig(TrainingConfig):

@@ -12,8 +12,11 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from ...base.strict import Count, NonNegative, Number, Positive
+from ...errors import ConfigError
 from ..components.bias_head import BiasHead, product_scores
-from ..components.output import Posterior
+from ..components.neighbour_heads import NeighbourHeads
+from ..components.output import Output, Posterior
+from ..components.tower_residuals import TowerResiduals
 from ..components.vae import RatingVAE
 from ..config import STRICT, BatchSize, DropoutRate, VaeConfig, Width
 from ..store.side_features import side_features
@@ -21,6 +24,9 @@ from ..store.sparse import RowWeights
 from ..store.train_store import Pairs, TrainStore
 from .table import Architecture
 
+# Of the neighbour heads' loss: small, so that it takes no part of the clipped gradient from the
+# towers. AdamW steps as far for a small gradient as for a large one.
+PENALTY_WEIGHT = 0.03
 INITIAL_LOGVAR = -4.0  # little noise at first, so that it does not drown early gradients
 
 
@@ -41,6 +47,16 @@ class TwoTowerConfig(VaeConfig):
     rating_dropout: DropoutRate = 0.3  # share of the train ratings left out of an epoch's sums
     init_std: Positive = 0.02
     side: StrictBool = True  # use genres and years, where the dataset has any
+    # Add what ratings near in time say, where the dataset has times: earlier ones, or all.
+    neighbours: Literal["off", "past", "both"] = "off"
+
+    def check_split(self, *, is_random: bool) -> None:
+        if self.neighbours == "both" and not is_random:
+            raise ConfigError(
+                "neighbours both uses ratings that are later than the one it predicts, but the "
+                "split is by time; write neighbours past, or off",
+                at=("neighbours",),
+            )
 
 
 class KeptRatings:
@@ -128,11 +144,53 @@ class TwoTowerVAE(RatingVAE):
         columns = side_features(store.genres, store.year)
         self.side = Side(columns, width) if config.side and columns.shape[1] else None
         self.heads.append(BiasHead(store))
+        self.neighbours = None
+        if config.neighbours != "off" and store.timestamp is not None:
+            self.neighbours = NeighbourHeads(store, past=config.neighbours == "past")
         self._all_ratings = KeptRatings(store, torch.ones_like(store.rating), dropped=0.0)
         self._epoch_ratings = self._all_ratings
 
+    def renew(self) -> None:
+        """Compute the residuals of the train ratings."""
+        if self.neighbours is None:
+            return
+        was_training = self.training
+        self.eval()
+        with torch.no_grad():
+            shared = self.encode_store()
+        self.train(was_training)
+        (bias,) = self.heads
+        self.neighbours.residuals = TowerResiduals.build(
+            self.store,
+            self.config.norm_power,
+            user_sums=shared.user,
+            film_sums=shared.film,
+            tables={
+                "rated": shared.rated,
+                "seen": shared.seen,
+                "raters": self.user_rated.weight,
+                "viewers": self.user_seen.weight,
+            },
+            side=shared.side,
+            base=bias,
+        )
+
+    @property
+    def epoch_state(self) -> dict[str, Tensor]:
+        residuals = self.neighbours and self.neighbours.residuals
+        return residuals.state if isinstance(residuals, TowerResiduals) else {}
+
+    @epoch_state.setter
+    def epoch_state(self, state: dict[str, Tensor]) -> None:
+        if state and self.neighbours is not None:
+            on_device = {name: value.to(self.store.device) for name, value in state.items()}
+            self.neighbours.residuals = TowerResiduals(
+                store=self.store, power=self.config.norm_power, **on_device
+            )
+
     def refresh(self) -> None:
-        """Draw the ratings that this epoch's sums include."""
+        """Draw the ratings that this epoch's sums include, and renew the residuals."""
+        self.renew()
         dropout = self.config.rating_dropout
         kept = torch.rand_like(self.store.rating) >= dropout
         self._epoch_ratings = KeptRatings(self.store, kept.float(), dropped=dropout)
@@ -175,6 +233,14 @@ class TwoTowerVAE(RatingVAE):
             "user": Posterior(user_mu, self.user_logvar(user_mu).float()),
             "film": Posterior(film_mu, self.film_logvar(film_mu).float()),
         }
+
+    def output(self, pairs: Pairs, posteriors: Mapping[str, Posterior]) -> Output:
+        output = super().output(pairs, posteriors)
+        if self.neighbours is None:
+            return output
+        if self.training:
+            return output._replace(penalty=PENALTY_WEIGHT * self.neighbours.loss(pairs))
+        return output._replace(prediction=output.prediction + self.neighbours(pairs))
 
     def can_predict(self, pairs: Pairs) -> Tensor:
         """A film without train ratings has a vector too, if genres and years are used."""

@@ -35,8 +35,19 @@ class RatingModel(nn.Module):
         self.store = store
         self.likelihood = Gaussian(store.scale)
 
+    def renew(self) -> None:
+        """Update what depends on the weights alone, before they are used for predictions."""
+
     def refresh(self) -> None:
         """Update what is derived without gradient. Called before the first step of each epoch."""
+
+    @property
+    def epoch_state(self) -> dict[str, Tensor]:
+        """What `refresh` has computed from weights that have changed since; can be set."""
+        return {}
+
+    @epoch_state.setter
+    def epoch_state(self, state: dict[str, Tensor]) -> None: ...
 
     def encode_store(self) -> object:
         """A computation that all pairs of a step share, an argument of `forward`; None if none."""
@@ -57,7 +68,9 @@ class RatingModel(nn.Module):
     @torch.no_grad()
     def encode_for_eval(self) -> object:
         """Switch to eval mode and compute what all pairs share."""
-        return self.eval().encode_store()
+        self.eval()
+        self.renew()
+        return self.encode_store()
 
     @torch.no_grad()
     def outputs(self, pairs: Pairs, shared: object) -> Iterator[tuple[Pairs, Output]]:

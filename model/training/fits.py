@@ -180,6 +180,7 @@ class Descent:
                 "random_states": epoch.random_states,
                 "sums": epoch.sums.state,
                 "n_done": epoch.n_done,
+                "model": self._model.epoch_state,
             },
         }
 
@@ -195,6 +196,7 @@ class Descent:
             self._open = self._begin_again(epoch["random_states"])
             self._open.sums.state = epoch["sums"]
             self._open.n_done = epoch["n_done"]
+            self._model.epoch_state = epoch.get("model", {})  # an earlier version had none
 
     def _begin(self, states: list[Tensor]) -> _OpenEpoch:
         """Draw an epoch. Args: states: of the random generators, as they are now."""

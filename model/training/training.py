@@ -83,13 +83,13 @@ class Training:
         should_pause: Callable[[], bool] = never,
     ) -> None:
         """Args: should_pause: asked after each step; if it says so, the iteration ends there."""
+        config.check_split(is_random=split.spec.is_random)
         self.config = config
         self.metric = metric
         self.reports: list[EpochReport] = []
         self.best: Best | None = None
         self.bias_val_rmse = math.nan
-        self.n_parameters = 0
-        self.n_net_parameters = 0
+        self.n_parameters = self.n_net_parameters = 0
         self.resumed_from_epoch: int | None = None
         self._should_pause = should_pause
         self._rng_states: list[Tensor] | None = None

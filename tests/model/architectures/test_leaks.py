@@ -17,6 +17,7 @@ from recsys_search.data.splits.split import open_test, split_ratings
 from recsys_search.model.architectures.models import build_model
 from recsys_search.model.architectures.table import architecture_names
 from recsys_search.model.architectures.two_tower import TwoTowerVAE
+from recsys_search.model.components.tower_residuals import TowerResiduals
 from recsys_search.model.store.train_store import TrainStore
 from recsys_search.model.training.training import Training
 
@@ -67,11 +68,13 @@ def rows_to_try(store):
     return torch.cat([by_count[:3], by_count[-3:], torch.arange(0, len(store), 60)]).tolist()
 
 
-@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize(
+    ("mode", "neighbours"), [("eval", "off"), ("train", "off"), ("eval", "past"), ("eval", "both")]
+)
 def test_a_rating_changes_other_predictions_and_not_its_own(
-    store, small_config, perturbed_model, with_rating_moved, mode
+    store, small_config, perturbed_model, with_rating_moved, mode, neighbours
 ):
-    config = small_config(rating_dropout=0.1)
+    config = small_config(rating_dropout=0.1, neighbours=neighbours)
     n_changed = 0
     for row in rows_to_try(store):
         own, others = own_and_others(
@@ -115,6 +118,30 @@ def test_a_rating_changes_only_its_neighbours(
     after = predictions(perturbed_model(build, changed), changed, "eval")
     # Rows 0 and 2 are user 0's, row 6 is film 1's.
     assert ((after - before).abs() > 1e-4).nonzero().flatten().tolist() == [0, 2, 6]
+
+
+def test_neighbour_heads_that_use_the_pairs_own_rating_are_detected(
+    store, small_config, perturbed_model, with_rating_moved, monkeypatch
+):
+    """The residuals of its neighbours contain it unless it is taken out of them."""
+    parts = TowerResiduals._parts
+    monkeypatch.setattr(
+        TowerResiduals,
+        "_parts",
+        lambda self, pairs: (
+            parts(self, pairs)
+            if len(self.product) == 0
+            else parts(self, replace(pairs, row=torch.full_like(pairs.row, -1)))
+        ),
+    )
+    config = small_config(neighbours="both")
+    movements = [
+        own_and_others(
+            lambda changed: perturbed_model(config, changed), store, with_rating_moved, row, "eval"
+        )[0]
+        for row in rows_to_try(store)
+    ]
+    assert max(movements) > 0.001
 
 
 @pytest.mark.parametrize(("architecture", "values"), [("hybrid", {"bias": True}), ("mf", {})])

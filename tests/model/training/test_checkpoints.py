@@ -79,12 +79,21 @@ def test_a_training_goes_on_between_epochs_to_the_bit(split, small_config, tmp_p
     assert_same(run, train(config, split))
 
 
-@pytest.mark.parametrize("kl_schedule", ["linear", "cyclical", "controller"])
-@pytest.mark.parametrize("architecture", ["two_tower", "hybrid"])
+@pytest.mark.parametrize(
+    ("architecture", "values"),
+    [
+        *(
+            (architecture, {"kl_schedule": schedule})
+            for architecture in ("two_tower", "hybrid")
+            for schedule in ("linear", "cyclical", "controller")
+        ),
+        ("two_tower", {"neighbours": "both"}),
+    ],
+)
 def test_a_training_goes_on_within_an_epoch_to_the_bit(
-    split, small_config, tmp_path, architecture, kl_schedule
+    split, small_config, tmp_path, architecture, values
 ):
-    config = small_config(architecture, max_epochs=3, batch_size=100, kl_schedule=kl_schedule)
+    config = small_config(architecture, max_epochs=3, batch_size=100, **values)
     run = train_in_pieces(config, split, tmp_path / "checkpoints", pauses=[1, 3, 2, 7])
     assert_same(run, train(config, split))
 

@@ -1,0 +1,154 @@
+"""Residuals of a model whose prediction is base + x_u · y_i, with x and y sums over ratings.
+
+Every sum leaves out what would leak: a neighbour's prediction is without its own rating on both
+sides, and without that of the pair. Nothing of size (train ratings, K) is stored: the vector of a
+film without one rater is the film's vector minus that rater's part.
+
+Shapes: B pairs, M neighbours, n train ratings, K latent dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from ..store.time_order import Window
+from ..store.train_store import Pairs, TrainStore
+
+PASS = 2**14  # train ratings at a time
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TowerResiduals:
+    """Residuals as of one moment, without gradient.
+
+    With c the rating minus the mean, a rating adds c·rated[film] + seen[film] to its user's sum,
+    and c·raters[user] + viewers[user] to its film's. A sum over n ratings is scaled by n^-power.
+
+    Attributes:
+        rated, seen: (n_films, K).
+        raters, viewers: (n_users, K).
+        scale: (n_films,) of a film's sum without one of its ratings.
+        films: (n_films, K) y with this scale, before the part of the rating that is left out is
+            subtracted; `squares` are their squared norms.
+        whole_films: (n_films, K) y with all ratings.
+        base_error: (n,) rating minus base.
+        product: (n,) the user's sum without the rating, unscaled, times y without it.
+    """
+
+    store: TrainStore
+    power: float
+    rated: Tensor
+    seen: Tensor
+    raters: Tensor
+    viewers: Tensor
+    scale: Tensor
+    films: Tensor
+    squares: Tensor
+    whole_films: Tensor
+    base_error: Tensor
+    product: Tensor
+
+    @classmethod
+    @torch.no_grad()
+    def build(
+        cls,
+        store: TrainStore,
+        power: float,
+        user_sums: Tensor,
+        film_sums: Tensor,
+        tables: Mapping[str, Tensor],
+        side: Tensor | None,
+        base: Callable[[Pairs], Tensor],
+    ) -> TowerResiduals:
+        """Residuals of a model as it is.
+
+        Args:
+            user_sums, film_sums: (n_users, K) and (n_films, K) over all train ratings, unscaled.
+            tables: rated, seen, raters and viewers.
+            side: (n_films, K) added to the films' vectors, or None.
+            base: maps pairs to their stars (B,) without the product.
+        """
+        n_raters = store.by_film.counts
+        scale = (n_raters - 1).clamp(min=1).pow(-power)
+        added = torch.zeros((), device=store.device) if side is None else side
+        films = scale.unsqueeze(1) * film_sums + added
+        nothing = torch.empty(0, device=store.device)
+        residuals = cls(
+            store=store,
+            power=power,
+            **{name: table.detach().clone() for name, table in tables.items()},
+            scale=scale,
+            films=films,
+            squares=films.square().sum(1),
+            whole_films=n_raters.clamp(min=1).pow(-power).unsqueeze(1) * film_sums + added,
+            base_error=nothing,
+            product=nothing,
+        )
+        errors, products = [], []
+        for rows in torch.arange(len(store), device=store.device).split(PASS):
+            pairs = store.pairs(rows)
+            own, film = residuals._parts(pairs)
+            errors.append(store.rating[rows] - base(pairs))
+            products.append(((user_sums[pairs.user] - own) * film).sum(1))
+        return replace(residuals, base_error=torch.cat(errors), product=torch.cat(products))
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """All that depends on the weights, for a checkpoint."""
+        return {
+            field.name: value.cpu()
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+
+    def own(self, pairs: Pairs) -> Tensor:
+        """(B,) residuals of train ratings, each predicted without itself."""
+        scale = self._user_scale(pairs.user, 1)
+        return self.base_error[pairs.row] - scale * self.product[pairs.row]
+
+    def _user_scale(self, user: Tensor, n_left_out: Tensor | int) -> Tensor:
+        """(B,) of the users' sums without so many of their ratings."""
+        n_others = self.store.by_user.counts[user] - n_left_out
+        return n_others.clamp(min=1).pow(-self.power)
+
+    def _parts(self, pairs: Pairs) -> tuple[Tensor, Tensor]:
+        """(B, K) what the pair's own rating adds to its user's sum, and y without that rating."""
+        is_own = (pairs.row >= 0).unsqueeze(1)
+        centred = self._centred(pairs.row.clamp(min=0)).unsqueeze(1)
+        own = centred * self.rated[pairs.film] + self.seen[pairs.film]
+        part = centred * self.raters[pairs.user] + self.viewers[pairs.user]
+        without = self.films[pairs.film] - self.scale[pairs.film].unsqueeze(1) * part
+        return own * is_own, torch.where(is_own, without, self.whole_films[pairs.film])
+
+    def _centred(self, rows: Tensor) -> Tensor:
+        return self.store.rating[rows] - self.store.mean
+
+    @torch.no_grad()
+    def of(self, pairs: Pairs, window: Window) -> tuple[Tensor, Tensor]:
+        """Residuals and cosines (B, M) of the neighbours of pairs."""
+        own, target = self._parts(pairs)
+        is_own = (pairs.row >= 0).long()
+        raters, viewers = self.raters[pairs.user], self.viewers[pairs.user]
+        target = target / target.norm(dim=1, keepdim=True).clamp(min=1e-6)
+        film = self.store.film[window.rows]  # (B, M)
+        centred, scale = self._centred(window.rows), self.scale[film]
+        # y of neighbour j is films[j] - scale_j (c_j raters + viewers). Its products with four
+        # vectors of the pair are enough, so that only one (B, M, K) is ever made.
+        vectors = torch.stack([own, target, raters, viewers], 1)  # (B, 4, K)
+        films = self.films.index_select(0, film.flatten()).view(*film.shape, -1)
+        with_films = torch.bmm(vectors, films.transpose(1, 2))  # (B, 4, M)
+        with_user = torch.bmm(vectors, vectors[:, 2:].transpose(1, 2))  # (B, 4, 2)
+        products = with_films - scale.unsqueeze(1) * (
+            centred.unsqueeze(1) * with_user[..., :1] + with_user[..., 1:]
+        )
+        both = with_films[:, 2:] + products[:, 2:]
+        squared = self.squares[film] - scale * (centred * both[:, 0] + both[:, 1])
+        without_own = self.product[window.rows] - products[:, 0]
+        user_scale = self._user_scale(pairs.user, 1 + is_own).unsqueeze(1)
+        residual = self.base_error[window.rows] - user_scale * without_own
+        cosine = products[:, 1] * squared.clamp(min=1e-12).rsqrt()
+        return residual * window.present, cosine * window.present
