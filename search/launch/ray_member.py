@@ -134,4 +134,4 @@ def _describe(error: Exception, host: str | None) -> str:
     if isinstance(error, ActorUnavailableError):
         return f"was lost{where}: its node does not answer"
     *_, cause = str(error).strip().splitlines() or [type(error).__name__]
-    return f"was lost{where}: {cause.strip().split('. ')[0]}"
+    return f"was lost{where}: {cause.strip().split('. ')[0].rstrip('.')}"

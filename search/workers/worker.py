@@ -218,5 +218,5 @@ class _ClaimedStudy(optuna.Study):
 
 def _describe_wait(found: NothingToRun) -> str:
     if found.n_running == 1:
-        return "waiting for 1 trial that another process runs"
-    return f"waiting for {found.n_running} trials that other processes run"
+        return "waiting for 1 trial that another worker runs"
+    return f"waiting for {found.n_running} trials that other workers run"
