@@ -21,19 +21,6 @@ from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.locks import study_lock
 from recsys_search.search.storage.trials import CONFIG
 
-KNOWN = [
-    {"name": "good", "learning_rate": 1e-2},
-    {"name": "fair", "learning_rate": 8e-3},
-    {"name": "poor", "learning_rate": 1e-4},
-]
-
-
-@pytest.fixture
-def searched(workplace):
-    """A study of three trials of decreasing merit."""
-    workplace.start(workplace.write_study(known=KNOWN, trials=3))
-    return workplace
-
 
 def run(workplace, listener=ignore, **options):
     return confirm("small", workplace.storage, device="cpu", listener=listener, **options)

@@ -9,19 +9,6 @@ from recsys_search.model.runs.run import Run
 from recsys_search.search.results.confirm import confirm
 from recsys_search.search.results.ensemble import ensemble_trials, members_folder
 
-KNOWN = [
-    {"name": "good", "learning_rate": 1e-2},
-    {"name": "fair", "learning_rate": 8e-3},
-    {"name": "poor", "learning_rate": 1e-4},
-]
-
-
-@pytest.fixture
-def searched(workplace):
-    """A study of three trials of decreasing merit."""
-    workplace.start(workplace.write_study(known=KNOWN, trials=3))
-    return workplace
-
 
 def run(workplace, **options):
     out = workplace.folder / "runs" / "a"
