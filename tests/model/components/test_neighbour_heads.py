@@ -92,10 +92,6 @@ def test_the_cosine_is_that_of_the_films_vectors_without_these_ratings(model):
     torch.testing.assert_close(cosine, expected, atol=2e-4, rtol=1e-3)
 
 
-def predictions(model, pairs):
-    return model.predict(pairs)
-
-
 @pytest.mark.parametrize("neighbours", ["past", "both"])
 def test_in_past_mode_later_ratings_change_nothing_in_what_the_heads_see(
     store, small_config, perturbed_model, neighbours
