@@ -3,12 +3,13 @@
 People rate in sessions, and their mood and scale drift: a film that is rated minutes after one
 that got a star more than expected gets more than expected too.
 
-The heads are trained beside the model and not within it: on the residuals that the model leaves in
-eval mode, where nothing is dropped. Trained together, with rating dropout and a sampled z, both
-fit what the other one explains, and the prediction is 0.003 to 0.009 stars worse (validation RMSE
-on ml-latest-small). The features are computed without gradient, since no weight comes before them.
-Shapes: B pairs, M neighbours, of which half are before
-the pair and half after it, or all before it if only the past may be used.
+The heads are trained separately from the model: on the residuals that it leaves in eval mode, where
+nothing is dropped. Trained together, with rating dropout and a sampled z, each fits what the other
+explains, and the prediction is 0.003 to 0.009 stars worse (validation RMSE on ml-latest-small). The
+features are computed without gradient, since no weight comes before them.
+
+Shapes: B pairs, M neighbours, of which half are before the pair and half after it, or all before it
+if only the past may be used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a worker is told when it starts, and what it reports when it ends."""
+"""What a worker receives when it starts, and what it reports when it ends."""
 
 from __future__ import annotations
 

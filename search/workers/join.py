@@ -68,7 +68,7 @@ def join_and_report(
     """
 
     def listen(event: Event) -> None:
-        # After a signal that process has told the user what happens; each worker need not.
+        # After a signal, that process has already reported it; the workers need not.
         if not (isinstance(event, Notice) and interrupts.received):
             send(event)
 

@@ -85,7 +85,7 @@ def test_cross_fitting_reveals_weights_that_fit_by_chance(rng):
 
 
 def test_no_rating_is_predicted_with_weights_that_were_fitted_on_it():
-    """The fit is told each rating by its error, and answers with what it has seen."""
+    """Each error identifies its rating, so the weights show which ratings the fit has seen."""
     seen = []
     errors = np.diag(np.arange(1.0, 26.0))
 
