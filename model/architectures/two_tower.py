@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from ...base.strict import Count, NonNegative, Number, Positive
 from ...errors import ConfigError
 from ..components.bias_head import BiasHead, product_scores
-from ..components.neighbour_heads import NeighbourHeads
+from ..components.kept_ratings import KeptRatings
+from ..components.neighbours.heads import NeighbourHeads
+from ..components.neighbours.tower_residuals import TowerResiduals
 from ..components.output import Output, Posterior
-from ..components.tower_residuals import TowerResiduals
+from ..components.side import Side
 from ..components.vae import RatingVAE
 from ..config import STRICT, BatchSize, DropoutRate, VaeConfig, Width
 from ..store.side_features import side_features
-from ..store.sparse import RowWeights
 from ..store.train_store import Pairs, TrainStore
 from .table import Architecture
 
@@ -59,27 +60,6 @@ class TwoTowerConfig(VaeConfig):
             )
 
 
-class KeptRatings:
-    """The train ratings that the sums include, and the weights of the sums.
-
-    Attributes:
-        kept: (n,) 1 if the rating is included, else 0.
-        centred: (n,) rating minus the mean if it is included, else 0. Fitted biases are not
-            subtracted: they depend on the target, and the sums would leak it.
-        user_counts, film_counts: (n_users,) and (n_films,) numbers of kept ratings.
-        dropped: share of ratings left out; the sums are scaled up to compensate.
-    """
-
-    def __init__(self, store: TrainStore, kept: Tensor, dropped: float) -> None:
-        self.kept = kept
-        self.centred = (store.rating - store.mean) * kept
-        self.dropped = dropped
-        self.count_weights = RowWeights(store, self.kept)
-        self.rating_weights = RowWeights(store, self.centred)
-        self.user_counts = torch.bincount(store.user, kept, store.n_users)
-        self.film_counts = torch.bincount(store.film, kept, store.n_films)
-
-
 class Shared(NamedTuple):
     """The computation that all pairs of a step share.
 
@@ -94,26 +74,6 @@ class Shared(NamedTuple):
     rated: Tensor
     seen: Tensor
     side: Tensor | None
-
-
-class Side(nn.Module):
-    """What genres and year add to W, V and the film's vector: linear maps, initially 0."""
-
-    columns: Tensor
-
-    def __init__(self, columns: Tensor, width: int) -> None:
-        """Args: columns: (n_films, n_columns)."""
-        super().__init__()
-        self.register_buffer("columns", columns, persistent=False)
-        self.rated, self.seen, self.film = (
-            nn.Linear(columns.shape[1], width, bias=False) for _ in range(3)
-        )
-        for linear in (self.rated, self.seen, self.film):
-            nn.init.zeros_(linear.weight)
-
-    def forward(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Summands (n_films, K) of W, V and the films' vectors."""
-        return self.rated(self.columns), self.seen(self.columns), self.film(self.columns)
 
 
 class TwoTowerVAE(RatingVAE):

@@ -17,7 +17,7 @@ from recsys_search.data.splits.split import open_test, split_ratings
 from recsys_search.model.architectures.models import build_model
 from recsys_search.model.architectures.table import architecture_names
 from recsys_search.model.architectures.two_tower import TwoTowerVAE
-from recsys_search.model.components.tower_residuals import TowerResiduals
+from recsys_search.model.components.neighbours.tower_residuals import TowerResiduals
 from recsys_search.model.store.train_store import TrainStore
 from recsys_search.model.training.training import Training
 

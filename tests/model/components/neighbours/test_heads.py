@@ -10,7 +10,7 @@ from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import split_ratings
 from recsys_search.errors import ConfigError
 from recsys_search.model.architectures.two_tower import TwoTowerVAE
-from recsys_search.model.components.neighbour_heads import WINDOW
+from recsys_search.model.components.neighbours.features import WINDOW
 from recsys_search.model.store.train_store import TrainStore
 from recsys_search.model.training.training import Training
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from ..store.time_order import Window
-from ..store.train_store import Pairs, TrainStore
+from ...store.time_order import Window
+from ...store.train_store import Pairs, TrainStore
 
 PASS = 2**14  # train ratings at a time
 

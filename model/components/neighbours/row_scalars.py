@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..store.time_order import Around, TimeOrder
-from ..store.train_store import Pairs, TrainStore
+from ...store.time_order import Around, TimeOrder
+from ...store.train_store import Pairs, TrainStore
 
 DAY_S = 86_400
 YEAR_S = 365.25 * DAY_S
