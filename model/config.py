@@ -7,7 +7,7 @@ config holds no field that its model ignores. Knows no torch.
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -44,15 +44,16 @@ class TrainingConfig:
     lr_warmup_epochs = 0.0
     amp = _OFF
 
-    def check_split(self, *, is_random: bool) -> None:
-        """Refuse a split that the model cannot honestly be evaluated on.
+    def for_split(self, *, is_random: bool) -> Self:
+        """The config with each field decided that depends on how the ratings are split.
 
         Args:
             is_random: whether the split is at random, not by time.
 
         Raises:
-            ConfigError: `at` names the field that does not fit.
+            ConfigError: `at` names a field that would make the evaluation dishonest.
         """
+        return self
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ from ...base.strict import Count, NonNegative, Number, Positive
 from ...errors import ConfigError
 from ..components.bias_head import BiasHead, product_scores
 from ..components.kept_ratings import KeptRatings
-from ..components.neighbours.heads import NeighbourHeads
+from ..components.neighbours.head import NeighbourHead
 from ..components.neighbours.tower_residuals import TowerResiduals
 from ..components.output import Output, Posterior
 from ..components.side import Side
@@ -25,7 +26,7 @@ from ..store.side_features import side_features
 from ..store.train_store import Pairs, TrainStore
 from .table import Architecture
 
-# Of the neighbour heads' loss: small, so that it takes no part of the clipped gradient from the
+# Of the neighbour head's loss: small, so that it takes no part of the clipped gradient from the
 # towers. AdamW steps as far for a small gradient as for a large one.
 PENALTY_WEIGHT = 0.03
 INITIAL_LOGVAR = -4.0  # little noise at first, so that it does not drown early gradients
@@ -38,8 +39,8 @@ class TwoTowerConfig(VaeConfig):
     seed_noise: ClassVar[float] = 0.002
 
     architecture: Literal["two_tower"] = "two_tower"
-    max_epochs: Count = 60
-    batch_size: BatchSize = 16384
+    max_epochs: Count = 20
+    batch_size: BatchSize = 4096
     learning_rate: Positive = 3e-3
     weight_decay: NonNegative = 0.1
     kl_weight: NonNegative = 1e-3
@@ -48,16 +49,20 @@ class TwoTowerConfig(VaeConfig):
     rating_dropout: DropoutRate = 0.3  # share of the train ratings left out of an epoch's sums
     init_std: Positive = 0.02
     side: StrictBool = True  # use genres and years, where the dataset has any
-    # Add what ratings near in time say, where the dataset has times: earlier ones, or all.
-    neighbours: Literal["off", "past", "both"] = "off"
+    # Add what ratings near in time say, where the dataset has times: earlier ones, or all; auto is
+    # both on a random split and past on a split by time.
+    neighbours: Literal["auto", "off", "past", "both"] = "auto"
 
-    def check_split(self, *, is_random: bool) -> None:
+    def for_split(self, *, is_random: bool) -> Self:
+        if self.neighbours == "auto":
+            return replace(self, neighbours="both" if is_random else "past")
         if self.neighbours == "both" and not is_random:
             raise ConfigError(
                 "neighbours both uses ratings that are later than the one it predicts, but the "
                 "split is by time; write neighbours past, or off",
                 at=("neighbours",),
             )
+        return self
 
 
 class Shared(NamedTuple):
@@ -105,10 +110,12 @@ class TwoTowerVAE(RatingVAE):
         self.side = Side(columns, width) if config.side and columns.shape[1] else None
         self.heads.append(BiasHead(store))
         self.neighbours = None
+        assert config.neighbours != "auto", "decided by `for_split`"
         if config.neighbours != "off" and store.timestamp is not None:
-            self.neighbours = NeighbourHeads(store, past=config.neighbours == "past")
+            self.neighbours = NeighbourHead(store, past=config.neighbours == "past")
         self._all_ratings = KeptRatings(store, torch.ones_like(store.rating), dropped=0.0)
         self._epoch_ratings = self._all_ratings
+        self._is_renewed = False  # since the last step
 
     def renew(self) -> None:
         """Compute the residuals of the train ratings."""
@@ -119,6 +126,7 @@ class TwoTowerVAE(RatingVAE):
         with torch.no_grad():
             shared = self.encode_store()
         self.train(was_training)
+        self._is_renewed = True
         (bias,) = self.heads
         self.neighbours.residuals = TowerResiduals.build(
             self.store,
@@ -150,7 +158,9 @@ class TwoTowerVAE(RatingVAE):
 
     def refresh(self) -> None:
         """Draw the ratings that this epoch's sums include, and renew the residuals."""
-        self.renew()
+        if not self._is_renewed:
+            self.renew()
+        self._is_renewed = False  # the steps that follow change the weights
         dropout = self.config.rating_dropout
         kept = torch.rand_like(self.store.rating) >= dropout
         self._epoch_ratings = KeptRatings(self.store, kept.float(), dropped=dropout)
@@ -194,13 +204,18 @@ class TwoTowerVAE(RatingVAE):
             "film": Posterior(film_mu, self.film_logvar(film_mu).float()),
         }
 
-    def output(self, pairs: Pairs, posteriors: Mapping[str, Posterior]) -> Output:
-        output = super().output(pairs, posteriors)
-        if self.neighbours is None:
+    def added(self, pairs: Pairs) -> Tensor:
+        """The neighbour head is not part of what the towers are trained to predict."""
+        added = super().added(pairs)
+        if self.neighbours is None or self.training:
+            return added
+        return added + self.neighbours(pairs)
+
+    def forward(self, pairs: Pairs, shared: object) -> Output:
+        output = super().forward(pairs, shared)
+        if self.neighbours is None or not self.training:
             return output
-        if self.training:
-            return output._replace(penalty=PENALTY_WEIGHT * self.neighbours.loss(pairs))
-        return output._replace(prediction=output.prediction + self.neighbours(pairs))
+        return output._replace(penalty=PENALTY_WEIGHT * self.neighbours.loss(pairs))
 
     def can_predict(self, pairs: Pairs) -> Tensor:
         """A film without train ratings has a vector too, if genres and years are used."""
@@ -246,6 +261,7 @@ ARCHITECTURE = Architecture(
     config=TwoTowerConfig,
     model=TwoTowerVAE,
     default_space={
+        "neighbours": {"choice": ["off", "auto"]},
         "kl_weight": {"float": [1e-4, 3e-3], "log": True},
         "learning_rate": {"float": [1e-3, 1e-2], "log": True},
         "batch_size": {"choice": [4096, 8192, 16384, 32768, 65536]},

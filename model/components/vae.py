@@ -12,6 +12,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from ..store.train_store import Pairs, TrainStore
@@ -42,13 +43,24 @@ class RatingVAE(RatingModel):
         """One sample of z in train mode, the mean over z in eval mode."""
         return self.output(pairs, self.posteriors(pairs, shared))
 
-    def output(self, pairs: Pairs, posteriors: Mapping[str, Posterior]) -> Output:
-        """Like `forward`, for given posteriors, which may be those of other pairs."""
+    def added(self, pairs: Pairs) -> Tensor:
+        """(B,) stars that the heads add to the decoder's output."""
+        total = torch.zeros(len(pairs), device=pairs.user.device)
+        for head in self.heads:
+            total = total + head(pairs)
+        return total
+
+    def output(
+        self, pairs: Pairs, posteriors: Mapping[str, Posterior], added: Tensor | None = None
+    ) -> Output:
+        """Like `forward`, for given posteriors, which may be those of other pairs.
+
+        Args:
+            added: the result of `added`, if the caller has it: it does not depend on posteriors.
+        """
         if self.training:
             z = {tower: posterior.sample() for tower, posterior in posteriors.items()}
             prediction = self.decode(pairs, z).float()
         else:
             prediction = self.decode_mean(pairs, posteriors).float()
-        for head in self.heads:
-            prediction = prediction + head(pairs)
-        return Output(prediction, posteriors)
+        return Output(prediction + (self.added(pairs) if added is None else added), posteriors)

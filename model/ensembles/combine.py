@@ -159,7 +159,7 @@ def _errors(candidates: Sequence[Candidate], split: Split, store: TrainStore) ->
     """(n, K) expected ratings minus ratings, of each candidate on each validation rating."""
     pairs = store.held_out(split.validation)
     predicted = [
-        load_model(each.folder, each.experiment.config, store).predict(pairs).cpu().numpy()
+        load_model(each.folder, each.experiment, store).predict(pairs).cpu().numpy()
         for each in candidates
     ]
     errors: Array = np.stack(predicted, 1).astype(float) - split.validation.rating[:, None]

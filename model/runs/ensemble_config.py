@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import isclose
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -40,6 +41,13 @@ class EnsembleConfig(TrainingConfig):
         total = sum(member.weight for member in self.members)
         if not isclose(total, 1, abs_tol=1e-6):
             raise ValueError(f"weights must sum to 1, got {total:g}")
+
+    def for_split(self, *, is_random: bool) -> Self:
+        members = [
+            replace(member, config=member.config.for_split(is_random=is_random))
+            for member in self.members
+        ]
+        return replace(self, members=tuple(members))
 
 
 def read_config(values: Mapping[str, Any]) -> TrainingConfig:

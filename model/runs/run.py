@@ -55,7 +55,7 @@ def run_experiment(folder: Path) -> Experiment:
     return read_experiment(folder / CONFIG)
 
 
-def load_model(folder: Path, config: TrainingConfig, store: TrainStore) -> RatingModel:
+def load_model(folder: Path, experiment: Experiment, store: TrainStore) -> RatingModel:
     """The trained model of a run, or its ensemble of them, in eval mode.
 
     Args:
@@ -64,6 +64,7 @@ def load_model(folder: Path, config: TrainingConfig, store: TrainStore) -> Ratin
     Raises:
         RunError: its weights do not fit its config.
     """
+    config = experiment.config.for_split(is_random=experiment.split.is_random)
     with torch.random.fork_rng():  # the random weights are replaced right away
         model = _build(config, store)
     try:
@@ -106,7 +107,7 @@ class Run:
         ratings = experiment.load()
         split = experiment.cut(ratings)
         store = TrainStore.build(split.train, resolve_device(device))
-        return cls(experiment, ratings, split, load_model(folder, experiment.config, store))
+        return cls(experiment, ratings, split, load_model(folder, experiment, store))
 
     @property
     def is_refit(self) -> bool:

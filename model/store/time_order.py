@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .train_store import Grouping, TrainStore
@@ -63,6 +64,7 @@ class TimeOrder:
         self._rows = grouping.rows
         self._offsets = grouping.offsets
         self._time = store.timestamp[grouping.rows]
+        self._rows_and_times = torch.stack([self._rows, self._time], 1)
         self._first = int(self._time.min())
         self._span = int(self._time.max()) - self._first + 3
         self._keys = self._key(group[grouping.rows], self._time)
@@ -105,8 +107,8 @@ class TimeOrder:
             places = torch.cat([places, middle + steps], 1)
         present = (places >= around.start.unsqueeze(1)) & (places < around.end.unsqueeze(1))
         positions = self._positions(around, places)
-        gap = (self._time[positions] - time.unsqueeze(1)).abs().float()
-        return Window(self._rows[positions], present, gap)
+        rows, times = F.embedding(positions, self._rows_and_times).unbind(2)
+        return Window(rows, present, (times - time.unsqueeze(1)).abs().float())
 
     def _positions(self, around: Around, places: Tensor) -> Tensor:
         """Positions in the order that includes the pairs' own ratings."""

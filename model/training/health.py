@@ -50,10 +50,10 @@ def measure_health(model: RatingModel, pairs: Pairs, rating: Tensor, shared: obj
     """
     if not isinstance(model, RatingVAE):
         return Health(active_units={}, kl={}, shuffle_cost={})
-    posteriors = model.posteriors(pairs, shared)
+    posteriors, added = model.posteriors(pairs, shared), model.added(pairs)
 
     def mse(posteriors: Mapping[str, Posterior]) -> float:
-        expected = model.expected(pairs, model.output(pairs, posteriors))
+        expected = model.expected(pairs, model.output(pairs, posteriors, added))
         return float((expected - rating).double().square().mean())
 
     true_mse = mse(posteriors)

@@ -83,7 +83,7 @@ class Training:
         should_pause: Callable[[], bool] = never,
     ) -> None:
         """Args: should_pause: asked after each step; if it says so, the iteration ends there."""
-        config.check_split(is_random=split.spec.is_random)
+        self._model_config = config.for_split(is_random=split.spec.is_random)
         self.config = config
         self.metric = metric
         self.reports: list[EpochReport] = []
@@ -197,7 +197,7 @@ class Training:
         if not len(validation):  # a refit
             self._health_data = self._train_data
         with self._own_randomness():
-            self._model = build_model(self.config, self._store)
+            self._model = build_model(self._model_config, self._store)
         self.n_parameters = count_parameters(self._model)
         self.n_net_parameters = count_net_parameters(self._model)
         self._fit = build_fit(self.config, self._model, self._precision)

@@ -18,7 +18,7 @@ from recsys_search.model.store.train_store import TrainStore
 CPU = torch.device("cpu")
 
 SMALL = {
-    "two_tower": {"amp": "off", "latent_dim": 4, "batch_size": 200},
+    "two_tower": {"amp": "off", "latent_dim": 4, "batch_size": 200, "neighbours": "off"},
     "hybrid": {
         "amp": "off",
         "n_factors": 4,

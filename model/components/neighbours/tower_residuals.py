@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ...store.time_order import Window
@@ -33,7 +35,7 @@ class TowerResiduals:
         raters, viewers: (n_users, K).
         scale: (n_films,) of a film's sum without one of its ratings.
         films: (n_films, K) y with this scale, before the part of the rating that is left out is
-            subtracted; `squares` are their squared norms.
+            subtracted.
         whole_films: (n_films, K) y with all ratings.
         base_error: (n,) rating minus base.
         product: (n,) the user's sum without the rating, unscaled, times y without it.
@@ -47,7 +49,6 @@ class TowerResiduals:
     viewers: Tensor
     scale: Tensor
     films: Tensor
-    squares: Tensor
     whole_films: Tensor
     base_error: Tensor
     product: Tensor
@@ -83,7 +84,6 @@ class TowerResiduals:
             **{name: table.detach().clone() for name, table in tables.items()},
             scale=scale,
             films=films,
-            squares=films.square().sum(1),
             whole_films=n_raters.clamp(min=1).pow(-power).unsqueeze(1) * film_sums + added,
             base_error=nothing,
             product=nothing,
@@ -110,6 +110,17 @@ class TowerResiduals:
         scale = self._user_scale(pairs.user, 1)
         return self.base_error[pairs.row] - scale * self.product[pairs.row]
 
+    @cached_property
+    def _by_row(self) -> Tensor:
+        """(n, 3) what `of` reads of a neighbour, in one place of the memory."""
+        centred = self.store.rating - self.store.mean
+        return torch.stack([centred, self.base_error, self.product], 1)
+
+    @cached_property
+    def _by_film(self) -> Tensor:
+        """(n_films, 2) `scale`, and the squared norms of `films`."""
+        return torch.stack([self.scale, self.films.square().sum(1)], 1)
+
     def _user_scale(self, user: Tensor, n_left_out: Tensor | int) -> Tensor:
         """(B,) of the users' sums without so many of their ratings."""
         n_others = self.store.by_user.counts[user] - n_left_out
@@ -134,21 +145,21 @@ class TowerResiduals:
         is_own = (pairs.row >= 0).long()
         raters, viewers = self.raters[pairs.user], self.viewers[pairs.user]
         target = target / target.norm(dim=1, keepdim=True).clamp(min=1e-6)
-        film = self.store.film[window.rows]  # (B, M)
-        centred, scale = self._centred(window.rows), self.scale[film]
+        film = self.store.film.take(window.rows)  # (B, M)
+        centred, base_error, product = F.embedding(window.rows, self._by_row).unbind(2)
+        scale, square = F.embedding(film, self._by_film).unbind(2)
         # y of neighbour j is films[j] - scale_j (c_j raters + viewers). Its products with four
         # vectors of the pair are enough, so that only one (B, M, K) is ever made.
         vectors = torch.stack([own, target, raters, viewers], 1)  # (B, 4, K)
-        films = self.films.index_select(0, film.flatten()).view(*film.shape, -1)
-        with_films = torch.bmm(vectors, films.transpose(1, 2))  # (B, 4, M)
+        with_films = torch.bmm(vectors, F.embedding(film, self.films).transpose(1, 2))  # (B, 4, M)
         with_user = torch.bmm(vectors, vectors[:, 2:].transpose(1, 2))  # (B, 4, 2)
         products = with_films - scale.unsqueeze(1) * (
             centred.unsqueeze(1) * with_user[..., :1] + with_user[..., 1:]
         )
         both = with_films[:, 2:] + products[:, 2:]
-        squared = self.squares[film] - scale * (centred * both[:, 0] + both[:, 1])
-        without_own = self.product[window.rows] - products[:, 0]
+        squared = square - scale * (centred * both[:, 0] + both[:, 1])
+        without_own = product - products[:, 0]
         user_scale = self._user_scale(pairs.user, 1 + is_own).unsqueeze(1)
-        residual = self.base_error[window.rows] - user_scale * without_own
+        residual = base_error - user_scale * without_own
         cosine = products[:, 1] * squared.clamp(min=1e-12).rsqrt()
         return residual * window.present, cosine * window.present

@@ -120,7 +120,7 @@ def test_a_rating_changes_only_its_neighbours(
     assert ((after - before).abs() > 1e-4).nonzero().flatten().tolist() == [0, 2, 6]
 
 
-def test_neighbour_heads_that_use_the_pairs_own_rating_are_detected(
+def test_neighbour_head_that_uses_the_pairs_own_rating_are_detected(
     store, small_config, perturbed_model, with_rating_moved, monkeypatch
 ):
     """The residuals of its neighbours contain it unless it is taken out of them."""
