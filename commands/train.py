@@ -185,6 +185,7 @@ def predict(
     """Predict the ratings of user-film pairs."""
     from ..data.formats.pairs import read_pairs, write_predictions
     from ..model.runs.run import Run, run_experiment
+    from .terminal.evaluation import describe_neighbours
 
     check_stdout_is_free("--out", out, as_json)
     asked = read_pairs(pairs, run_experiment(run).read_options)
@@ -196,10 +197,14 @@ def predict(
         "n": len(rating),
         "known": int(known.sum()),
         "refit_epochs": predictor.experiment.refit_epochs,
+        "neighbours": predictor.neighbours,
     }
     if as_json:
         print_json(result)
     elif not is_stdout(out):
         by = " by a refit" if predictor.is_refit else ""
         known_pairs = f"{result['known']} of known pairs"
-        notify(f"wrote {result['n']} predictions{by} to {out}, {known_pairs}")
+        neighbours = describe_neighbours(
+            predictor.neighbours, has_times=asked.timestamp is not None
+        )
+        notify(f"wrote {result['n']} predictions{by} to {out}, {known_pairs}{neighbours}")

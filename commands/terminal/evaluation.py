@@ -68,6 +68,15 @@ def print_evaluation(values: dict[str, Any]) -> None:
         out.print(Text(_ranked_users(figures)), width=NARROW)
 
 
+def describe_neighbours(mode: str | None, *, has_times: bool) -> str:
+    """The end of a sentence on predictions: which ratings near in time they use."""
+    if mode in (None, "off"):
+        return ""
+    if not has_times:
+        return "; neighbours: none, because the pairs have no times"
+    return f"; neighbours: {mode}"
+
+
 def _describe_fitted_weights(values: dict[str, Any]) -> str:
     text = "the ensemble's weights were fitted on these ratings, which flatters it"
     fair = values["cross_fitted_rmse"]

@@ -26,6 +26,7 @@ from ...data.splits.ledger import Ledger
 from ...data.splits.split import Split, open_test, split_fingerprint
 from ...errors import RunError
 from ..architectures.models import build_model
+from ..architectures.two_tower import TwoTowerConfig
 from ..components.mixture import Mixture
 from ..components.rating_model import RatingModel
 from ..config import TrainingConfig, config_to_mapping
@@ -114,6 +115,19 @@ class Run:
         """Whether it was trained on train and validation ratings together."""
         return self.experiment.refit_epochs is not None
 
+    @property
+    def neighbours(self) -> str | None:
+        """The ratings near in time that predictions use: off, past or both.
+
+        None for a model that has no such option; all modes of an ensemble's members.
+        """
+        config = self.experiment.config.for_split(is_random=self.experiment.split.is_random)
+        configs = (config,)
+        if isinstance(config, EnsembleConfig):
+            configs = tuple(member.config for member in config.members)
+        modes = {each.neighbours for each in configs if isinstance(each, TwoTowerConfig)}
+        return ", ".join(sorted(modes)) or None
+
     def _describe_weights(self, split: str) -> dict[str, Any]:
         """Whether an ensemble's weights were fitted on the split, and its RMSE if they were not."""
         config = self.experiment.config
@@ -161,6 +175,7 @@ class Run:
             "split": split,
             "opening": opening,
             "refit_epochs": self.experiment.refit_epochs,
+            "neighbours": self.neighbours,
             **self._describe_weights(split),
             "n": len(part),
             **asdict(prediction_errors(predicted, rating)),

@@ -259,6 +259,7 @@ def test_without_test_ratings_the_test_split_is_not_suggested(cli):
 def test_evaluate(done, split):
     values = loads(done("evaluate", "runs/a", "--split", split, "--json"))
     names = {"split", "n", "rmse", "mse", "mae", "bias_rmse", "ranking", "dataset", "fingerprint"}
+    assert values["neighbours"] == "both"
     assert values.keys() >= names
     assert (values["split"], values["n"]) == (split, 200)
     assert values["mse"] == approx(values["rmse"] ** 2)

@@ -23,7 +23,7 @@ def test_the_defaults_of_the_two_tower_model():
     config = build_config("two_tower")
     assert type(config) is TwoTowerConfig
     assert (config.latent_dim, config.init_std, config.learning_rate) == (64, 0.02, 3e-3)
-    assert (config.batch_size, config.grad_clip) == (16384, 1.0)
+    assert (config.batch_size, config.grad_clip) == (4096, 1.0)
     assert 1e-4 <= config.kl_weight <= 1e-3
     assert 0.15 <= config.rating_dropout <= 0.5
 

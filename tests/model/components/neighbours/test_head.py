@@ -141,6 +141,19 @@ def test_both_sides_are_refused_on_a_split_by_time(demo, small_config):
         assert len(list(run)) == 1
 
 
+@pytest.mark.parametrize(("is_random", "mode"), [(True, "both"), (False, "past")])
+def test_auto_is_what_the_split_allows(small_config, is_random, mode):
+    config = small_config(neighbours="auto")
+    assert config.for_split(is_random=is_random).neighbours == mode
+
+
+def test_a_training_records_auto_as_it_was_asked_for(split, small_config):
+    with Training(small_config(neighbours="auto", max_epochs=1), split, "cpu") as run:
+        list(run)
+        assert run.config.neighbours == "auto"
+        assert run._model.config.neighbours == "both"
+
+
 def test_the_towers_are_trained_as_without_the_head(split, small_config, monkeypatch):
     """Neither its gradients nor its predictions reach them."""
     build = NeighbourHead.__init__
