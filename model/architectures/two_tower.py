@@ -39,7 +39,7 @@ class TwoTowerConfig(VaeConfig):
     seed_noise: ClassVar[float] = 0.002
 
     architecture: Literal["two_tower"] = "two_tower"
-    max_epochs: Count = 20
+    max_epochs: Count = 15
     batch_size: BatchSize = 4096
     learning_rate: Positive = 3e-3
     weight_decay: NonNegative = 0.1

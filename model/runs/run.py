@@ -122,9 +122,9 @@ class Run:
         None for a model that has no such option; all modes of an ensemble's members.
         """
         config = self.experiment.config.for_split(is_random=self.experiment.split.is_random)
-        configs = (config,)
+        configs = [config]
         if isinstance(config, EnsembleConfig):
-            configs = tuple(member.config for member in config.members)
+            configs = [member.config for member in config.members]
         modes = {each.neighbours for each in configs if isinstance(each, TwoTowerConfig)}
         return ", ".join(sorted(modes)) or None
 

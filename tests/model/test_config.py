@@ -68,7 +68,9 @@ def test_a_config_of_an_early_version_is_still_read():
         free_bits: 0.0, free_bits_per: sum, amp: auto, latent_dim: 32, norm_power: 0.6,
         rating_dropout: 0.3, init_std: 0.02, side: true}"""
     config = config_from_mapping(yaml.safe_load(written))
-    assert config == build_config("two_tower", seed=43, latent_dim=32)
+    assert config == build_config(
+        "two_tower", seed=43, latent_dim=32, max_epochs=60, batch_size=16384
+    )
 
 
 @pytest.mark.parametrize(

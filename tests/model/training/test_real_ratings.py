@@ -17,11 +17,11 @@ from recsys_search.model.training.training import Training
 
 def test_a_short_training_beats_the_biases_on_real_ratings(real_ratings_folder):
     split = split_ratings(load_ratings(str(real_ratings_folder)), SplitSpec())
-    config = build_config("two_tower", max_epochs=20, latent_dim=32, amp="off")
+    config = build_config("two_tower", max_epochs=2, latent_dim=32, amp="off")
     with Training(config, split, "cpu") as run:
         for _ in run:
             pass
-    assert run.best.report.val_rmse < run.bias_val_rmse - 0.02
+    assert run.best.report.val_rmse < run.bias_val_rmse - 0.05
 
 
 def test_matrix_factorisation_beats_the_biases_on_real_ratings(real_ratings_folder):

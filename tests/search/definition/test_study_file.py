@@ -226,7 +226,7 @@ def test_breakthrough_first_tries_the_known_configs():
         spec.config(spec.space.values_of(known.params), known.fixed)
         for known in spec.known_trials()
     )
-    assert first == build_config("two_tower", max_epochs=60, patience=15)
+    assert first == build_config("two_tower", max_epochs=20, patience=15)
     assert second == build_config(
         "hybrid",
         n_factors=150,
