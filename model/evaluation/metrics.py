@@ -224,21 +224,21 @@ METRICS: dict[str, Metric] = {
             label="validation Precision@10 (held-out rated)",
             direction="maximize",
             compute=val_precision,
-            per_star=0.1,
+            per_star=0.2,
         ),
         Metric(
             name="val_catalogue_ndcg",
             label="validation NDCG@10 (full catalogue)",
             direction="maximize",
             compute=val_catalogue_ndcg,
-            per_star=0.4,
+            per_star=0.7,
         ),
         Metric(
             name="val_catalogue_precision",
             label="validation Precision@10 (full catalogue)",
             direction="maximize",
             compute=val_catalogue_precision,
-            per_star=0.2,
+            per_star=0.4,
         ),
     )
 }

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
+import recsys_search
+import yaml
 from recsys_search.errors import ConfigError, StudyError
 from recsys_search.model.evaluation.metrics import METRICS, Metric
 from recsys_search.model.evaluation.weighted import find_metric
@@ -198,3 +203,30 @@ def test_a_study_cannot_change_its_weights(workplace):
     workplace.write_study(objective={"metric": "val_rmse - 0.7 * val_ndcg"})
     with pytest.raises(StudyError, match=r"val_rmse - 0\.5 \* val_ndcg -> val_rmse - 0\.7 \* val"):
         workplace.start(study)
+
+
+def examples_of(page):
+    """The YAML blocks of a page of the docs."""
+    path = Path(recsys_search.__file__).parent / "docs" / page
+    return re.findall(r"^```yaml\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_ranking_study_of_the_docs_runs(workplace):
+    [text] = [block for block in examples_of("studies.md") if "rank_weight: {" in block]
+    study = yaml.safe_load(text)
+    values = {"base": study["base"] | {"amp": "off", "max_epochs": 2}, "trials": 2}
+    path = workplace.write_study(**study | {"dataset": str(workplace.folder / "ratings")} | values)
+    reader = workplace.start(path)
+    assert reader.status()["target"]["condition"] == "val_catalogue_ndcg > 0.2"
+    for record in reader.trials():
+        assert record["metric"] == "val_catalogue_ndcg"
+        assert 0 < record["value"] < 1
+        assert 0.25 <= reader.show(record["number"])["config"]["rank_weight"] <= 4
+
+
+def test_the_weighted_objective_of_the_docs_runs(workplace):
+    [text] = [block for block in examples_of("studies.md") if "metric: val_rmse - 0.5" in block]
+    objective = yaml.safe_load(text)["objective"]
+    reader = workplace.start(workplace.write_study(objective=objective, trials=1))
+    [record] = reader.trials()
+    assert list(record["parts"]) == ["val_rmse", "val_catalogue_ndcg"]
