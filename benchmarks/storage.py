@@ -25,7 +25,7 @@ from keep import add_out, keep
 from machine import machine
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
-from recsys_search.model.evaluation.metrics import METRICS
+from recsys_search.model.evaluation.weighted import find_metric
 from recsys_search.search.pruners.trial_pruner import TrialPruner
 from recsys_search.search.results.reader import StudyReader
 from recsys_search.search.running.events import ignore
@@ -65,7 +65,7 @@ def run(command: str, url: str) -> None:
 def worker_times(url: str) -> dict[str, float]:
     """What a process that runs trials waits for, in the order in which it happens."""
     spec = study_spec()
-    metric = METRICS[spec.objective.metric]
+    metric = find_metric(spec.objective.metric)
     with writable_storage(url) as storage, worker_identity() as worker:
         started_at = perf_counter()
         study = open_study(spec, IDENTITY, storage)

@@ -12,7 +12,7 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from recsys_search.model.config import config_to_mapping
-from recsys_search.model.evaluation.metrics import METRICS
+from recsys_search.model.evaluation.weighted import find_metric
 from recsys_search.model.training.reports import EpochReport
 from recsys_search.search.definition.budget import Budget
 from recsys_search.search.definition.study_file import StudySpec, load_study, spec_to_json
@@ -46,7 +46,7 @@ def study_spec() -> StudySpec:
 def store_study(url: str, n_trials: int) -> None:
     """Create the study with its ended trials in an empty storage."""
     spec = study_spec()
-    metric = METRICS[spec.objective.metric]
+    metric = find_metric(spec.objective.metric)
     with writable_storage(url) as storage:
         identity = {SPEC: spec_to_json(spec), FINGERPRINT: IDENTITY}
         create_study(spec.name, metric.direction, identity, storage)

@@ -134,7 +134,9 @@ def show(
     from .terminal.values import key_values
 
     config, environment = values.pop("config"), values.pop("environment")
-    out.print(key_values({name: value for name, value in values.items() if value is not None}))
+    out.print(
+        key_values({name: value for name, value in values.items() if value not in (None, {})})
+    )
     for title, table in (("config", config), ("environment", environment)):
         out.print(f"\n[bold]{title}[/bold]")
         out.print(key_values(table or {}))

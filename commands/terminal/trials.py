@@ -27,14 +27,14 @@ STATE_STYLES = {
 def trials_table(records: list[dict[str, Any]], *, best: int | None = None) -> Table:
     """One trial per row, with why it ended; a star marks the number of the best one.
 
-    A metric other than RMSE and MSE has a column of its own.
+    A metric other than RMSE and MSE has a column of its own, and so have the parts of a sum.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("trial", "state", "architecture"):
         table.add_column(name, no_wrap=True)
     wide = out.width >= WIDE
     metric = metric_of(records[0]) if records else None
-    extra = [metric.name] if metric and metric.name not in ("val_rmse", "val_mse") else []
+    extra = [name for name in shown_metrics(metric) if name not in ("val_rmse", "val_mse")]
     for name in (*extra, "val_rmse", "val_mse", "epochs", *(["train_s"] if wide else [])):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("why it ended")
@@ -48,7 +48,7 @@ def trials_table(records: list[dict[str, Any]], *, best: int | None = None) -> T
             f"{record['number']}{mark}",
             Text(state, STATE_STYLES.get(state, "")),
             record["architecture"] or "",
-            *([format_value(record)] if extra else []),
+            *(format_metric(record, name) for name in extra),
             number(record["val_rmse"]),
             number(record["val_mse"]),
             str(record["epochs"]),
@@ -84,9 +84,22 @@ def format_removal(records: list[dict[str, Any]]) -> str:
 
 def metric_of(record: dict[str, Any]) -> Metric:
     """The metric of the study that a trial's record comes from."""
-    from ...model.evaluation.metrics import METRICS
+    from ...model.evaluation.weighted import find_metric
 
-    return METRICS[record.get("metric", "val_rmse")]
+    return find_metric(record.get("metric", "val_rmse"))
+
+
+def shown_metrics(metric: Metric | None) -> tuple[str, ...]:
+    """The metric's name and those of its parts."""
+    return (metric.name, *metric.parts) if metric else ()
+
+
+def format_metric(record: dict[str, Any], name: str) -> str:
+    """The study's metric, or one of its parts, of a trial; empty while it has none."""
+    from ...model.evaluation.weighted import find_metric
+
+    value = record.get("parts", {}).get(name, record["value"])
+    return "" if value is None else find_metric(name).format(value)
 
 
 def format_value(record: dict[str, Any]) -> str:
@@ -111,6 +124,7 @@ def epoch_line(config: TrainingConfig, report: EpochReport, refit_epochs: int | 
     figures = [
         f"epoch {report.epoch:>3}/{refit_epochs or config.max_epochs}",
         *([] if is_refit else [f"val_rmse {report.val_rmse:.4f}"]),
+        *(f"{name} {value:.4f}" for name, value in report.metrics.items()),
         f"train_rmse {report.train_rmse:.4f}",
     ]
     if report.active_units:  # a model without latents has no KL either
@@ -126,6 +140,7 @@ def epochs_table(reports: list[EpochReport]) -> Table:
         [
             {
                 "epoch": report.epoch,
+                **report.metrics,
                 "val_rmse": report.val_rmse,
                 "val_mse": report.val_mse,
                 "train_rmse": report.train_rmse,

@@ -28,3 +28,17 @@ class KeptRatings:
         self.rating_weights = RowWeights(store, self.centred)
         self.user_counts = torch.bincount(store.user, kept, store.n_users)
         self.film_counts = torch.bincount(store.film, kept, store.n_films)
+
+    def scale(self, counts: Tensor, own_kept: Tensor, power: float) -> Tensor:
+        """(B, 1) factor n^-p of a sum, where n is at least 1 and does not count the target.
+
+        With this factor a sum over n ratings grows like n^(1-p), so leaving out a share d shrinks
+        it by (1-d)^(1-p). The second factor compensates for that. Without it the vectors are too
+        long in eval mode, where nothing is left out, which costs 0.02 to 0.1 of RMSE.
+
+        Args:
+            counts: (B,) kept ratings of the sum.
+            own_kept: (B, 1) whether the target is one of them.
+        """
+        others = (counts.unsqueeze(1) - own_kept).clamp(min=1.0)
+        return others.pow(-power) * (1.0 - self.dropped) ** (power - 1.0)

@@ -86,7 +86,7 @@ class RatingModel(nn.Module):
 
     def expected(self, pairs: Pairs, output: Output) -> Tensor:
         """(B,) expected stars; the fallback's where the model cannot predict."""
-        return self.likelihood.expected(self._unclipped(pairs, output))
+        return self.likelihood.expected(self.unclipped(pairs, output))
 
     def predict(self, pairs: Pairs) -> Tensor:
         """(n,) expected stars. Users and films may be unknown (index -1)."""
@@ -104,7 +104,7 @@ class RatingModel(nn.Module):
         start = 0
         for batch, output in self.outputs(in_range, self.encode_for_eval()):
             original = pairs[start : start + len(batch)]
-            parts.append(self._unclipped(original, output))
+            parts.append(self.unclipped(original, output))
             start += len(batch)
         return torch.cat(parts)
 
@@ -125,5 +125,6 @@ class RatingModel(nn.Module):
             scores = self.score(Pairs(user, film.repeat(len(batch)), None, row))
             yield scores.view(len(batch), len(film))
 
-    def _unclipped(self, pairs: Pairs, output: Output) -> Tensor:
+    def unclipped(self, pairs: Pairs, output: Output) -> Tensor:
+        """(B,) stars before clipping; the fallback's where the model cannot predict."""
         return torch.where(self.can_predict(pairs), output.prediction, self.fallback(pairs))

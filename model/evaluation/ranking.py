@@ -80,11 +80,16 @@ def held_out_rated(store: TrainStore, part: Ratings, score: Tensor, k: int = K) 
     }
 
 
-def full_catalogue(model: RatingModel, part: Ratings, k: int = K) -> dict[str, Any]:
+def full_catalogue(
+    model: RatingModel, part: Ratings, k: int = K, *, max_users: int | None = None
+) -> dict[str, Any]:
     """How well a model finds each user's relevant films in `part` among all films unseen in train.
 
     A model whose scores are not a matrix product is evaluated on a fixed sample of the users; the
     baselines then use the same users.
+
+    Args:
+        max_users: of any model; None for all users.
     """
     store = model.store
     in_train = store.by_film.counts > 0
@@ -93,7 +98,7 @@ def full_catalogue(model: RatingModel, part: Ratings, k: int = K) -> dict[str, A
     findable = relevant & in_train[film]
     user, film = user[findable], film[findable]
     all_users = user.unique()
-    users = _sample(model, all_users)
+    users = _sample(model, all_users, max_users)
     member = torch.isin(user, users)
     position, film = torch.searchsorted(users, user[member]), film[member]
 
@@ -145,12 +150,14 @@ def _columns(store: TrainStore, part: Ratings) -> tuple[Tensor, Tensor, Tensor]:
     return user, film, relevant
 
 
-def _sample(model: RatingModel, users: Tensor) -> Tensor:
+def _sample(model: RatingModel, users: Tensor, max_users: int | None) -> Tensor:
     """The users, ascending; a sample of them if scoring all would take more than minutes."""
-    max_users = MAX_USERS
-    if users.device.type == "cpu":
-        max_users = min(max_users, max(1, MAX_PAIRS_ON_CPU // model.store.n_films))
-    if model.scores_by_product or len(users) <= max_users:
+    max_users = len(users) if max_users is None else max_users
+    if not model.scores_by_product:
+        max_users = min(max_users, MAX_USERS)
+        if users.device.type == "cpu":
+            max_users = min(max_users, max(1, MAX_PAIRS_ON_CPU // model.store.n_films))
+    if len(users) <= max_users:
         return users
     drawn = np.random.default_rng(0).choice(len(users), max_users, replace=False)
     return users[torch.from_numpy(np.sort(drawn)).to(users.device)]

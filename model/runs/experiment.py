@@ -22,7 +22,8 @@ from ...data.splits.split import Split, split_ratings
 from ...data.tables.columns import ColumnNames, Duplicates, ReadOptions
 from ...errors import ConfigError, DataError
 from ..config import TrainingConfig, config_to_mapping
-from ..evaluation.metrics import VAL_RMSE, MetricName
+from ..evaluation.metrics import VAL_RMSE
+from ..evaluation.weighted import MetricName
 from .changes import (
     CHANGED_FROM,
     all_values,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..evaluation.metrics import METRICS
+from ..evaluation.weighted import find_metric
 from ..training.reports import EpochReport, best_report
 from .experiment import Experiment
 
@@ -35,7 +35,7 @@ def compare_to_record(
     before = experiment.environment
     if not (before and isinstance(expected, float | int) and isinstance(epochs, int)):
         return None
-    metric = METRICS[experiment.metric]
+    metric = find_metric(experiment.metric)
     best = best_report(reports[:epochs], metric)
     if best is None:
         return None
@@ -56,7 +56,7 @@ def compare_to_record(
 
 def describe_reproduction(metric_name: str, reproduced: Mapping[str, Any]) -> str:
     """A sentence about what `compare_to_record` returned."""
-    metric = METRICS[metric_name]
+    metric = find_metric(metric_name)
     expected, difference = reproduced["expected"], reproduced["difference"]
     figure = f"{metric.label} {metric.format(reproduced['got'])}"
     epochs = f"in {reproduced['epochs']} epoch{'s' if reproduced['epochs'] > 1 else ''}"

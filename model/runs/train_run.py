@@ -14,7 +14,7 @@ import torch
 from ...base.callbacks import never_failing
 from ...base.interrupts import Interrupts
 from ...errors import RunError
-from ..evaluation.metrics import METRICS
+from ..evaluation.weighted import find_metric
 from ..training.checkpoints import ResumableTraining
 from ..training.reports import EpochReport
 from ..training.training import Training
@@ -72,7 +72,7 @@ def train_run(
         experiment.config,
         split,
         device,
-        metric=LAST_EPOCH if is_refit else METRICS[experiment.metric],
+        metric=LAST_EPOCH if is_refit else find_metric(experiment.metric),
         should_pause=lambda: interrupts.received is not None,
     ) as training:
         check_space(out, training)
@@ -99,7 +99,7 @@ def train_run(
     if training.best is None:
         interrupts.leave()
         raise RunError(
-            f"training diverged: no epoch had a finite {METRICS[experiment.metric].label}; "
+            f"training diverged: no epoch had a finite {find_metric(experiment.metric).label}; "
             f"lower learning_rate ({experiment.config.learning_rate:g})"
         )
     result = _figures(training, experiment, bias_val_rmse, interrupts)
@@ -143,12 +143,11 @@ def _figures(
     The validation figures of a refit are None.
     """
     assert training.best is not None
-    best, metric = training.best.report, experiment.metric
-    names = ("val_rmse", "val_mse", metric, "bias_val_rmse", "best_epoch")
-    validation: dict[str, Any] = dict.fromkeys(names)
+    best, names = training.best.report, find_metric(experiment.metric).recorded
+    validation: dict[str, Any] = dict.fromkeys((*names, "bias_val_rmse", "best_epoch"))
     if experiment.refit_epochs is None:
-        values = (best.val_rmse, best.val_mse, best.metric(metric), bias_val_rmse, best.epoch)
-        validation = dict(zip(names, values, strict=True))
+        validation = {name: best.metric(name) for name in names}
+        validation |= {"bias_val_rmse": bias_val_rmse, "best_epoch": best.epoch}
     return {
         **validation,
         "epochs": len(training.reports),

@@ -8,10 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ...data.ratings import Ratings
 from ..components.rating_model import RatingModel
+from ..evaluation.metrics import METRICS, Metric, Predictions
 from ..store.train_store import Pairs
 from .elbo import KlCost, elbo
-from .reports import rmse
+from .reports import FIELDS, rmse
 
 
 class Quality(NamedTuple):
@@ -20,7 +22,7 @@ class Quality(NamedTuple):
     Attributes:
         mse, rmse: of the expected ratings.
         loss: mse + beta * KL + the model's own penalty.
-        predicted: (n,) expected stars; None unless requested.
+        predicted, score: (n,) expected stars, clipped and unclipped; None unless requested.
 
     Without rows the figures are NaN.
     """
@@ -29,6 +31,7 @@ class Quality(NamedTuple):
     rmse: float
     loss: float
     predicted: Tensor | None = None
+    score: Tensor | None = None
 
 
 def evaluate(
@@ -48,20 +51,52 @@ def evaluate(
     """
     squared_error = torch.zeros((), dtype=torch.float64, device=rating.device)
     extra_cost = torch.zeros_like(squared_error)
-    kept: list[Tensor] = []
+    kept: list[tuple[Tensor, Tensor]] = []
     start = 0
     for batch, output in model.outputs(pairs, shared):
         target = rating[start : start + len(batch)]
         start += len(batch)
-        expected = model.expected(batch, output)
+        score = model.unclipped(batch, output)
+        expected = model.likelihood.expected(score)
         if keep_predictions:
-            kept.append(expected)
+            kept.append((expected, score))
         error = expected - target
         squared_error += error.double().square().sum()
         parts = elbo(model.likelihood, output, target, kl_cost)
         extra_cost += (kl_cost.beta * parts.kl_clamped + output.penalty) * len(batch)
-    predicted = torch.cat(kept) if keep_predictions else None
     if not len(pairs):
-        return Quality(nan, nan, nan, predicted)
+        return Quality(nan, nan, nan)
     mse = float(squared_error) / len(pairs)
-    return Quality(mse, rmse(mse), mse + float(extra_cost) / len(pairs), predicted)
+    quality = Quality(mse, rmse(mse), mse + float(extra_cost) / len(pairs))
+    if not kept:
+        return quality
+    predicted, score = map(torch.cat, zip(*kept, strict=True))
+    return quality._replace(predicted=predicted, score=score)
+
+
+def compute_metrics(
+    metric: Metric,
+    quality: Quality,
+    model: RatingModel,
+    pairs: Pairs,
+    rating: Tensor,
+    part: Ratings,
+) -> dict[str, float]:
+    """The values of a metric and its parts by name, except fields of the report.
+
+    Args:
+        quality: on the part of the split; without its predictions, there are no values.
+    """
+    if quality.predicted is None or quality.score is None:
+        return {}
+    predictions = Predictions(
+        predicted=quality.predicted,
+        score=quality.score,
+        rating=rating,
+        user=pairs.user,
+        film=pairs.film,
+        part=part,
+        model=model,
+    )
+    parts = [METRICS[name] for name in metric.parts if name not in FIELDS]
+    return {each.name: each.compute(predictions) for each in (*parts, metric)}

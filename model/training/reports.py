@@ -37,7 +37,7 @@ class EpochReport:
         gpu_utilisation: percent; None without a GPU, or if it cannot be read.
         gpu_memory_share: share of the GPU's memory that all processes use at the epoch's end; None
             on a CPU.
-        metrics: the study's metric by name, unless it is one of the fields above.
+        metrics: the study's metric and its parts by name, except the fields above.
     """
 
     epoch: int

@@ -27,12 +27,12 @@ from ...data.splits.split import Split
 from ..architectures.models import build_model, count_net_parameters, count_parameters
 from ..components.rating_model import RatingModel
 from ..config import TrainingConfig, config_to_mapping
-from ..evaluation.metrics import VAL_RMSE, Metric, Predictions
+from ..evaluation.metrics import VAL_RMSE, Metric
 from ..store.train_store import Pairs, TrainStore
 from .device import Precision, gpu_memory_share, gpu_utilisation, peak_memory_mib, resolve_device
 from .fits import Fit, Steps, build_fit, never
 from .health import HEALTH_ROWS, measure_health
-from .quality import evaluate
+from .quality import compute_metrics, evaluate
 from .randomness import random_states, set_random_states
 from .reports import FIELDS, EpochReport
 
@@ -252,18 +252,15 @@ class Training:
             peak_memory_mib=peak_memory_mib(self._device),
             gpu_utilisation=gpu_utilisation(self._device),
             gpu_memory_share=gpu_memory_share(self._device),
-            metrics=self._compute_metric(val.predicted),
+            metrics=compute_metrics(
+                self.metric,
+                val,
+                self._model,
+                self._val_pairs,
+                self._val_rating,
+                self._split.validation,
+            ),
         )
-
-    def _compute_metric(self, predicted: Tensor | None) -> dict[str, float]:
-        """The metric's value by name; empty if the report has it as a field."""
-        if predicted is None:
-            return {}
-        pairs = self._val_pairs
-        predictions = Predictions(
-            predicted=predicted, rating=self._val_rating, user=pairs.user, film=pairs.film
-        )
-        return {self.metric.name: self.metric.compute(predictions)}
 
     def _train_epoch(self) -> Steps | None:
         with self._own_randomness():

@@ -10,7 +10,8 @@ from optuna.trial import FrozenTrial
 
 from ...errors import StudyError
 from ...model.architectures.configs import config_from_mapping
-from ...model.evaluation.metrics import METRICS, Metric
+from ...model.evaluation.metrics import Metric
+from ...model.evaluation.weighted import find_metric
 from ...model.runs.experiment import Experiment
 from ...model.training.reports import EpochReport
 from ..definition.study_file import StudySpec, spec_from_json
@@ -67,7 +68,7 @@ class StudyReader:
             )
         check_exists(name, specs, storage_url)
         self.spec: StudySpec = spec_from_json(specs[name])
-        self.metric: Metric = METRICS[self.spec.objective.metric]
+        self.metric: Metric = find_metric(self.spec.objective.metric)
         self._study = optuna.load_study(study_name=name, storage=self._storage)
 
     @property
@@ -234,6 +235,7 @@ class StudyReader:
             origin={"study": self.spec.name, "trial": trial.number, **_incomplete(record)},
             metrics={
                 **_select(record, "val_rmse", "val_mse"),
+                **record["parts"],
                 self.metric.name: record["value"],
                 "bias_val_rmse": self.bias_val_rmse,
                 **_select(record, "best_epoch", "epochs", "train_s"),
@@ -246,6 +248,7 @@ class StudyReader:
         record = trial_record(trial, self.metric)
         return {
             **_select(record, "number", "val_rmse", "val_mse"),
+            **record["parts"],
             self.metric.name: record["value"],
         }
 

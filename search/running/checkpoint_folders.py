@@ -16,7 +16,8 @@ from optuna.trial import FrozenTrial
 
 from ...base.folders import Folder
 from ...base.messages import format_error
-from ...model.evaluation.metrics import METRICS, Metric
+from ...model.evaluation.metrics import Metric
+from ...model.evaluation.weighted import find_metric
 from ..definition.sizes import parse_size
 from ..definition.study_file import StudySpec
 from ..storage.studies import checkpoint_prefix
@@ -72,7 +73,7 @@ def tidy_checkpoints(
     except OSError as error:
         notify(f"checkpoints cannot be tidied up: {format_error(error)}")
         return
-    metric = METRICS[spec.objective.metric]
+    metric = find_metric(spec.objective.metric)
     frozen = [folder for folder in folders if folder.is_frozen]
     gone = [folder for folder in folders if not (folder.is_needed or folder.is_frozen)]
     gone += beyond_limit(frozen, parse_size(spec.keep_checkpoints), metric)

@@ -15,7 +15,7 @@ from ...base.folders import Folder
 from ...base.messages import format_error
 from ...data.splits.split import Split
 from ...model.config import TrainingConfig, config_to_mapping
-from ...model.evaluation.metrics import METRICS
+from ...model.evaluation.weighted import find_metric
 from ...model.runs.environment import current_environment
 from ...model.training.checkpoints import ResumableTraining
 from ...model.training.device import is_out_of_memory
@@ -76,7 +76,7 @@ class Objective:
         """
         self.error: str | None = None
         self._spec = spec
-        self._metric = METRICS[spec.objective.metric]
+        self._metric = find_metric(spec.objective.metric)
         self.ended = EndedTrials(self._metric)
         self._split = split
         self._storage = storage
@@ -278,7 +278,7 @@ class Objective:
         trial.set_user_attr("epochs", len(reports))
         trial.set_user_attr("train_s", round(sum(report.train_s for report in reports), 3))
         if best := best_report(reports, self._metric):
-            for name in dict.fromkeys(("val_rmse", "val_mse", self._metric.name)):
+            for name in self._metric.recorded:
                 trial.set_user_attr(name, best.metric(name))
             trial.set_user_attr("best_epoch", best.epoch)
         if ending.stop_reason:

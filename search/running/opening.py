@@ -20,7 +20,7 @@ from ...data.sets.loading import dataset_reference
 from ...data.sets.registry import DATASETS, find_dataset
 from ...data.tables.columns import Duplicates
 from ...errors import ConfigError, DataError, NothingYet, StudyError
-from ...model.evaluation.metrics import METRICS
+from ...model.evaluation.weighted import find_metric
 from ..definition.sizes import parse_size
 from ..definition.study_file import StudySpec, read_study, spec_from_json, spec_to_json
 from ..pruners.table import pruner_to_mapping
@@ -119,7 +119,7 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
     Raises:
         StudyError: the study was created on other ratings, or by another program.
     """
-    metric = METRICS[spec.objective.metric]
+    metric = find_metric(spec.objective.metric)
     identity = {
         SPEC: spec_to_json(spec),
         FINGERPRINT: fingerprint,

@@ -10,7 +10,7 @@ from ...model.config import TrainingConfig, config_to_mapping
 from ...model.evaluation.metrics import Metric
 from ..storage.trials import CONFIG, ENVIRONMENT, SAME_AS, is_trained_complete
 
-_REUSED = ("params", "val_rmse", "val_mse", "best_epoch", "warning")
+_REUSED = ("params", "best_epoch", "warning")
 
 
 def find_same_config(study: Study, config: TrainingConfig) -> FrozenTrial | None:
@@ -23,7 +23,7 @@ def find_same_config(study: Study, config: TrainingConfig) -> FrozenTrial | None
 def reuse_result(trial: Trial, earlier: FrozenTrial, storage: BaseStorage, metric: Metric) -> None:
     """Copy the earlier trial's figures to the trial, but none of its epochs."""
     trial.set_user_attr(SAME_AS, earlier.number)
-    for name in dict.fromkeys((*_REUSED, metric.name)):
+    for name in (*_REUSED, *metric.recorded):
         if name in earlier.user_attrs:
             trial.set_user_attr(name, earlier.user_attrs[name])
     storage.set_trial_system_attr(

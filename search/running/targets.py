@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...data.ratings import Scale
 from ...data.splits.split import Split
 from ...errors import ConfigError
-from ...model.evaluation.metrics import METRICS
+from ...model.evaluation.weighted import find_metric
 from ...model.training.baseline import bias_val_rmse
 from ..definition.study_file import StudySpec
 from .opening import read_stored_study
@@ -40,7 +40,7 @@ def describe_scale(before: StudySpec, spec: StudySpec, scale: Scale) -> list[str
         return notes
     if in_stars is not None and in_stars != target:
         notes.append(f"target {in_stars.condition} in stars is {target.condition} on this scale")
-    elif power := METRICS[target.metric].unit_power:
+    elif power := find_metric(target.metric).unit_power:
         stars = target.value / scale.star**power
         notes.append(f"target {target.condition} is {stars:.3g} in stars of MovieLens' scale")
     return notes
@@ -73,6 +73,6 @@ def check_target(spec: StudySpec, split: Split, storage_url: str, device: str) -
     if target.is_reached(value):
         raise ConfigError(
             f"target {target.condition} is already met by the bias baseline "
-            f"({METRICS[target.metric].format(value)}), so any model would meet it; lower it"
+            f"({find_metric(target.metric).format(value)}), so any model would meet it; lower it"
         )
     return rmse if known is None else None

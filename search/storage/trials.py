@@ -102,6 +102,7 @@ def trial_record(trial: FrozenTrial, metric: Metric = VAL_RMSE) -> dict[str, Any
         "resumed_from_epoch": attrs.get("resumed_from_epoch"),
         "metric": metric.name,
         "value": attrs.get(metric.name, best_so_far),
+        "parts": {name: attrs.get(name) for name in metric.parts},
     }
 
 

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from ...base.interrupts import pause
 from ...data.splits.split import Split
 from ...errors import StudyError
-from ...model.evaluation.metrics import METRICS
+from ...model.evaluation.weighted import find_metric
 from ..definition.study_file import StudySpec
 from ..pruners.trial_pruner import TrialPruner
 from ..running.checkpoint_folders import tidy_checkpoints
@@ -101,7 +101,7 @@ class Worker:
 
     def _use(self, spec: StudySpec) -> None:
         """Run the trials by this version of the study, which another process may have changed."""
-        metric = METRICS[spec.objective.metric]
+        metric = find_metric(spec.objective.metric)
         self._spec, self._metric = spec, metric
         self._study.pruner = TrialPruner(spec.pruners, metric)
         self._objective = Objective(

@@ -152,3 +152,18 @@ def test_no_password_is_in_any_example_command(capsys):
         "recsys-search train --config config.yaml --out runs/best",
         f"recsys-search dashboard {option}",
     ]
+
+
+def test_a_weighted_sum_is_shown_with_its_parts(capsys):
+    formula = "val_rmse - 0.5 * val_ndcg"
+    trial = record(0, 0.5, formula) | {"parts": {"val_rmse": 0.9, "val_ndcg": 0.8}}
+    summary = status(trial, formula)
+    summary["best"] |= {"val_ndcg": 0.8}
+    print_outcome(summary, [trial], STORAGE)
+    out = capsys.readouterr().out
+    assert f"{formula}  val_ndcg  val_rmse  val_mse" in out
+    assert " 0.5000    0.8000    0.9000 " in out
+    assert (
+        f"best: trial 0, objective ({formula}) 0.5000, validation NDCG@10 (held-out rated) "
+        "0.8000, validation RMSE 0.9000"
+    ) in " ".join(out.split())

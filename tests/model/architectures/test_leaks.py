@@ -69,12 +69,19 @@ def rows_to_try(store):
 
 
 @pytest.mark.parametrize(
-    ("mode", "neighbours"), [("eval", "off"), ("train", "off"), ("eval", "past"), ("eval", "both")]
+    ("mode", "values"),
+    [
+        ("eval", {}),
+        ("train", {}),
+        ("eval", {"neighbours": "past"}),
+        ("eval", {"neighbours": "both"}),
+        ("train", {"rank_weight": 1.0}),
+    ],
 )
 def test_a_rating_changes_other_predictions_and_not_its_own(
-    store, small_config, perturbed_model, with_rating_moved, mode, neighbours
+    store, small_config, perturbed_model, with_rating_moved, mode, values
 ):
-    config = small_config(rating_dropout=0.1, neighbours=neighbours)
+    config = small_config(rating_dropout=0.1, **values)
     n_changed = 0
     for row in rows_to_try(store):
         own, others = own_and_others(

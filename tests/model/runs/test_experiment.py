@@ -80,6 +80,7 @@ WHOLE = {
 REAL = {
     **dict.fromkeys(("dropout", "rating_dropout"), st.floats(0, 1, exclude_max=True)),
     "norm_power": st.floats(0, 1),
+    "rank_weight": st.floats(0, 1e38),
     **dict.fromkeys(
         ("lr_warmup_epochs", "weight_decay", "kl_weight", "kl_warmup_epochs", "free_bits", "l2"),
         st.floats(0, 1e38),

@@ -88,6 +88,7 @@ def test_a_training_goes_on_between_epochs_to_the_bit(split, small_config, tmp_p
             for schedule in ("linear", "cyclical", "controller")
         ),
         ("two_tower", {"neighbours": "both"}),
+        ("two_tower", {"rank_weight": 1.0}),
     ],
 )
 def test_a_training_goes_on_within_an_epoch_to_the_bit(
