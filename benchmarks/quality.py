@@ -1,0 +1,161 @@
+"""RMSE and NDCG of our models beside those of other libraries, on the same splits.
+
+    python benchmarks/quality.py ../ml-latest-small --split-seeds 42 43 --seeds 42 43 44 \
+        --out benchmarks/results
+
+The other libraries need: pip install -c benchmarks/constraints.txt -e '.[bench]'. Rows are measured
+one by one and merged into the file, so `--rows ours` measures our models again and keeps the rest.
+`--config NAME=FILE.yaml` adds a row for any config. docs/quality.md says how to read the tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from comparison.measuring import (
+    Cut,
+    Measured,
+    measure_mean,
+    measure_ours,
+    measure_peer,
+    measure_random,
+)
+from comparison.ours import OURS, is_seeded, named_config, read_named
+from comparison.peers import PEERS, Peer
+from comparison.results import Results
+from comparison.table import compare, ranking_table, rating_table
+from keep import add_out, keep
+from recsys_search.data.data_folder import data_folder
+from recsys_search.data.sets.loading import load_ratings
+from recsys_search.data.splits.spec import SplitSpec
+from recsys_search.model.config import TrainingConfig, config_to_mapping
+from recsys_search.search.results.standings import cut_overlap
+
+REFERENCE = "two_tower"
+RANDOM = "random"
+GROUPS = {
+    "ours": [name for name in OURS if name != "hybrid"],  # hybrid takes minutes per run
+    "peers": [*PEERS, RANDOM],
+}
+INSTALL = "pip install -c benchmarks/constraints.txt -e '.[bench]'"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A row to measure: how, and with which settings."""
+
+    name: str
+    kind: str
+    settings: Any
+    seeded: bool
+    measure: Callable[[Cut, int], Measured]
+
+
+def plan_ours(name: str, config: TrainingConfig) -> Plan:
+    settings = {key: value for key, value in config_to_mapping(config).items() if key != "seed"}
+    return Plan(name, "ours", settings, is_seeded(config), partial(measure_ours, config))
+
+
+def plan_peer(name: str, peer: Peer) -> Plan:
+    return Plan(name, "peer", peer.settings, peer.seeded, partial(measure_peer, peer))
+
+
+def plan(name: str) -> Plan:
+    """The plan of a named row."""
+    if name in OURS:
+        return plan_ours(name, named_config(name))
+    if name == RANDOM:
+        return Plan(name, "peer", "expectation", False, lambda cut, seed: measure_random(cut))
+    return plan_peer(name, PEERS[name])
+
+
+def missing_packages(names: list[str]) -> list[str]:
+    """Packages that rows need and that are not installed."""
+    needed = {package for name in names if name in PEERS for package in PEERS[name].packages}
+    missing = []
+    for package in sorted(needed):
+        try:
+            version(package)
+        except PackageNotFoundError:
+            missing.append(package)
+    return missing
+
+
+def measure_row(row: Plan, cut: Cut, seeds: list[int], results: Results) -> None:
+    """Measure a row with each seed on one split; if it is ours, also the mean of the seeds."""
+    runs = []
+    for seed in seeds if row.seeded else seeds[:1]:
+        runs.append(row.measure(cut, seed))
+        results.add(row.name, row.kind, row.settings, runs[-1])
+        run = runs[-1].run
+        figures = " ".join(f"{key} {run[key]:.4f}" for key in ("rmse", "ndcg") if key in run)
+        print(f"{row.name} split {cut.seed} seed {run['seed']}: {figures}", flush=True)
+    if row.kind == "ours" and len(runs) > 1:
+        settings = {"mean of": row.settings, "seeds": seeds}
+        results.add(f"{row.name}-mean-of-{len(runs)}", "ours", settings, measure_mean(runs, cut))
+
+
+def document(results: Results, overlap: float) -> dict[str, Any]:
+    """Everything measured, and the comparisons of the tables."""
+    return {
+        **results.about,
+        "reference": REFERENCE,
+        "ratings": compare(results, "rmse", REFERENCE, overlap),
+        "rankings": compare(results, "ndcg", REFERENCE, overlap),
+        "rows": [results.rows[name] for name in sorted(results.rows)],
+    }
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("dataset")
+    parser.add_argument("--split-seeds", nargs="+", type=int, default=[42])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[42, 43, 44])
+    parser.add_argument("--part", choices=["validation", "test"], default="validation")
+    rows = [*GROUPS, *OURS, *PEERS, RANDOM]
+    parser.add_argument("--rows", nargs="*", choices=rows, default=list(GROUPS))
+    parser.add_argument("--config", nargs="+", default=[], metavar="NAME=FILE.yaml")
+    parser.add_argument("--errors", type=Path, help="folder with the errors of each rating")
+    add_out(parser)
+    args = parser.parse_args()
+    args.rows = [name for row in args.rows for name in GROUPS.get(row, [row])]
+    if missing := missing_packages(args.rows):
+        parser.error(f"{', '.join(missing)} not installed; run {INSTALL}, or use --rows ours")
+    return args
+
+
+def main() -> None:
+    args = parse_arguments()
+    plans = [plan(name) for name in args.rows]
+    plans += [plan_ours(*read_named(text)) for text in args.config]
+    ratings = load_ratings(args.dataset)
+    name = f"quality-{Path(args.dataset).name}-{args.part}"
+    about = {
+        "dataset": Path(args.dataset).name,
+        "fingerprint": ratings.fingerprint,
+        "part": args.part,
+        "split": str(SplitSpec()),
+    }
+    folder = args.errors or data_folder() / "quality"
+    results = Results(about, folder / ratings.fingerprint / args.part)
+    if args.out:
+        results.read(args.out / f"{name}.json")
+    overlap = cut_overlap(SplitSpec())
+    for seed in args.split_seeds:
+        cut = Cut.of(ratings, args.dataset, seed, args.part)
+        print(f"split {seed}: bias RMSE {cut.bias_rmse:.4f}", flush=True)
+        for row in plans:
+            measure_row(row, cut, args.seeds, results)
+            keep(args.out, name, document(results, overlap))
+    print(f"\n{rating_table(results, REFERENCE, overlap)}")
+    print(f"\n{ranking_table(results, REFERENCE, overlap)}")
+
+
+if __name__ == "__main__":
+    main()
