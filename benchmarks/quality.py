@@ -26,7 +26,7 @@ from comparison.measuring import (
     measure_peer,
     measure_random,
 )
-from comparison.ours import OURS, is_seeded, named_config, read_named
+from comparison.ours import OURS, is_seeded, named_config
 from comparison.peers import PEERS, Peer
 from comparison.results import Results
 from comparison.table import compare, ranking_table, rating_table
@@ -35,6 +35,7 @@ from recsys_search.data.data_folder import data_folder
 from recsys_search.data.sets.loading import load_ratings
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.model.config import TrainingConfig, config_to_mapping
+from recsys_search.model.runs.experiment import read_experiment
 from recsys_search.search.results.standings import cut_overlap
 
 REFERENCE = "two_tower"
@@ -43,6 +44,7 @@ GROUPS = {
     "ours": [name for name in OURS if name != "hybrid"],  # hybrid takes minutes per run
     "peers": [*PEERS, RANDOM],
 }
+ROWS = [*OURS, *PEERS, RANDOM]
 INSTALL = "pip install -c benchmarks/constraints.txt -e '.[bench]'"
 
 
@@ -101,15 +103,26 @@ def measure_row(row: Plan, cut: Cut, seeds: list[int], results: Results) -> None
         results.add(f"{row.name}-mean-of-{len(runs)}", "ours", settings, measure_mean(runs, cut))
 
 
-def document(results: Results, overlap: float) -> dict[str, Any]:
-    """Everything measured, and the comparisons of the tables."""
+def document(results: Results, splits: list[int]) -> dict[str, Any]:
+    """Everything measured, and its comparison on some splits."""
+    overlap = cut_overlap(SplitSpec())
     return {
         **results.about,
         "reference": REFERENCE,
-        "ratings": compare(results, "rmse", REFERENCE, overlap),
-        "rankings": compare(results, "ndcg", REFERENCE, overlap),
         "rows": [results.rows[name] for name in sorted(results.rows)],
+        "ratings": compare(results, "rmse", REFERENCE, splits, overlap),
+        "rankings": compare(results, "ndcg", REFERENCE, splits, overlap),
     }
+
+
+def named_file(text: str) -> tuple[str, TrainingConfig]:
+    """The name and the config of NAME=FILE, where FILE is a `config.yaml`."""
+    name, _, path = text.partition("=")
+    if not name or not path:
+        raise argparse.ArgumentTypeError(f"must look like NAME=FILE.yaml, got {text!r}")
+    if name in ROWS:
+        raise argparse.ArgumentTypeError(f"{name} is a row of its own; choose another name")
+    return name, read_experiment(Path(path)).config
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -118,10 +131,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--split-seeds", nargs="+", type=int, default=[42])
     parser.add_argument("--seeds", nargs="+", type=int, default=[42, 43, 44])
     parser.add_argument("--part", choices=["validation", "test"], default="validation")
-    rows = [*GROUPS, *OURS, *PEERS, RANDOM]
-    parser.add_argument("--rows", nargs="*", choices=rows, default=list(GROUPS))
-    parser.add_argument("--config", nargs="+", default=[], metavar="NAME=FILE.yaml")
-    parser.add_argument("--errors", type=Path, help="folder with the errors of each rating")
+    parser.add_argument("--rows", nargs="*", choices=[*GROUPS, *ROWS], default=list(GROUPS))
+    parser.add_argument(
+        "--config", nargs="+", type=named_file, default=[], metavar="NAME=FILE.yaml"
+    )
+    parser.add_argument(
+        "--errors", type=Path, help="folder for each rating's errors [default: in the data folder]"
+    )
     add_out(parser)
     args = parser.parse_args()
     args.rows = [name for row in args.rows for name in GROUPS.get(row, [row])]
@@ -133,7 +149,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     args = parse_arguments()
     plans = [plan(name) for name in args.rows]
-    plans += [plan_ours(*read_named(text)) for text in args.config]
+    plans += [plan_ours(*named) for named in args.config]
     ratings = load_ratings(args.dataset)
     name = f"quality-{Path(args.dataset).name}-{args.part}"
     about = {
@@ -146,15 +162,16 @@ def main() -> None:
     results = Results(about, folder / ratings.fingerprint / args.part)
     if args.out:
         results.read(args.out / f"{name}.json")
-    overlap = cut_overlap(SplitSpec())
+    biases = {}
     for seed in args.split_seeds:
         cut = Cut.of(ratings, args.dataset, seed, args.part)
-        print(f"split {seed}: bias RMSE {cut.bias_rmse:.4f}", flush=True)
+        biases[seed] = cut.bias_rmse
         for row in plans:
             measure_row(row, cut, args.seeds, results)
-            keep(args.out, name, document(results, overlap))
-    print(f"\n{rating_table(results, REFERENCE, overlap)}")
-    print(f"\n{ranking_table(results, REFERENCE, overlap)}")
+            keep(args.out, name, document(results, args.split_seeds))
+    compared = document(results, args.split_seeds)
+    print(f"\n{rating_table(compared['ratings'], biases, REFERENCE)}")
+    print(f"\n{ranking_table(compared['rankings'], REFERENCE)}")
 
 
 if __name__ == "__main__":

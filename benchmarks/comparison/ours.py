@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +14,6 @@ from recsys_search.model.architectures.configs import build_config
 from recsys_search.model.architectures.models import build_model
 from recsys_search.model.components.rating_model import RatingModel
 from recsys_search.model.config import TrainingConfig
-from recsys_search.model.runs.experiment import read_experiment
 from recsys_search.model.store.train_store import TrainStore
 from recsys_search.model.training.training import Training
 
@@ -60,14 +58,6 @@ def named_config(name: str) -> TrainingConfig:
     """The config of a name in `OURS`."""
     named = dict(OURS[name])
     return build_config(named.pop("architecture"), **named)
-
-
-def read_named(text: str) -> tuple[str, TrainingConfig]:
-    """The name and config of NAME=FILE, where FILE is a `config.yaml`."""
-    name, _, path = text.partition("=")
-    if not name or not path:
-        raise ValueError(f"config must look like NAME=FILE, got {text!r}")
-    return name, read_experiment(Path(path)).config
 
 
 def is_seeded(config: TrainingConfig) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from statistics import fmean
 from typing import Any
 
@@ -19,12 +20,15 @@ from comparison.results import Results
 Difference = dict[str, Any]  # mean, low, high; positive if the row is better
 
 
-def compare(results: Results, figure: str, reference: str, overlap: float) -> list[dict[str, Any]]:
-    """The rows that have the figure on all splits, best first, with their differences.
+def compare(
+    results: Results, figure: str, reference: str, splits: Sequence[int], overlap: float
+) -> list[dict[str, Any]]:
+    """The rows that have the figure on all the splits, best first, with their differences.
 
     Args:
         figure: `rmse` or `ndcg`.
         reference: name of the row that each is compared to.
+        splits: their seeds.
         overlap: of the splits, as `mean_interval` takes it.
 
     Returns:
@@ -32,26 +36,27 @@ def compare(results: Results, figure: str, reference: str, overlap: float) -> li
         reference and `over_next` to the row below; None where there is nothing to compare. The
         latter two are on the ratings, or the users, of the first split.
     """
-    means = {name: mean_by_split(results.runs(name), figure) for name in results.rows}
-    splits = sorted({split for each in means.values() for split in each})
+    runs = {
+        name: [run for run in results.runs(name) if run["split_seed"] in splits]
+        for name in results.rows
+    }
+    means = {name: mean_by_split(each, figure) for name, each in runs.items()}
     sign = -1 if figure in HIGHER_IS_BETTER else 1
-    names = [name for name, each in means.items() if list(each) == splits and splits]
+    names = [name for name, each in means.items() if each.keys() == set(splits)]
     names.sort(key=lambda name: sign * fmean(means[name].values()))
     compared = []
-    for at, name in enumerate(names):
-        below = names[at + 1] if at + 1 < len(names) else None
-        over_runs = None
-        if reference in results.rows and name != reference:
-            interval = better_over_runs(
-                results.runs(name), results.runs(reference), figure, overlap
-            )
-            over_runs = interval and _difference(*interval)
+    for name, below in zip_longest(names, names[1:]):
+        interval = None
+        if name != reference and reference in names:
+            interval = better_over_runs(runs[name], runs[reference], figure, overlap)
         compared.append(
             {
                 "row": name,
+                "runs": len(runs[name]),
+                "cpu_seconds": fmean(run["cpu_seconds"] for run in runs[name]),
                 "by_split": means[name],
                 "mean": fmean(means[name].values()),
-                "over_runs": over_runs,
+                "over_runs": interval and _difference(*interval),
                 "over_ratings": _on_split(results, figure, name, reference, splits[0]),
                 "over_next": below and _on_split(results, figure, name, below, splits[0]),
             }
@@ -59,16 +64,22 @@ def compare(results: Results, figure: str, reference: str, overlap: float) -> li
     return compared
 
 
-def rating_table(results: Results, reference: str, overlap: float) -> str:
-    """The rows that predict ratings, the one with the lowest mean RMSE first."""
-    rows = compare(results, "rmse", reference, overlap)
-    return _table(results, rows, "RMSE", "ratings", reference, _below_biases)
+def rating_table(
+    rows: Sequence[dict[str, Any]], biases: Mapping[int, float], reference: str
+) -> str:
+    """Rows compared by their RMSE.
+
+    Args:
+        biases: split seed -> RMSE of the bias baseline.
+    """
+    mean = fmean(biases.values()) if biases else 0.0
+    extra = {row["row"]: _signed(mean - row["mean"]) for row in rows}
+    return _table(rows, "RMSE", "ratings", reference, extra)
 
 
-def ranking_table(results: Results, reference: str, overlap: float) -> str:
-    """The rows that rank, the one with the highest mean NDCG first."""
-    rows = compare(results, "ndcg", reference, overlap)
-    return _table(results, rows, "NDCG@10", "users", reference, None)
+def ranking_table(rows: Sequence[dict[str, Any]], reference: str) -> str:
+    """Rows compared by their NDCG over the full catalogue."""
+    return _table(rows, "NDCG@10", "users", reference, {})
 
 
 def _on_split(
@@ -94,51 +105,50 @@ def _difference(mean: float, low: float, high: float) -> Difference:
 
 
 def _table(
-    results: Results,
     rows: Sequence[dict[str, Any]],
     figure: str,
     unit: str,
     reference: str,
-    extra: Callable[[Results, str], str] | None,
+    below_biases: Mapping[str, str],
 ) -> str:
     if not rows:
-        return f"(no row has an {figure} on all splits)"
+        return f"no row has an {figure} on all these splits"
     splits = list(rows[0]["by_split"])
+    on_first = f"95% over the {unit} of split {splits[0]}"
     head = [
-        "",
+        "row",
         "runs",
         *(f"{figure}, split {split}" for split in splits),
         "mean",
-        *(["below the biases"] if extra else []),
-        f"better than `{reference}`, over runs",
-        f"the same, over the {unit} of split {splits[0]}",
-        "better than the next row, likewise",
-        "s",
+        *(["below the biases"] if below_biases else []),
+        f"better than `{reference}`, 95% over runs",
+        f"the same, {on_first}",
+        f"better than the next row, {on_first}",
+        "CPU s",
     ]
     lines = [head, ["---"] * len(head)]
     for row in rows:
-        runs = results.runs(row["row"])
         lines.append(
             [
                 f"`{row['row']}`",
-                str(len(runs)),
+                str(row["runs"]),
                 *(f"{value:.4f}" for value in row["by_split"].values()),
                 f"{row['mean']:.4f}",
-                *([extra(results, row["row"])] if extra else []),
+                *([below_biases[row["row"]]] if below_biases else []),
                 *(_format(row[name]) for name in ("over_runs", "over_ratings", "over_next")),
-                f"{fmean(run['cpu_seconds'] for run in runs):.0f}",
+                f"{row['cpu_seconds']:.0f}",
             ]
         )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _below_biases(results: Results, name: str) -> str:
-    return f"{fmean(mean_by_split(results.runs(name), 'below_biases').values()):.4f}"
-
-
 def _format(difference: Difference | None) -> str:
     if difference is None:
         return "–"
-    mean, low, high = (f"{difference[name]:+.4f}" for name in ("mean", "low", "high"))
+    mean, low, high = (_signed(difference[name]) for name in ("mean", "low", "high"))
     tie = ", tie" if is_tie(difference["low"], difference["high"]) else ""
-    return f"{mean} ({low} to {high}){tie}".replace("-", "−")
+    return f"{mean} ({low} to {high}){tie}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "−")
