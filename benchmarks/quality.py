@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from comparison.measuring import (
@@ -108,6 +109,7 @@ def document(results: Results, splits: list[int]) -> dict[str, Any]:
     overlap = cut_overlap(SplitSpec())
     return {
         **results.about,
+        "splits": results.splits,
         "reference": REFERENCE,
         "rows": [results.rows[name] for name in sorted(results.rows)],
         "ratings": compare(results, "rmse", REFERENCE, splits, overlap),
@@ -162,15 +164,15 @@ def main() -> None:
     results = Results(about, folder / ratings.fingerprint / args.part)
     if args.out:
         results.read(args.out / f"{name}.json")
-    biases = {}
     for seed in args.split_seeds:
         cut = Cut.of(ratings, args.dataset, seed, args.part)
-        biases[seed] = cut.bias_rmse
+        results.splits[str(seed)] = cut.baselines
         for row in plans:
             measure_row(row, cut, args.seeds, results)
             keep(args.out, name, document(results, args.split_seeds))
     compared = document(results, args.split_seeds)
-    print(f"\n{rating_table(compared['ratings'], biases, REFERENCE)}")
+    bias_rmse = fmean(results.splits[str(seed)]["bias_rmse"] for seed in args.split_seeds)
+    print(f"\n{rating_table(compared['ratings'], bias_rmse, REFERENCE)}")
     print(f"\n{ranking_table(compared['rankings'], REFERENCE)}")
 
 

@@ -71,6 +71,13 @@ class Cut:
         return bias_rmse(self.store, self.store.held_out(self.part), rating)
 
     @property
+    def baselines(self) -> dict[str, float | None]:
+        """RMSE of the bias baseline, and of the expected ratings; None if they are not known."""
+        expected = self.part.expected
+        floor = None if expected is None else rmse(self.errors(expected))
+        return {"bias_rmse": _rounded(self.bias_rmse), "noise_rmse": _rounded(floor)}
+
+    @property
     def asked(self) -> Ratings:
         """The part's rows without what is to be predicted."""
         return replace(self.part, rating=np.full_like(self.part.rating, np.nan), expected=None)

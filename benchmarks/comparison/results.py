@@ -23,6 +23,9 @@ ROUNDING = 1e-4  # of errors that are stored in single precision, in the RMSE an
 class Results:
     """Rows by name, each with the runs of one setting.
 
+    Attributes:
+        splits: split seed -> `baselines` of the cut.
+
     Args:
         about: what all rows have in common: dataset, fingerprint, part, split.
         folder: of the errors.
@@ -31,6 +34,7 @@ class Results:
     def __init__(self, about: Mapping[str, Any], folder: Path) -> None:
         self.about = dict(about)
         self.rows: dict[str, Row] = {}
+        self.splits: dict[str, Any] = {}
         self._folder = folder
 
     def read(self, path: Path) -> None:
@@ -40,6 +44,7 @@ class Results:
         document = json.loads(path.read_text())
         if all(document.get(name) == value for name, value in self.about.items()):
             self.rows = {row["row"]: row for row in document["rows"]}
+            self.splits = document.get("splits", {})
 
     def add(self, name: str, kind: str, settings: Any, measured: Measured) -> None:
         """Add a run. It replaces the row's run of this split and seed, and runs of other settings.

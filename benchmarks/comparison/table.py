@@ -64,17 +64,14 @@ def compare(
     return compared
 
 
-def rating_table(
-    rows: Sequence[dict[str, Any]], biases: Mapping[int, float], reference: str
-) -> str:
+def rating_table(rows: Sequence[dict[str, Any]], bias_rmse: float, reference: str) -> str:
     """Rows compared by their RMSE.
 
     Args:
-        biases: split seed -> RMSE of the bias baseline.
+        bias_rmse: mean RMSE of the bias baseline on the same splits.
     """
-    mean = fmean(biases.values()) if biases else 0.0
-    extra = {row["row"]: _signed(mean - row["mean"]) for row in rows}
-    return _table(rows, "RMSE", "ratings", reference, extra)
+    below_biases = {row["row"]: _signed(bias_rmse - row["mean"]) for row in rows}
+    return _table(rows, "RMSE", "ratings", reference, below_biases)
 
 
 def ranking_table(rows: Sequence[dict[str, Any]], reference: str) -> str:

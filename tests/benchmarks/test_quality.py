@@ -146,7 +146,7 @@ def test_rows_are_sorted_and_compared_to_the_reference_and_to_the_next(results, 
     assert best["over_next"]["mean"] == approx(0.1)
     assert middle["over_runs"]["mean"] == approx(-0.1)
     assert middle["over_ratings"]["low"] == approx(-0.1)
-    text = table.rating_table([best, middle, worst], {42: 0.9, 43: 0.9}, "two_tower")
+    text = table.rating_table([best, middle, worst], 0.9, "two_tower")
     assert (
         "| `mf` | 2 | 0.8000 | 0.8000 | 0.8000 | +0.1000 | "
         "−0.1000 (−0.1000 to −0.1000) | −0.1000 (−0.1000 to −0.1000) | "
@@ -238,6 +238,8 @@ def test_rows_that_are_measured_later_are_merged_into_the_file(call):
     assert [row["row"] for row in document["rows"]] == ["biases", "popularity", "random"]
     assert [len(row["runs"]) for row in document["rows"]] == [2, 2, 2]
     assert [row["row"] for row in document["ratings"]] == ["biases"]
+    assert document["splits"]["42"]["bias_rmse"] == document["rows"][0]["runs"][0]["rmse"]
+    assert document["splits"]["42"]["noise_rmse"] < document["splits"]["42"]["bias_rmse"]
     assert "| `popularity` | 2 |" in out
 
 
