@@ -1,4 +1,4 @@
-"""RMSE and NDCG of our models beside those of other libraries, on the same splits.
+"""RMSE and NDCG of our models and of other libraries, on the same splits.
 
     python benchmarks/quality.py ../ml-latest-small --split-seeds 42 43 --seeds 42 43 44 \
         --out benchmarks/results

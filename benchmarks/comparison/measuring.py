@@ -73,8 +73,8 @@ class Cut:
     @property
     def baselines(self) -> dict[str, float | None]:
         """RMSE of the bias baseline, and of the expected ratings; None if they are not known."""
-        expected = self.part.expected
-        floor = None if expected is None else rmse(self.errors(expected))
+        rating, expected = self.part.rating.astype(np.float64), self.part.expected
+        floor = None if expected is None else rmse(expected - rating)
         return {"bias_rmse": _rounded(self.bias_rmse), "noise_rmse": _rounded(floor)}
 
     @property
@@ -83,7 +83,13 @@ class Cut:
         return replace(self.part, rating=np.full_like(self.part.rating, np.nan), expected=None)
 
     def errors(self, predicted: NDArray[Any]) -> Array:
-        """(n,) prediction - rating, with predictions clipped to the scale."""
+        """(n,) prediction - rating, with predictions clipped to the scale.
+
+        Raises:
+            ValueError: a prediction is not a finite number.
+        """
+        if wrong := int((~np.isfinite(predicted)).sum()):
+            raise ValueError(f"{wrong} of {len(predicted)} predictions are not finite")
         scale = self.part.scale
         return np.clip(predicted.astype(np.float64), scale.low, scale.high) - self.part.rating
 

@@ -1,4 +1,4 @@
-"""The rows measured so far: figures in a JSON file, errors of each rating in a folder beside it.
+"""The rows measured so far: figures in a JSON file, errors of each rating in a folder.
 
 A comparison of two rows rating by rating needs the errors of both. They are too large for the JSON
 file and stay on the machine that measured them, as FOLDER/ROW/SPLIT-SEED.npz.

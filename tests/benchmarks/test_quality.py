@@ -177,6 +177,13 @@ def test_predictions_are_clipped_to_the_scale(cut):
     assert cut.errors(np.full(len(cut.part), -99.0)).max() <= 0
 
 
+def test_predictions_that_are_not_numbers_are_refused(cut):
+    predicted = np.full(len(cut.part), 3.0)
+    predicted[:2] = np.nan
+    with pytest.raises(ValueError, match=f"2 of {len(cut.part)} predictions are not finite"):
+        cut.errors(predicted)
+
+
 def test_the_means_over_users_are_the_figures_of_the_full_catalogue(quality, cut):
     ranking = importlib.import_module("comparison.ranking")
     torch.manual_seed(0)
