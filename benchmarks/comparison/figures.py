@@ -18,6 +18,7 @@ from recsys_search.search.results.intervals import Interval, paired_interval
 Array = NDArray[np.float64]
 Runs = Sequence[Mapping[str, Any]]
 
+MIN_PAIRS = 3  # two say next to nothing about chance: Student's t is then 12.7
 HIGHER_IS_BETTER = ("ndcg", "precision", "recall")
 
 
@@ -48,13 +49,13 @@ def pairs(runs: Runs, others: Runs, figure: str) -> list[tuple[float, float]]:
 
 
 def better_over_runs(runs: Runs, others: Runs, figure: str, overlap: float) -> Interval | None:
-    """Mean difference over the shared splits and seeds; None with fewer than two pairs.
+    """Mean difference over the shared splits and seeds; None with fewer than three pairs.
 
     Args:
         overlap: of the splits, as `mean_interval` takes it.
     """
     found = pairs(runs, others, figure)
-    if len(found) < 2:
+    if len(found) < MIN_PAIRS:
         return None
     ours, theirs = zip(*found, strict=True)
     if figure in HIGHER_IS_BETTER:

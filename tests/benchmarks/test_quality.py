@@ -16,7 +16,7 @@ from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import split_fingerprint
 from recsys_search.model.evaluation.ranking import full_catalogue
 
-T_OF_TWO_PAIRS = 12.7062  # Student's t, 1 degree of freedom, 95%
+T_OF_THREE_PAIRS = 4.30265  # Student's t, 2 degrees of freedom, 95%
 
 
 @pytest.fixture
@@ -74,19 +74,18 @@ def test_seeds_that_only_one_row_has_are_left_out(figures):
 
 
 def test_the_interval_over_runs_is_student_s_of_the_paired_differences(figures):
-    """Differences of 0.1 and 0.3: their standard deviation is 0.2 / √2."""
-    ours, others = [run(42, 1, 0.8), run(43, 1, 0.6)], [run(42, 1, 0.9), run(43, 1, 0.9)]
+    """Differences of 0.1, 0.2 and 0.3: their standard deviation is 0.1."""
+    ours = [run(42, 1, 0.8), run(43, 1, 0.7), run(44, 1, 0.6)]
+    others = [run(split, 1, 0.9) for split in (42, 43, 44)]
     found = figures.better_over_runs(ours, others, "rmse", overlap=0.125)
-    half_width = T_OF_TWO_PAIRS * 0.2 / sqrt(2) * sqrt(1 / 2 + 0.125)
+    half_width = T_OF_THREE_PAIRS * 0.1 * sqrt(1 / 3 + 0.125)
     assert found == approx((0.2, 0.2 - half_width, 0.2 + half_width), rel=1e-4)
-    assert figures.better_over_runs(ours[:1], others, "rmse", overlap=0.125) is None
+    assert figures.better_over_runs(ours[:2], others, "rmse", overlap=0.125) is None
 
 
 def test_a_higher_ndcg_and_a_lower_rmse_are_better(figures):
-    higher, lower = (
-        [run(s, 1, 0.9, ndcg=0.9) for s in (1, 2)],
-        [run(s, 1, 0.8, ndcg=0.8) for s in (1, 2)],
-    )
+    higher = [run(split, 1, 0.9, ndcg=0.9) for split in (1, 2, 3)]
+    lower = [run(split, 1, 0.8, ndcg=0.8) for split in (1, 2, 3)]
     assert figures.better_over_runs(higher, lower, "ndcg", 0).mean == approx(0.1)
     assert figures.better_over_runs(higher, lower, "rmse", 0).mean == approx(-0.1)
 
@@ -138,9 +137,9 @@ def test_errors_that_do_not_give_the_run_s_rmse_are_not_used(results, measuring)
 
 def test_rows_are_sorted_and_compared_to_the_reference_and_to_the_next(results, measuring, table):
     for name, error in [("biases", 0.9), ("two_tower", 0.7), ("mf", 0.8)]:
-        for split in (42, 43):
+        for split in (42, 43, 44):
             results.add(name, "ours", {}, measured(measuring, split, None, [error, -error]))
-    best, middle, worst = table.compare(results, "rmse", "two_tower", [42, 43], overlap=0.125)
+    best, middle, worst = table.compare(results, "rmse", "two_tower", [42, 43, 44], overlap=0.125)
     assert [row["row"] for row in (best, middle, worst)] == ["two_tower", "mf", "biases"]
     assert (best["over_runs"], best["over_ratings"], worst["over_next"]) == (None, None, None)
     assert best["over_next"]["mean"] == approx(0.1)
@@ -148,7 +147,7 @@ def test_rows_are_sorted_and_compared_to_the_reference_and_to_the_next(results, 
     assert middle["over_ratings"]["low"] == approx(-0.1)
     text = table.rating_table([best, middle, worst], 0.9, "two_tower")
     assert (
-        "| `mf` | 2 | 0.8000 | 0.8000 | 0.8000 | +0.1000 | "
+        "| `mf` | 3 | 0.8000 | 0.8000 | 0.8000 | 0.8000 | +0.1000 | "
         "−0.1000 (−0.1000 to −0.1000) | −0.1000 (−0.1000 to −0.1000) | "
         "+0.1000 (+0.1000 to +0.1000) | 1 |"
     ) in text
