@@ -17,15 +17,18 @@ from recsys_search.model.config import TrainingConfig
 from recsys_search.model.store.train_store import TrainStore
 from recsys_search.model.training.training import Training
 
-# The schedule that docs/models.md recommends with neighbours.
-SHORT = {"max_epochs": 15, "batch_size": 4096}
-
 OURS: Mapping[str, Mapping[str, Any]] = {
     "two_tower": {"architecture": "two_tower"},
+    "two_tower-past": {"architecture": "two_tower", "neighbours": "past"},
+    "two_tower-off": {"architecture": "two_tower", "neighbours": "off"},
+    # The schedule that suits towers alone.
+    "two_tower-off-60": {
+        "architecture": "two_tower",
+        "neighbours": "off",
+        "max_epochs": 60,
+        "batch_size": 16384,
+    },
     "two_tower-no-side": {"architecture": "two_tower", "side": False},
-    "two_tower-short": {"architecture": "two_tower", **SHORT},
-    "two_tower-past": {"architecture": "two_tower", "neighbours": "past", **SHORT},
-    "two_tower-both": {"architecture": "two_tower", "neighbours": "both", **SHORT},
     "mf": {"architecture": "mf"},
     "biases": {"architecture": "biases"},
     "hybrid": {"architecture": "hybrid"},
@@ -74,7 +77,7 @@ def train(config: TrainingConfig, split: Split, seed: int | None) -> Trained:
     assert training.best is not None, f"{config.architecture} diverged with seed {seed}"
     store = TrainStore.build(split.train, device)
     with torch.random.fork_rng():  # the random weights are replaced right away
-        model = build_model(config, store)
+        model = build_model(config.for_split(is_random=split.spec.is_random), store)
     model.load_state_dict(training.best.weights)
     best = training.best.report
     last_val_rmse = reports[-1].val_rmse
