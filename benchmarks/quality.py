@@ -39,7 +39,6 @@ from recsys_search.model.config import TrainingConfig, config_to_mapping
 from recsys_search.model.runs.experiment import read_experiment
 from recsys_search.search.results.standings import cut_overlap
 
-REFERENCE = "two_tower"
 RANDOM = "random"
 GROUPS = {
     "ours": [name for name in OURS if name != "hybrid"],  # hybrid takes minutes per run
@@ -90,8 +89,14 @@ def missing_packages(names: list[str]) -> list[str]:
     return missing
 
 
-def measure_row(row: Plan, cut: Cut, seeds: list[int], results: Results) -> None:
-    """Measure a row with each seed on one split; if it is ours, also the mean of the seeds."""
+def measure_row(
+    row: Plan, cut: Cut, seeds: list[int], results: Results, save: Callable[[], Any]
+) -> None:
+    """Measure a row with each seed on one split; if it is ours, also the mean of the seeds.
+
+    Args:
+        save: called after each run, so that an interruption loses only the one in progress.
+    """
     runs = []
     for seed in seeds if row.seeded else seeds[:1]:
         runs.append(row.measure(cut, seed))
@@ -99,21 +104,23 @@ def measure_row(row: Plan, cut: Cut, seeds: list[int], results: Results) -> None
         run = runs[-1].run
         figures = " ".join(f"{key} {run[key]:.4f}" for key in ("rmse", "ndcg") if key in run)
         print(f"{row.name} split {cut.seed} seed {run['seed']}: {figures}", flush=True)
+        save()
     if row.kind == "ours" and len(runs) > 1:
         settings = {"mean of": row.settings, "seeds": seeds}
         results.add(f"{row.name}-mean-of-{len(runs)}", "ours", settings, measure_mean(runs, cut))
+        save()
 
 
-def document(results: Results, splits: list[int]) -> dict[str, Any]:
-    """Everything measured, and its comparison on some splits."""
+def document(results: Results, splits: list[int], reference: str) -> dict[str, Any]:
+    """Everything measured, and its comparison to a row on some splits."""
     overlap = cut_overlap(SplitSpec())
     return {
         **results.about,
         "splits": results.splits,
-        "reference": REFERENCE,
+        "reference": reference,
         "rows": [results.rows[name] for name in sorted(results.rows)],
-        "ratings": compare(results, "rmse", REFERENCE, splits, overlap),
-        "rankings": compare(results, "ndcg", REFERENCE, splits, overlap),
+        "ratings": compare(results, "rmse", reference, splits, overlap),
+        "rankings": compare(results, "ndcg", reference, splits, overlap),
     }
 
 
@@ -137,6 +144,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--config", nargs="+", type=named_file, default=[], metavar="NAME=FILE.yaml"
     )
+    parser.add_argument("--reference", default="two_tower", help="row that others are compared to")
     parser.add_argument(
         "--errors", type=Path, help="folder for each rating's errors [default: in the data folder]"
     )
@@ -164,16 +172,21 @@ def main() -> None:
     results = Results(about, folder / ratings.fingerprint / args.part)
     if args.out:
         results.read(args.out / f"{name}.json")
+
+    def save() -> dict[str, Any]:
+        compared = document(results, args.split_seeds, args.reference)
+        keep(args.out, name, compared)
+        return compared
+
     for seed in args.split_seeds:
         cut = Cut.of(ratings, args.dataset, seed, args.part)
         results.splits[str(seed)] = cut.baselines
         for row in plans:
-            measure_row(row, cut, args.seeds, results)
-            keep(args.out, name, document(results, args.split_seeds))
-    compared = document(results, args.split_seeds)
+            measure_row(row, cut, args.seeds, results, save)
+    compared = save()
     bias_rmse = fmean(results.splits[str(seed)]["bias_rmse"] for seed in args.split_seeds)
-    print(f"\n{rating_table(compared['ratings'], bias_rmse, REFERENCE)}")
-    print(f"\n{ranking_table(compared['rankings'], REFERENCE)}")
+    print(f"\n{rating_table(compared['ratings'], bias_rmse, args.reference)}")
+    print(f"\n{ranking_table(compared['rankings'], args.reference)}")
 
 
 if __name__ == "__main__":

@@ -249,6 +249,17 @@ def test_rows_that_are_measured_later_are_merged_into_the_file(call):
     assert "| `popularity` | 2 |" in out
 
 
+def test_any_row_can_be_the_one_that_others_are_compared_to(call):
+    rows = ("--rows", "random", "popularity", "--reference", "random")
+    out, document = call(*rows)
+    assert document["reference"] == "random"
+    [popularity] = [row for row in document["rankings"] if row["row"] == "popularity"]
+    assert popularity["over_ratings"]["mean"] == approx(
+        popularity["mean"] - document["rankings"][1]["mean"], abs=1e-6
+    )
+    assert "better than `random`" in out
+
+
 def test_a_config_file_is_a_row_and_its_seeds_have_a_mean(call, tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("config: {architecture: mf, max_epochs: 2}\ndata: {dataset: 'demo:2k'}\n")
