@@ -89,5 +89,6 @@ def info(
         notify(note)
     low, high = values["scale"]
     values["scale"] = f"{low:g} to {high:g}"
-    values["genres"] = values["genres"] or None
+    for names in ("genres", "user_groups"):
+        values[names] = values[names] or None
     out.print(key_values(values))

@@ -61,6 +61,21 @@ class Films:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Users:
+    """Features of each user, in the order of `Ratings.user_ids`.
+
+    Attributes:
+        age: (n_users,) years, 0 if unknown.
+        groups: (n_users, n_groups) bool, in the order of `group_names`.
+        group_names: such as `gender F` and `occupation writer`.
+    """
+
+    age: NDArray[np.int16]
+    groups: NDArray[np.bool_]
+    group_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Ratings:
     """Ratings sorted by (user id, film id), without duplicate pairs.
 
@@ -69,6 +84,7 @@ class Ratings:
         user_ids: (n_users,) the dataset's own user ids, whole numbers or text, ascending; a user's
             index is its position here.
         films: features of every rated film.
+        users: features of every user; None if the dataset has none.
         user, film: (n,) indices into `user_ids` and `films.ids`.
         rating: (n,) in the dataset's own units, finite.
         timestamp: (n,) seconds since 1970, or None if the dataset has none.
@@ -88,6 +104,7 @@ class Ratings:
     timestamp: Int | None
     scale: Scale
     expected: Float | None = None
+    users: Users | None = None
     folder: Path | None = None
     notes: tuple[str, ...] = ()
 
@@ -138,12 +155,17 @@ class Ratings:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits that change when any id, rating, timestamp, genre flag or year changes."""
+        """16 hex digits that change when any id, rating, time or feature of a film or user changes.
+
+        Titles and the names of genres and groups do not count, since no model reads them.
+        """
         films = self.films
         columns: list[NDArray[Any]] = [self.user_ids, films.ids, films.genres, films.year]
         columns += [self.user, self.film, self.rating]
         if self.timestamp is not None:
             columns.append(self.timestamp)
+        if self.users is not None:
+            columns += [self.users.age, self.users.groups]
         digest = sha256()
         for column in columns:
             digest.update(f"{column.dtype.str}{column.shape}".encode())

@@ -89,7 +89,7 @@ def read_films(
         ids=film_ids,
         titles=np.array(titles, dtype=np.str_),
         year=year,
-        genres=_genre_table(genres_of, names),
+        genres=flag_table(genres_of, names),
         genre_names=names,
     )
     note = f"{source} describes {n_found} of the {n_films} rated films; check that its ids match"
@@ -212,9 +212,10 @@ def _year(text: str, pattern: re.Pattern[str] = _YEAR) -> int:
     return int(match[1]) if match else 0
 
 
-def _genre_table(genres_of: list[set[str]], genre_names: tuple[str, ...]) -> NDArray[np.bool_]:
-    column = {name: i for i, name in enumerate(genre_names)}
-    table = np.zeros((len(genres_of), len(genre_names)), bool)
-    for i, genres in enumerate(genres_of):
-        table[i, [column[genre] for genre in genres]] = True
+def flag_table(names_of: list[set[str]], names: tuple[str, ...]) -> NDArray[np.bool_]:
+    """(len(names_of), len(names)) whether each set has each name."""
+    column = {name: i for i, name in enumerate(names)}
+    table = np.zeros((len(names_of), len(names)), bool)
+    for i, present in enumerate(names_of):
+        table[i, [column[name] for name in present]] = True
     return table

@@ -1,9 +1,9 @@
-"""Reads the ratings of a Parquet file, with pyarrow where it is installed."""
+"""Reads the ratings, or other columns, of a Parquet file, with pyarrow where it is installed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from ..tables.columns import (
     TIMESTAMP,
     USER,
     ColumnError,
+    Role,
     find_columns,
 )
 from ..tables.ids import Labels, labels_of
@@ -28,14 +29,36 @@ from .text_ratings import RawRatings
 SUFFIXES = (".parquet", ".pq")
 
 
-def read_parquet(source: Source, chosen: Mapping[str, str]) -> RawRatings:
-    """The ratings of a Parquet file; the types of its columns decide what ids and times are.
+class ParquetColumns(NamedTuple):
+    """Columns of a Parquet file.
+
+    Attributes:
+        labels: MovieLens' name of a column -> its name in the file.
+        series: MovieLens' name of a column -> its values.
+        place: where a row is, such as `ratings.parquet row 7`.
+    """
+
+    labels: dict[str, str]
+    series: dict[str, pd.Series[Any]]
+    place: Callable[[int], str]
+
+
+def read_columns(
+    source: Source,
+    required: Sequence[Role],
+    optional: Sequence[Role],
+    chosen: Mapping[str, str],
+    remedy: str,
+) -> ParquetColumns:
+    """The columns of a Parquet file that have these roles; others are ignored.
 
     Args:
         chosen: key of a role -> name of its column.
+        remedy: what to do if a column is missing.
 
     Raises:
-        DataError: pyarrow is missing, the file is damaged, or a value is missing or not a number.
+        DataError: pyarrow is missing, the file is damaged, a required column is missing, or one
+            could be either of two.
     """
     try:
         from pyarrow import ArrowException, parquet
@@ -47,19 +70,30 @@ def read_parquet(source: Source, chosen: Mapping[str, str]) -> RawRatings:
         with source.open() as file:
             parquet_file = parquet.ParquetFile(file)
             names = parquet_file.schema_arrow.names
-            columns = find_columns(names, (USER, ITEM, RATING), (TIMESTAMP,), chosen)
+            columns = find_columns(names, required, optional, chosen)
             table = parquet_file.read(columns=[names[i] for i in columns.values()])
     except ColumnError as error:
-        remedy = error.remedy or f"{REMEDY} {NAMES_EXAMPLE}"
-        raise DataError(f"{source} {error}; {remedy}") from None
+        raise DataError(f"{source} {error}; {error.remedy or remedy}") from None
     except (ArrowException, OSError) as error:
         raise DataError(f"{source} is damaged: {format_error(error)}; copy it again") from None
     labels = {name: names[i] for name, i in columns.items()}
 
-    def place(row: int) -> str:
-        return f"{source} row {row + 1}"
-
     series = {name: table.column(label).to_pandas() for name, label in labels.items()}
+    return ParquetColumns(labels, series, lambda row: f"{source} row {row + 1}")
+
+
+def read_parquet(source: Source, chosen: Mapping[str, str]) -> RawRatings:
+    """The ratings of a Parquet file; the types of its columns decide what ids and times are.
+
+    Args:
+        chosen: key of a role -> name of its column.
+
+    Raises:
+        DataError: as for `read_columns`, or a value is missing or not a number.
+    """
+    labels, series, place = read_columns(
+        source, (USER, ITEM, RATING), (TIMESTAMP,), chosen, f"{REMEDY} {NAMES_EXAMPLE}"
+    )
     for name, column in series.items():
         if column.isna().any():
             row = int(np.argmax(column.isna()))

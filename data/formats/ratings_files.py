@@ -1,4 +1,4 @@
-"""Reads a dataset's ratings and films from a folder, a zip or a single file.
+"""Reads a dataset's ratings, films and users from a folder, a zip or a single file.
 
 docs/formats.md lists what is read, with an example of each.
 """
@@ -23,27 +23,31 @@ from .oddities import odd_ratings, odd_times
 from .parquet import SUFFIXES as PARQUET
 from .parquet import read_parquet
 from .text_ratings import RawRatings, read_text
+from .users import read_users
 
 
 class Format(NamedTuple):
-    """How a ratings file of MovieLens is written, and which file describes its films.
+    """How a ratings file of MovieLens is written, and which files describe its films and users.
 
     Attributes:
         separator: None for a file with a header, which shows its separator.
+        users: the first of these that exists is read.
     """
 
     separator: str | None
     films: str
+    users: tuple[str, ...]
     example: str  # of a line
 
 
+_USERS = ("users.csv", "users.parquet")
 FORMATS = {
-    "ratings.csv": Format(None, "movies.csv", "1,296,4.5"),
-    "ratings.parquet": Format(None, "movies.csv", "userId 1, movieId 296, rating 4.5"),
-    "ratings.dat": Format("::", "movies.dat", "1::296::4.5::964982703"),
-    "u.data": Format("\t", "u.item", "1<tab>296<tab>4<tab>964982703"),
+    "ratings.csv": Format(None, "movies.csv", _USERS, "1,296,4.5"),
+    "ratings.parquet": Format(None, "movies.csv", _USERS, "userId 1, movieId 296, rating 4.5"),
+    "ratings.dat": Format("::", "movies.dat", ("users.dat",), "1::296::4.5::964982703"),
+    "u.data": Format("\t", "u.item", ("u.user",), "1<tab>296<tab>4<tab>964982703"),
 }
-_OTHER = Format(None, "movies.csv", "1,296,4.5")
+_OTHER = Format(None, "movies.csv", _USERS, "1,296,4.5")
 
 NAMES = "ratings.csv, ratings.parquet, ratings.dat or u.data"
 
@@ -53,12 +57,13 @@ class Found(NamedTuple):
 
     Attributes:
         ratings: one file, or those of the Netflix Prize in order.
-        films: the films' file; None if there is none.
+        films, users: the films' and the users' file; None if there is none.
         folder: the dataset's folder with all its files; None for a zip or a single file.
     """
 
     ratings: tuple[Source, ...]
     films: Source | None
+    users: Source | None
     folder: Path | None
 
     @property
@@ -70,12 +75,13 @@ def read_ratings(path: Path, options: ReadOptions | None = None) -> Ratings:
     """The ratings at a path, named after its folder, zip or file.
 
     Only rated films are kept; one that is missing from the films' file has the title "" and no
-    genre.
+    genre. Likewise only users with ratings are kept; one that is missing from the users' file has
+    no age and no group.
 
     Args:
         path: a folder or zip with one of the files in `NAMES`, as it is or compressed, or with the
-            Netflix Prize's; or a ratings file by any name. The films' file belongs to a folder or
-            zip, or to a ratings file with one of these names.
+            Netflix Prize's; or a ratings file by any name. The files of films and users belong to a
+            folder or zip, or to a ratings file with one of these names.
 
     Raises:
         DataError: names the file, the line, the value and the remedy.
@@ -95,11 +101,13 @@ def read_ratings(path: Path, options: ReadOptions | None = None) -> Ratings:
     if raw.timestamp is not None:
         timestamp = resolve_times(raw.timestamp, Column(raw.labels[TIMESTAMP.name], raw.place))
     films, films_note = read_films(found.films, film.ids, options)
-    notes = [note for note in (user.note, film.note, films_note) if note]
+    users, users_note = read_users(found.users, user.ids, options)
+    notes = [note for note in (user.note, film.note, films_note, users_note) if note]
     ratings = Ratings(
         name=_dataset_name(path, found),
         user_ids=user.ids,
         films=films,
+        users=users,
         user=user.codes,
         film=film.codes,
         rating=raw.rating,
@@ -123,17 +131,20 @@ def find_ratings(path: Path) -> Found:
         raise DataError(f"no folder or file {str(path)!r}; name one with ratings, such as {NAMES}")
     source = Source(path)
     if source.name not in FORMATS:
-        return Found((source,), None, None)
+        return Found((source,), None, None, None)
     place = Place(path.parent)
-    return Found((source,), place.find(FORMATS[source.name].films), place.path)
+    named = FORMATS[source.name]
+    return Found((source,), place.find(named.films), place.find(*named.users), place.path)
 
 
 def source_files(path: Path) -> list[Path]:
     """The files on disk that `read_ratings` may read, whether they exist or not."""
-    films = sorted({file_format.films for file_format in FORMATS.values()})
+    formats = FORMATS.values()
+    companions = sorted({name for each in formats for name in (each.films, *each.users)})
     if not is_folder(path):
-        return [path, *(path.parent / name for name in films)]
-    names = with_compressions([*FORMATS, *films, "u.genre", netflix.TITLES])
+        names = with_compressions([*companions, "u.genre"])
+        return [path, *(path.parent / name for name in names)]
+    names = with_compressions([*FORMATS, *companions, "u.genre", netflix.TITLES])
     prize = netflix.find_netflix(Place(path))
     return [*(path / name for name in names), *(source.path for source in prize)]
 
@@ -155,12 +166,12 @@ def _find_in(place: Place) -> Found:
     folder = place.path if is_folder(place.path) else None
     source = place.find(*FORMATS)
     if source is not None:
-        films = FORMATS.get(source.name, _OTHER).films
-        return Found((source,), place.find(films), folder)
+        named = FORMATS.get(source.name, _OTHER)
+        return Found((source,), place.find(named.films), place.find(*named.users), folder)
     if prize := netflix.find_netflix(place):
-        return Found(tuple(prize), place.find(netflix.TITLES), folder)
+        return Found(tuple(prize), place.find(netflix.TITLES), None, folder)
     if folder is None and len(members := place.members()) == 1:
-        return Found((Source(place.path, members[0]),), None, None)
+        return Found((Source(place.path, members[0]),), None, None, None)
     raise DataError(
         f"{place.path} has no {NAMES}; add a ratings.csv with the columns "
         "userId,movieId,rating,timestamp, and optionally a movies.csv with movieId,title,genres, "

@@ -1,7 +1,7 @@
 """A cache of ratings as memory-mapped columns, which open instantly.
 
-CACHE/NAME-SOURCE-VERSION/meta.json         name, folder, scale, genre names, fingerprint
-CACHE/NAME-SOURCE-VERSION/user.npy, ...     one file per column of `Ratings` and `Films`
+CACHE/NAME-SOURCE-VERSION/meta.json         name, folder, scale, names of genres and groups
+CACHE/NAME-SOURCE-VERSION/user.npy, ...     one file per column of `Ratings`, `Films` and `Users`
 
 SOURCE is a hash of where the ratings come from, VERSION of the state of that source. If the source
 changes, it is read again and earlier versions are removed.
@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ratings import Films, Ratings, Scale
+from ..ratings import Films, Ratings, Scale, Users
 from .atomic_folders import move_into_place, temporary_folder
 
-FORMAT = 2  # increase it whenever the meaning of a stored column changes
+FORMAT = 3  # increase it whenever the meaning of a stored column changes
 META = "meta.json"
 
 _MAX_LABEL_LENGTH = 40  # of the dataset's name in the folder's name
@@ -77,6 +77,8 @@ def save_columns(ratings: Ratings, folder: Path) -> None:
     columns = {name: getattr(ratings, name) for name in _RATING_COLUMNS}
     columns["film_ids"] = ratings.films.ids
     columns |= {name: getattr(ratings.films, name) for name in _FILM_COLUMNS}
+    if (users := ratings.users) is not None:
+        columns |= {"user_age": users.age, "user_groups": users.groups}
     columns = {name: column for name, column in columns.items() if column is not None}
     for name, column in columns.items():
         with (folder / f"{name}.npy").open("wb") as file:
@@ -89,6 +91,7 @@ def save_columns(ratings: Ratings, folder: Path) -> None:
         "folder": ratings.folder and str(ratings.folder),
         "scale": list(ratings.scale),
         "genre_names": list(ratings.films.genre_names),
+        "group_names": None if users is None else list(users.group_names),
         "fingerprint": ratings.fingerprint,
         "notes": list(ratings.notes),
     }
@@ -115,10 +118,18 @@ def open_columns(folder: Path) -> Ratings:
         genres=columns["genres"],
         genre_names=tuple(meta["genre_names"]),
     )
+    users = None
+    if meta["group_names"] is not None:
+        users = Users(
+            age=columns["user_age"],
+            groups=columns["user_groups"],
+            group_names=tuple(meta["group_names"]),
+        )
     ratings = Ratings(
         name=meta["name"],
         user_ids=columns["user_ids"],
         films=films,
+        users=users,
         user=columns["user"],
         film=columns["film"],
         rating=columns["rating"],

@@ -39,7 +39,7 @@ def _describe(name: str, source: Source | Callable[[], Ratings], data_dir: Path)
 
 def summarise(ratings: Ratings) -> dict[str, Any]:
     """What `data info` shows; times are UTC, unknown values None."""
-    films, times = ratings.films, ratings.timestamp
+    films, users, times = ratings.films, ratings.users, ratings.timestamp
     return {
         "name": ratings.name,
         "ratings": len(ratings),
@@ -52,6 +52,8 @@ def summarise(ratings: Ratings) -> dict[str, Any]:
         "last_rating_at": None if times is None else _iso(times.max()),
         "genres": list(films.genre_names),
         "films_with_year": int((films.year > 0).sum()),
+        "user_groups": [] if users is None else list(users.group_names),
+        "users_with_age": 0 if users is None else int((users.age > 0).sum()),
         "ratings_per_user": _median_and_max(ratings.user, ratings.n_users),
         "ratings_per_film": _median_and_max(ratings.film, ratings.n_films),
         "fingerprint": ratings.fingerprint,

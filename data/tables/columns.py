@@ -57,6 +57,10 @@ TIMESTAMP = Role(
 )
 TITLE = Role("title", "title", ("name", "movietitle", "itemname", "booktitle"))
 GENRES = Role("genres", "genres", ("genre",))
+AGE = Role("age", "age")
+GENDER = Role("gender", "gender", ("sex",))
+OCCUPATION = Role("occupation", "occupation", ("job", "profession"))
+GROUPS = Role("groups", "groups", ("group",))
 
 ROLES = {role.key: role for role in (USER, ITEM, RATING, TIMESTAMP)}
 LEFT_OUT = "-"  # in place of an optional column's name
@@ -187,10 +191,11 @@ def find_columns(
             raise ColumnError(f"has {len(exact)} columns named {names[exact[0]]!r}", 0, "keep one")
         elif places:
             which = " and ".join(repr(names[i]) for i in places)
+            choice = f"choose one with --columns {role.key}={names[places[0]]}"
             raise ColumnError(
                 f"has several columns that could be the {role.key}: {which}",
                 len(columns),
-                f"choose one with --columns {role.key}={names[places[0]]}",
+                choice if role.key in ROLES else f"rename the one to be read to {role.name}",
             )
         elif wanted or role in required:
             missing.append((wanted, role.name))

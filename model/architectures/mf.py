@@ -65,9 +65,9 @@ class MatrixFactorisation(RatingModel):
     @torch.no_grad()
     def score_catalogue(self, users: Tensor, cells: int = 2**23) -> Iterator[Tensor]:
         """See the base class; one matrix product."""
-        known_films = self.store.by_film.counts > 0
+        known = self.store.have_ratings
         return product_scores(
-            self.store, self.bias, self.user, self.film.weight, users, cells, known_films
+            self.store, self.bias, self.user, self.film.weight, users, cells, known
         )
 
 

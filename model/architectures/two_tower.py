@@ -20,11 +20,11 @@ from ..components.kept_ratings import KeptRatings
 from ..components.neighbours.head import NeighbourHead
 from ..components.neighbours.tower_residuals import TowerResiduals
 from ..components.output import Output, Posterior
-from ..components.side import Side
+from ..components.side import Side, Tables, with_side
 from ..components.vae import RatingVAE
 from ..config import STRICT, BatchSize, DropoutRate, VaeConfig, Width
 from ..store.side_features import side_features
-from ..store.train_store import Pairs, TrainStore
+from ..store.train_store import Pairs, TrainStore, both_in
 from .table import Architecture
 
 # Of the losses of the neighbour head and of the interest: small, so that they take no part of the
@@ -49,7 +49,7 @@ class TwoTowerConfig(VaeConfig):
     norm_power: Annotated[Number, Field(ge=0, le=1)] = 0.6  # a sum over n ratings is scaled by n^-p
     rating_dropout: DropoutRate = 0.3  # share of the train ratings left out of an epoch's sums
     init_std: Positive = 0.02
-    side: StrictBool = True  # use genres and years, where the dataset has any
+    side: StrictBool = True  # use what else is known of films and users, where the dataset has any
     # Add what ratings near in time say, where the dataset has times: earlier ones, or all; auto is
     # both on a random split and past on a split by time.
     neighbours: Literal["auto", "off", "past", "both"] = "auto"
@@ -73,16 +73,14 @@ class Shared(NamedTuple):
 
     Attributes:
         user, film: sums over all kept ratings including the target, (n_users, K), (n_films, K).
-        rated, seen: W and V of each film, side features included, (n_films, K).
-        side: what side features add to each film's vector, (n_films, K), or None.
+        films, users: W and V of the user tower and of the film tower.
         interest: sums of the interest, (n_users, K), or None.
     """
 
     user: Tensor
     film: Tensor
-    rated: Tensor
-    seen: Tensor
-    side: Tensor | None
+    films: Tables
+    users: Tables
     interest: Tensor | None
 
 
@@ -112,7 +110,9 @@ class TwoTowerVAE(RatingVAE):
             nn.init.zeros_(linear.weight)
             nn.init.constant_(linear.bias, INITIAL_LOGVAR)
         columns = side_features(store.genres, store.year)
-        self.side = Side(columns, width) if config.side and columns.shape[1] else None
+        self.side = Side(columns, width, "film") if config.side and columns.shape[1] else None
+        columns = side_features(store.groups, store.age)
+        self.user_side = Side(columns, width, "user") if config.side and columns.shape[1] else None
         self.heads.append(BiasHead(store))
         self.neighbours = None
         assert config.neighbours != "auto", "decided by `for_split`"
@@ -141,13 +141,8 @@ class TwoTowerVAE(RatingVAE):
             self.config.norm_power,
             user_sums=shared.user,
             film_sums=shared.film,
-            tables={
-                "rated": shared.rated,
-                "seen": shared.seen,
-                "raters": self.user_rated.weight,
-                "viewers": self.user_seen.weight,
-            },
-            side=shared.side,
+            films=shared.films,
+            users=shared.users,
             base=bias,
         )
 
@@ -176,17 +171,18 @@ class TwoTowerVAE(RatingVAE):
     def encode_store(self) -> Shared:
         ratings = self._epoch_ratings if self.training else self._all_ratings
         by_rating, by_count = ratings.rating_weights, ratings.count_weights
-        rated, seen, side = self.film_rated.weight, self.film_seen.weight, None
-        if self.side is not None:
-            side_rated, side_seen, side = self.side()
-            rated, seen = rated + side_rated, seen + side_seen
+        films = with_side(self.film_rated.weight, self.film_seen.weight, self.side)
+        users = with_side(self.user_rated.weight, self.user_seen.weight, self.user_side)
+        user_sums = by_rating.sums_by_user(films.rated) + by_count.sums_by_user(films.seen)
+        if self.user_side is not None and not self.training:
+            none_left_out, power = torch.zeros(()), self.config.norm_power
+            sums = user_sums * ratings.scale(ratings.user_counts, none_left_out, power)
+            users = self.user_side.with_expected(users, sums, self.store.have_ratings[0])
         return Shared(
-            by_rating.sums_by_user(rated) + by_count.sums_by_user(seen),
-            by_rating.sums_by_film(self.user_rated.weight)
-            + by_count.sums_by_film(self.user_seen.weight),
-            rated,
-            seen,
-            side,
+            user_sums,
+            by_rating.sums_by_film(users.rated) + by_count.sums_by_film(users.seen),
+            films,
+            users,
             None if self.interest is None else self.interest.sums(ratings),
         )
 
@@ -198,17 +194,20 @@ class TwoTowerVAE(RatingVAE):
         own_centred = (ratings.centred[pairs.row] * is_train_row).unsqueeze(1)
 
         user_sum = F.embedding(pairs.user, shared.user) - (
-            own_centred * F.embedding(pairs.film, shared.rated)
-            + own_kept * F.embedding(pairs.film, shared.seen)
+            own_centred * F.embedding(pairs.film, shared.films.rated)
+            + own_kept * F.embedding(pairs.film, shared.films.seen)
         )
         film_sum = F.embedding(pairs.film, shared.film) - (
-            own_centred * self.user_rated(pairs.user) + own_kept * self.user_seen(pairs.user)
+            own_centred * F.embedding(pairs.user, shared.users.rated)
+            + own_kept * F.embedding(pairs.user, shared.users.seen)
         )
         power = self.config.norm_power
         user_mu = user_sum * ratings.scale(ratings.user_counts[pairs.user], own_kept, power)
         film_mu = film_sum * ratings.scale(ratings.film_counts[pairs.film], own_kept, power)
-        if shared.side is not None:
-            film_mu = film_mu + F.embedding(pairs.film, shared.side)
+        if shared.users.side is not None:
+            user_mu = user_mu + F.embedding(pairs.user, shared.users.side)
+        if shared.films.side is not None:
+            film_mu = film_mu + F.embedding(pairs.film, shared.films.side)
         return {
             "user": Posterior(user_mu, self.user_logvar(user_mu).float()),
             "film": Posterior(film_mu, self.film_logvar(film_mu).float()),
@@ -235,10 +234,7 @@ class TwoTowerVAE(RatingVAE):
         return output._replace(penalty=penalty)
 
     def can_predict(self, pairs: Pairs) -> Tensor:
-        """A film without train ratings has a vector too, if genres and years are used."""
-        if self.side is None:
-            return super().can_predict(pairs)
-        return self.store.are_known_users(pairs.user) & (pairs.film >= 0)
+        return both_in(self._have_vectors(), pairs)
 
     def decode(self, pairs: Pairs, z: Mapping[str, Tensor]) -> Tensor:
         return (z["user"] * z["film"]).sum(1)
@@ -260,12 +256,19 @@ class TwoTowerVAE(RatingVAE):
 
         (bias,) = self.heads
         assert isinstance(bias, BiasHead)
-        known_films = (store.by_film.counts > 0) | (self.side is not None)
-        scores = product_scores(store, bias, user_mu, film_mu, users, cells, known_films)
+        known = self._have_vectors()
+        scores = product_scores(store, bias, user_mu, film_mu, users, cells, known)
         if self.interest is None or shared.interest is None:
             return scores
         weight = self.config.rank_weight
         return self.interest.add_to(scores, users, shared.interest, self._all_ratings, weight)
+
+    def _have_vectors(self) -> tuple[Tensor, Tensor]:
+        """Users with train ratings or a known side feature; films likewise, or all of them."""
+        users, films = self.store.have_ratings
+        if self.user_side is not None:
+            users = users | self.user_side.are_described
+        return users, films | (self.side is not None)
 
 
 ARCHITECTURE = Architecture(

@@ -35,7 +35,7 @@ def product_scores(
     film_vectors: Tensor,
     users: Tensor,
     cells: int,
-    known_films: Tensor,
+    known: tuple[Tensor, Tensor],
 ) -> Iterator[Tensor]:
     """`RatingModel.score_catalogue` for a model that predicts biases + x_u · y_i: one product.
 
@@ -43,14 +43,15 @@ def product_scores(
         user_vectors: maps users (n,) to their x (n, K).
         film_vectors: y (n_films, K).
         users: (n,) indices; -1 if the dataset does not contain it.
-        known_films: (n_films,) whether the model can predict the film.
+        known: (n_users,) and (n_films,) whether the model can predict each user and each film.
     """
+    known_users, known_films = known
     film = torch.arange(store.n_films, device=store.device)
     film_bias = bias.film.weight.T  # (1, n_films)
     for batch in users.split(max(1, cells // store.n_films)):
         user = batch.clamp(min=0)
         scores = torch.addmm(bias.mean + film_bias, user_vectors(user), film_vectors.T)
         scores += bias.user(user)
-        known = store.are_known_users(batch).unsqueeze(1) & known_films
+        can_predict = (known_users[user] & (batch >= 0)).unsqueeze(1) & known_films
         fallback = store.biases.predict(batch.unsqueeze(1), film)
-        yield torch.where(known, scores, fallback)
+        yield torch.where(can_predict, scores, fallback)

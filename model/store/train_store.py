@@ -64,6 +64,17 @@ class Grouping(NamedTuple):
         return self.offsets.diff()
 
 
+def both_in(known: tuple[Tensor, Tensor], pairs: Pairs) -> Tensor:
+    """(batch,) whether both the user and the film are known.
+
+    Args:
+        known: (n_users,) and (n_films,) whether each user and each film is.
+    """
+    users, films = known
+    is_known_user = users[pairs.user] & (pairs.user >= 0)
+    return is_known_user & films[pairs.film] & (pairs.film >= 0)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainStore:
     """Train ratings on the training device: the only source of a model's statistics.
@@ -78,6 +89,8 @@ class TrainStore:
         biases: the baseline, fitted on these rows.
         genres: (n_films, n_genres) 0 or 1.
         year: (n_films,) year of release, 0 where unknown.
+        groups: (n_users, n_groups) 0 or 1.
+        age: (n_users,) years, 0 where unknown.
     """
 
     user: Tensor
@@ -91,6 +104,8 @@ class TrainStore:
     biases: Biases
     genres: Tensor
     year: Tensor
+    groups: Tensor
+    age: Tensor
 
     def __len__(self) -> int:
         return len(self.rating)
@@ -113,6 +128,9 @@ class TrainStore:
         user = torch.from_numpy(train.user).to(device)
         film = torch.from_numpy(train.film).to(device)
         rating = torch.from_numpy(train.rating).to(device)
+        films, users = train.films, train.users
+        groups = np.zeros((train.n_users, 0), bool) if users is None else users.groups
+        age = np.zeros(train.n_users, np.int16) if users is None else users.age
         biases = fit_biases(user, film, rating, train.n_users, train.n_films)
         return cls(
             user=user,
@@ -124,8 +142,10 @@ class TrainStore:
             mean=float(biases.mean),
             scale=train.scale,
             biases=biases,
-            genres=torch.from_numpy(train.films.genres).to(device, torch.float32),
-            year=torch.from_numpy(train.films.year).to(device, torch.int64),
+            genres=torch.from_numpy(films.genres).to(device, torch.float32),
+            year=torch.from_numpy(films.year).to(device, torch.int64),
+            groups=torch.from_numpy(groups).to(device, torch.float32),
+            age=torch.from_numpy(age).to(device, torch.int64),
         )
 
     def pairs(self, rows: Tensor) -> Pairs:
@@ -151,14 +171,14 @@ class TrainStore:
         found = (keys[place] == wanted) & (user >= 0) & (film >= 0)
         return torch.where(found, place, -1)
 
+    @property
+    def have_ratings(self) -> tuple[Tensor, Tensor]:
+        """(n_users,) and (n_films,) whether each user and each film has train ratings."""
+        return self.by_user.counts > 0, self.by_film.counts > 0
+
     def are_known(self, pairs: Pairs) -> Tensor:
         """(batch,) whether both the user and the film have train ratings."""
-        film_has = (self.by_film.counts[pairs.film] > 0) & (pairs.film >= 0)
-        return self.are_known_users(pairs.user) & film_has
-
-    def are_known_users(self, user: Tensor) -> Tensor:
-        """(batch,) whether the user has train ratings."""
-        return (self.by_user.counts[user] > 0) & (user >= 0)
+        return both_in(self.have_ratings, pairs)
 
 
 def _group(rows: Int, key: Int, other: Int, n_groups: int, device: torch.device) -> Grouping:

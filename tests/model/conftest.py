@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from recsys_search.data.demo.generator import demo_ratings
-from recsys_search.data.ratings import Films, Ratings, Scale
+from recsys_search.data.ratings import Films, Ratings, Scale, Users
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import split_ratings
 from recsys_search.model.architectures.configs import build_config
@@ -72,6 +72,20 @@ TINY = [
 @pytest.fixture
 def tiny_ratings():
     return make_ratings(TINY)
+
+
+@pytest.fixture(scope="session")
+def with_users():
+    """Builds a copy of ratings with an age, 0 for the first user, and three groups at random."""
+
+    def build(ratings):
+        rng = np.random.default_rng(0)
+        age = rng.integers(18, 60, ratings.n_users).astype(np.int16)
+        age[0] = 0
+        groups = rng.random((ratings.n_users, 3)) < 0.5
+        return replace(ratings, users=Users(age=age, groups=groups, group_names=("a", "b", "c")))
+
+    return build
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ Shapes: B pairs, M neighbours, n train ratings, K latent dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ...store.time_order import Window
 from ...store.train_store import Pairs, TrainStore
+from ..side import Tables
 
 PASS = 2**14  # train ratings at a time
 
@@ -31,13 +32,14 @@ class TowerResiduals:
     and c·raters[user] + viewers[user] to its film's. A sum over n ratings is scaled by n^-power.
 
     Attributes:
-        rated, seen: (n_films, K).
-        raters, viewers: (n_users, K).
+        rated, seen: W and V of the user tower, (n_films, K).
+        raters, viewers: W and V of the film tower, (n_users, K).
         scale: (n_films,) of a film's sum without one of its ratings.
         films: (n_films, K) y with this scale, before the part of the rating that is left out is
             subtracted.
         whole_films: (n_films, K) y with all ratings.
-        base_error: (n,) rating minus base.
+        base_error: (n,) rating minus base, and minus the part of the product that is the user's
+            side features.
         product: (n,) the user's sum without the rating, unscaled, times y without it.
     """
 
@@ -61,29 +63,31 @@ class TowerResiduals:
         power: float,
         user_sums: Tensor,
         film_sums: Tensor,
-        tables: Mapping[str, Tensor],
-        side: Tensor | None,
+        films: Tables,
+        users: Tables,
         base: Callable[[Pairs], Tensor],
     ) -> TowerResiduals:
         """Residuals of a model as it is.
 
         Args:
             user_sums, film_sums: (n_users, K) and (n_films, K) over all train ratings, unscaled.
-            tables: rated, seen, raters and viewers.
-            side: (n_films, K) added to the films' vectors, or None.
+            films, users: W and V, and what is added to the vectors.
             base: maps pairs to their stars (B,) without the product.
         """
         n_raters = store.by_film.counts
         scale = (n_raters - 1).clamp(min=1).pow(-power)
-        added = torch.zeros((), device=store.device) if side is None else side
-        films = scale.unsqueeze(1) * film_sums + added
+        added = torch.zeros((), device=store.device) if films.side is None else films.side
+        vectors = scale.unsqueeze(1) * film_sums + added
         nothing = torch.empty(0, device=store.device)
         residuals = cls(
             store=store,
             power=power,
-            **{name: table.detach().clone() for name, table in tables.items()},
+            rated=films.rated.detach().clone(),
+            seen=films.seen.detach().clone(),
+            raters=users.rated.detach().clone(),
+            viewers=users.seen.detach().clone(),
             scale=scale,
-            films=films,
+            films=vectors,
             whole_films=n_raters.clamp(min=1).pow(-power).unsqueeze(1) * film_sums + added,
             base_error=nothing,
             product=nothing,
@@ -92,7 +96,10 @@ class TowerResiduals:
         for rows in torch.arange(len(store), device=store.device).split(PASS):
             pairs = store.pairs(rows)
             own, film = residuals._parts(pairs)
-            errors.append(store.rating[rows] - base(pairs))
+            error = store.rating[rows] - base(pairs)
+            if users.side is not None:
+                error = error - (users.side[pairs.user] * film).sum(1)
+            errors.append(error)
             products.append(((user_sums[pairs.user] - own) * film).sum(1))
         return replace(residuals, base_error=torch.cat(errors), product=torch.cat(products))
 

@@ -18,16 +18,19 @@ FOLDERS = {
         "1,10,3.5,964982703\n1,20,4.0,964981247\n2,10,0.5,964982224\n",
         "movies.csv": "movieId,title,genres\n10,Toy Story (1995),Animation|Comedy\n"
         '20,"Misérables, Les (1998)",(no genres listed)\n',
+        "users.csv": "userId,age,gender,occupation,groups\n1,24,M,writer,plan:pro|DE\n2,,F,,\n",
     },
     "dat": {
         "ratings.dat": "1::10::3.5::964982703\n1::20::4::964981247\n2::10::0.5::964982224\n",
         "movies.dat": "10::Toy Story (1995)::Animation|Comedy\n20::Misérables, Les::Drama\n",
+        "users.dat": "1::F::1::10::48067\n2::M::56::16::70072\n",
     },
     "100k": {
         "u.data": "1\t10\t3\t964982703\n1\t20\t4\t964981247\n2\t10\t1\t964982224\n",
         "u.item": f"10|Toy Story (1995)|01-Jan-1995||http://a|1{FLAGS}\n"
         f"20|Misérables, Les|25-Dec-1998||http://b|1{FLAGS}\n",
         "u.genre": "".join(f"genre {number}|{number}\n" for number in range(19)),
+        "u.user": "1|24|M|technician|85711\n2|53|F|other|94043\n",
     },
 }
 FILES = [(kind, name) for kind, files in FOLDERS.items() for name in files]

@@ -102,6 +102,7 @@ def test_an_unknown_dataset_is_reported_with_the_choices(dataset, find):
 
 def test_the_summary_of_three_ratings(folder):
     (folder / "movies.csv").write_text("movieId,title,genres\n10,Heat (1995),Crime\n")
+    (folder / "users.csv").write_text("userId,age,gender\n1,,F\n2,30,\n")
     summary = summarise(load_ratings(str(folder)))
     assert summary.pop("fingerprint") == load_ratings(str(folder)).fingerprint
     assert summary.pop("density") == approx(3 / 4)
@@ -116,6 +117,8 @@ def test_the_summary_of_three_ratings(folder):
         "last_rating_at": "1970-01-02T00:00:00+00:00",
         "genres": ["Crime"],
         "films_with_year": 1,
+        "user_groups": ["gender F"],
+        "users_with_age": 1,
         "ratings_per_user": {"median": 1.5, "max": 2},
         "ratings_per_film": {"median": 1.5, "max": 2},
         "noise_rmse": None,

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from recsys_search.data.demo.generator import demo_ratings
-from recsys_search.data.ratings import Films, Ratings
+from recsys_search.data.ratings import Films, Ratings, Users
 from recsys_search.data.sets import prepared_store as module
 from recsys_search.data.sets.loading import PREPARED_FOLDER, load_ratings
 from recsys_search.data.sets.prepared_store import META, load_prepared, open_columns, save_columns
@@ -17,6 +17,7 @@ from recsys_search.errors import DataError
 
 RATINGS = "userId,movieId,rating,timestamp\n1,10,3,0\n1,20,4,60\n2,10,5,86400\n"
 FILMS = "movieId,title,genres\n10,Ten (1990),Drama|War\n20,Äther,(no genres listed)\n"
+USERS = "userId,age,gender\n1,30,F\n2,,M\n"
 
 
 @pytest.fixture
@@ -49,8 +50,8 @@ def same(one: Ratings, other: Ratings) -> bool:
     def equal(a, b):
         if isinstance(a, np.ndarray):
             return a.dtype == b.dtype and np.array_equal(a, b)
-        if isinstance(a, Films):
-            return all(equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(Films))
+        if isinstance(a, Films | Users):
+            return all(equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
         return a == b and type(a) is type(b)
 
     return all(equal(getattr(one, f.name), getattr(other, f.name)) for f in fields(Ratings))
@@ -61,6 +62,29 @@ def test_the_opened_ratings_equal_the_read_ones(folder, cache):
     assert read.films.titles.tolist() == ["Ten (1990)", "Äther"]
     assert same(read, opened)
     assert opened.fingerprint == replace(opened).fingerprint  # computed again
+
+
+def test_users_are_stored_with_the_ratings_and_read_again_when_their_file_changes(folder, cache):
+    assert load(folder, cache).users is None
+    (folder / "users.csv").write_text(USERS)
+    read, opened = load(folder, cache), load(folder, cache)
+    assert opened.users.age.tolist() == [30, 0]
+    assert opened.users.group_names == ("gender F", "gender M")
+    assert same(read, opened)
+    assert opened.fingerprint == replace(opened).fingerprint  # computed again
+    (folder / "users.csv").write_text(USERS.replace("30", "31"))
+    assert load(folder, cache).users.age.tolist() == [31, 0]
+    assert len(stored(cache)) == 1
+
+
+def test_a_store_of_an_earlier_format_is_rebuilt(folder, cache, monkeypatch):
+    (folder / "users.csv").write_text(USERS)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(module, "FORMAT", module.FORMAT - 1)
+        load(folder, cache)
+    before = stored(cache)
+    assert load(folder, cache).users is not None
+    assert len(stored(cache)) == 1 and stored(cache) != before
 
 
 @pytest.mark.parametrize("without", ["timestamp", "films"])

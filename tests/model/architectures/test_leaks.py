@@ -38,8 +38,8 @@ class LeaksInTraining(Leaks):
 
 
 @pytest.fixture
-def store(split):
-    return TrainStore.build(split.train, torch.device("cpu"))
+def store(split, with_users):
+    return TrainStore.build(with_users(split.train), torch.device("cpu"))
 
 
 def predictions(model, store, mode):
@@ -185,8 +185,10 @@ def _keys(ratings):
 
 @pytest.mark.parametrize("architecture", architecture_names())
 @pytest.mark.parametrize("part", ["validation", "test"])
-def test_permuting_held_out_ratings_changes_no_prediction(demo, small_config, architecture, part):
-    spec = SplitSpec()
+def test_permuting_held_out_ratings_changes_no_prediction(
+    demo, with_users, small_config, architecture, part
+):
+    demo, spec = with_users(demo), SplitSpec()
     parts = {"validation": split_ratings(demo, spec).validation, "test": open_test(demo, spec)}
     other = permuted(demo, parts[part])
     config = small_config(architecture)

@@ -9,14 +9,30 @@ import pytest
 import torch
 from pytest import approx
 from recsys_search.model.architectures.two_tower import INITIAL_LOGVAR, TwoTowerVAE
+from recsys_search.model.components.side import PRIOR_COUNT
 from recsys_search.model.store.train_store import Pairs, TrainStore
 
 POWER = 0.4
 
 
 @pytest.fixture
-def model(tiny_store, small_config, perturbed_model):
-    return perturbed_model(small_config(norm_power=POWER, rating_dropout=0.3), tiny_store)
+def store_with_genres(tiny_store):
+    """Three genres; film 2, which has no train rating, has two of them."""
+    genres = torch.tensor([[1.0, 0, 0], [0, 1, 0], [1, 0, 1], [0, 0, 1], [0, 0, 0]])
+    return replace(tiny_store, genres=genres)
+
+
+@pytest.fixture
+def store_with_both(store_with_genres, tiny_ratings, with_users):
+    """Genres, and ages and groups of users."""
+    built = TrainStore.build(with_users(tiny_ratings), torch.device("cpu"))
+    return replace(store_with_genres, groups=built.groups, age=built.age)
+
+
+@pytest.fixture(params=["no side features", "side features"])
+def model(request, tiny_store, store_with_both, small_config, perturbed_model):
+    store = tiny_store if request.param == "no side features" else store_with_both
+    return perturbed_model(small_config(norm_power=POWER, rating_dropout=0.3), store)
 
 
 def by_hand(model, pair, kept, dropped):
@@ -29,6 +45,13 @@ def by_hand(model, pair, kept, dropped):
     weights = {name: value.numpy().astype(float) for name, value in model.state_dict().items()}
     rows = list(zip(store.user.tolist(), store.film.tolist(), store.rating.tolist(), strict=True))
     user, film = pair
+    added = {"user": 0, "film": 0}
+    for owner, side in (("user", "user_side"), ("film", "side")):
+        if (module := getattr(model, side)) is not None:
+            columns = module.columns.numpy().astype(float)
+            for table in ("rated", "seen"):
+                weights[f"{owner}_{table}.weight"] += columns @ weights[f"{side}.{table}.weight"].T
+            added[owner] = (columns @ weights[f"{side}.{owner}.weight"].T)[pair[owner == "film"]]
 
     def tower(side, rated, seen, mine, other):
         total, n = np.zeros(model.config.latent_dim), 0
@@ -38,7 +61,7 @@ def by_hand(model, pair, kept, dropped):
                 total += centred * weights[f"{rated}.weight"][row[other]]
                 total += weights[f"{seen}.weight"][row[other]]
                 n += 1
-        mu = max(n, 1) ** -POWER * (1 - dropped) ** (POWER - 1) * total
+        mu = max(n, 1) ** -POWER * (1 - dropped) ** (POWER - 1) * total + added[side]
         return mu, weights[f"{side}_logvar.weight"] @ mu + weights[f"{side}_logvar.bias"]
 
     towers = {
@@ -63,6 +86,8 @@ def test_in_eval_mode_the_prediction_is_the_formula(model, tiny_store):
     with torch.no_grad():
         output = model(pairs, model.encode_store())
     for at, pair in enumerate(PAIRS):
+        if model.user_side is not None and pair[0] == 1:
+            continue  # without ratings: see below
         towers, bias = by_hand(model, pair, [True] * 9, dropped=0)
         for side, (mu, logvar) in towers.items():
             assert output.posteriors[side].mu[at].numpy() == approx(mu, abs=1e-5)
@@ -153,13 +178,6 @@ def test_there_are_no_id_embeddings(tiny_store, small_config, perturbed_model):
     assert not output.posteriors["user"].mu.any()
 
 
-@pytest.fixture
-def store_with_genres(tiny_store):
-    """Three genres; film 2, which has no train rating, has two of them."""
-    genres = torch.tensor([[1.0, 0, 0], [0, 1, 0], [1, 0, 1], [0, 0, 1], [0, 0, 0]])
-    return replace(tiny_store, genres=genres)
-
-
 @torch.no_grad()
 def test_a_film_without_ratings_is_predicted_from_its_genres(
     store_with_genres, small_config, perturbed_model
@@ -187,11 +205,56 @@ def test_a_user_without_ratings_and_an_unknown_film_get_the_bias_prediction(
     )
 
 
+@torch.no_grad()
+def test_a_user_without_ratings_has_the_vector_expected_of_their_side_features(
+    store_with_both, small_config, perturbed_model
+):
+    """Ridge regression as least squares with more rows, on the vectors of the other users."""
+    store = store_with_both
+    model = perturbed_model(small_config(norm_power=POWER), store)
+    raters = [0, 2, 3]
+    posteriors = model.posteriors(pairs_of(store, [(u, 2) for u in raters]), model.encode_store())
+    vectors = posteriors["user"].mu.numpy().astype(float)
+    columns = model.user_side.columns.numpy().astype(float)
+    centre, mean = columns[raters].mean(0), vectors.mean(0)
+    prior = np.sqrt(PRIOR_COUNT) * np.eye(columns.shape[1])
+    slopes, *_ = np.linalg.lstsq(
+        np.concatenate([columns[raters] - centre, prior]),
+        np.concatenate([vectors - mean, np.zeros((len(prior), vectors.shape[1]))]),
+    )
+    expected = mean + (columns[1] - centre) @ slopes
+    towers, bias = by_hand(model, (1, 0), [True] * 9, dropped=0)
+    assert abs(slopes).max() > 0.01
+    [predicted] = model.score(pairs_of(store, [(1, 0)]))
+    assert float(predicted) == approx(bias + expected @ towers["film"][0], abs=1e-4)
+
+
+def test_a_user_without_ratings_and_side_features_gets_the_bias_prediction(
+    store_with_both, small_config, perturbed_model
+):
+    groups, age = store_with_both.groups.clone(), store_with_both.age.clone()
+    groups[1], age[1] = 0, 0
+    store = replace(store_with_both, groups=groups, age=age)
+    model = perturbed_model(small_config(), store)
+    pairs = pairs_of(store, [(1, 0)])
+    assert torch.equal(model.score(pairs), store.biases.predict(pairs.user, pairs.film))
+
+
+def test_predictions_are_numbers_if_only_users_without_ratings_have_side_features(
+    store_with_both, small_config, perturbed_model
+):
+    groups, age = store_with_both.groups.clone(), store_with_both.age.clone()
+    groups[[0, 2, 3]], age[[0, 2, 3]] = 0, 0
+    store = replace(store_with_both, groups=groups, age=age)
+    model = perturbed_model(small_config(), store)
+    assert model.score(pairs_of(store, PAIRS)).isfinite().all()
+
+
 @pytest.mark.parametrize("side", [True, False])
 def test_the_catalogue_has_the_scores_of_the_pairs(
-    store_with_genres, small_config, perturbed_model, side
+    store_with_both, small_config, perturbed_model, side
 ):
-    store = store_with_genres
+    store = store_with_both
     model = perturbed_model(small_config(side=side), store)
     users = [0, 1, -1, 3]
     pairs = [(user, film) for user in users for film in range(store.n_films)]

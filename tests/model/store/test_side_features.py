@@ -1,4 +1,4 @@
-"""Genres and years in the two-tower model."""
+"""Genres and years, ages and groups in the two-tower model."""
 
 from __future__ import annotations
 
@@ -42,6 +42,35 @@ def test_side_features_are_used_if_the_data_has_any_and_the_config_allows_it(sma
     assert build_model(replace(config, side=False), store).side is None
 
 
+def test_the_store_has_the_features_of_users(split, with_users):
+    ratings = with_users(split.train)
+    store = TrainStore.build(ratings, torch.device("cpu"))
+    assert store.age.tolist() == ratings.users.age.tolist()
+    assert store.groups.bool().tolist() == ratings.users.groups.tolist()
+    without = TrainStore.build(split.train, torch.device("cpu"))
+    assert not without.age.any() and without.groups.shape == (without.n_users, 0)
+
+
+def test_side_features_of_users_are_used_if_there_are_any(small_config, split, with_users):
+    store = TrainStore.build(with_users(split.train), torch.device("cpu"))
+    config = small_config("two_tower")
+    assert build_model(config, store).user_side is not None
+    assert build_model(replace(config, side=False), store).user_side is None
+    bare = TrainStore.build(split.train, torch.device("cpu"))
+    assert build_model(config, bare).user_side is None
+
+
+def test_a_fresh_model_predicts_as_without_side_features(small_config, split, with_users):
+    """Their linear maps start at 0."""
+    store = TrainStore.build(with_users(split.train), torch.device("cpu"))
+    predicted = []
+    for side in (True, False):
+        torch.manual_seed(0)
+        model = build_model(small_config("two_tower", side=side), store)
+        predicted.append(model.score(store.pairs(torch.arange(len(store)))))
+    assert torch.equal(*predicted)
+
+
 def test_films_without_ratings_differ_by_their_side_features(small_config, split):
     """With nonzero weights only on side features, films with equal features are equal."""
     store = TrainStore.build(split.train, torch.device("cpu"))
@@ -55,6 +84,6 @@ def test_films_without_ratings_differ_by_their_side_features(small_config, split
         shared = model.encode_store()
     columns = model.side.columns
     same = (columns.unsqueeze(0) == columns.unsqueeze(1)).all(2)
-    alike = (shared.side.unsqueeze(0) - shared.side.unsqueeze(1)).abs().amax(2) < 1e-6
+    alike = (shared.films.side.unsqueeze(0) - shared.films.side.unsqueeze(1)).abs().amax(2) < 1e-6
     assert torch.equal(same, alike)
     assert not same.all()

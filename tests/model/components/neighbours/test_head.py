@@ -19,6 +19,12 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
+def split(split, with_users):
+    """With side features of users."""
+    return replace(split, train=with_users(split.train), validation=with_users(split.validation))
+
+
+@pytest.fixture
 def store(split):
     return TrainStore.build(split.train, CPU)
 
