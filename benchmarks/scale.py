@@ -28,9 +28,9 @@ from recsys_search.model.training.fits import Descent, StepSums
 from recsys_search.model.training.training import Training
 
 
-def measure(split: Split, *, batch_size: int, latent_dim: int, steps: int, device: str) -> dict:
-    """Figures of the first steps of an epoch; the very first is a warm-up."""
-    config = build_config("two_tower", batch_size=batch_size, latent_dim=latent_dim)
+def measure(split: Split, fields: dict[str, Any], *, steps: int, device: str) -> dict:
+    """Figures of the first steps of an epoch, by fields; the very first is a warm-up."""
+    config = build_config("two_tower", **fields)
     started_at = perf_counter()
     with Training(config, split, device) as run:
         wait(run.device)
@@ -57,8 +57,7 @@ def measure(split: Split, *, batch_size: int, latent_dim: int, steps: int, devic
             "train_ratings": len(split.train),
             "users": split.train.n_users,
             "films": split.train.n_films,
-            "batch_size": batch_size,
-            "latent_dim": latent_dim,
+            **fields,
             "amp": run.amp,
             "build_s": round(build_s, 2),
             "refresh_s": round(refresh_s, 3),
@@ -99,17 +98,18 @@ def main() -> None:
     parser.add_argument("ratings", type=int, nargs="+")
     parser.add_argument("--batch-size", type=int, default=65536)
     parser.add_argument("--latent-dim", type=int, default=64)
+    parser.add_argument("--neighbours", default="auto", choices=["auto", "off"])
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--device", default="auto")
     add_out(parser)
     args = parser.parse_args()
     if platform.system() != "Linux":
         sys.exit("memory is read from /proc, which only Linux has; run this benchmark on Linux")
-    sizes: dict[str, Any] = {"batch_size": args.batch_size, "latent_dim": args.latent_dim}
+    fields = {name: getattr(args, name) for name in ("batch_size", "latent_dim", "neighbours")}
     rows = []
     for n in args.ratings:
         split = split_ratings(demo_ratings(n), SplitSpec())
-        rows.append(measure(split, **sizes, steps=args.steps, device=args.device))
+        rows.append(measure(split, fields, steps=args.steps, device=args.device))
         if len(rows) == 1:
             print("  ".join(name.rjust(9) for name in rows[0]))
         values = rows[-1].items()

@@ -300,8 +300,22 @@ def test_an_unknown_user_or_film_gets_the_bias_prediction(predict, train_pair, j
 def test_columns_may_be_in_any_order_and_include_timestamps(predict, train_pair):
     user, film, _ = train_pair
     (plain,) = predict(f"userId,movieId\n{user},{film}\n")
+    (turned,) = predict(f"movieId,userId\n{film},{user}\n")
+    assert turned == plain
     (timed,) = predict(f"timestamp,movieId,userId\n1500000000,{film},{user}\n")
-    assert timed == plain
+    assert {**timed, "rating": ""} == {**plain, "rating": ""}
+    assert timed["rating"] != plain["rating"]  # by what the user's ratings near in time say
+
+
+def test_predict_names_the_neighbours_that_it_uses(job, done, tmp_path, train_pair):
+    user, film, _ = train_pair
+    for header, row, named in (
+        ("userId,movieId", f"{user},{film}", "neighbours: none, because the pairs have no times"),
+        ("userId,movieId,timestamp", f"{user},{film},1500000000", "neighbours: both"),
+    ):
+        (tmp_path / "asked.csv").write_text(f"{header}\n{row}\n")
+        err = done("predict", "runs/a", tmp_path / "asked.csv", "--out", tmp_path / "o.csv").err
+        assert err.endswith(f"; {named}\n")
 
 
 def test_predict_prints_json(done, tmp_path):
