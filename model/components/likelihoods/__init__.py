@@ -1,1 +1,0 @@
-"""How ratings are distributed around predictions: losses, expected ratings, probabilities."""
