@@ -103,7 +103,8 @@ def test_every_request_that_would_write_is_refused_with_the_reason(dashboard, jo
     assert files_below(job[0]) == before
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
-    assert stderr.splitlines()[: len(refused)] == refused
+    # Its threads may say so in another order than they answer.
+    assert sorted(stderr.splitlines()[: len(refused)]) == sorted(refused)
     assert "Traceback" not in stderr
 
 

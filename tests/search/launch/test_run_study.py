@@ -511,7 +511,7 @@ def test_a_dataset_may_move(workplace):
     [
         ({"dataset": "ml-3m"}, DataError, "no dataset named 'ml-3m'; choose from ml-"),
         ({"timeout": "soon"}, ConfigError, "'soon' is not a duration; write 2h"),
-        ({"target_rmse": -1.0}, ConfigError, "below must be greater than 0, got -1.0"),
+        ({"target_rmse": -1.0}, ConfigError, "a target on val_rmse must be above 0, got -1"),
     ],
 )
 def test_an_invalid_override_is_refused(workplace, overrides, error, message):

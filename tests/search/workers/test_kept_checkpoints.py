@@ -22,7 +22,13 @@ from recsys_search.search.storage.artifacts import (
     open_artifacts,
 )
 
-BASE = {"architecture": "two_tower", "amp": "off", "batch_size": 1000, "latent_dim": 2}
+BASE = {
+    "architecture": "two_tower",
+    "amp": "off",
+    "batch_size": 1000,
+    "latent_dim": 2,
+    "neighbours": "off",
+}
 # Trial 0 completes, 1 is above the median, 2 diverges, 3 is above the median too.
 KNOWN = [
     {"name": "good", "learning_rate": 1e-2},
