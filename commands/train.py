@@ -174,7 +174,7 @@ def predict(
         typer.Option(
             "--out",
             readable=False,
-            help="CSV file to write: userId,movieId,rating,known; - is stdout.",
+            help="CSV file to write: userId,movieId,rating,known[,std]; - is stdout.",
         ),
     ],
     dataset: MovedDataset = None,
@@ -190,8 +190,8 @@ def predict(
     check_stdout_is_free("--out", out, as_json)
     asked = read_pairs(pairs, run_experiment(run).read_options)
     predictor = Run.load(run, device, dataset)
-    rating, known = predictor.predict(asked)
-    write_predictions(out, asked, rating, known)
+    rating, known, std = predictor.predict(asked)
+    write_predictions(out, asked, rating, known, std)
     result = {
         "out": str(out),
         "n": len(rating),

@@ -76,6 +76,9 @@ class VaeConfig(DescentConfig):
     """The base of VAE configs: adds the latent dimension and the ELBO's weights."""
 
     latent_dim: Width
+    # How ratings are distributed around predictions. Each loss is in the unit of the squared error,
+    # so that a KL weight means the same.
+    likelihood: Literal["mse", "gaussian", "ordinal"] = "mse"
     kl_weight: NonNegative = 0.001  # after the warm-up; the controller's maximum
     kl_schedule: KlSchedule = "linear"  # see training/kl_schedules.py
     kl_warmup_epochs: NonNegative = 0.0  # of the linear schedule, starting at 0

@@ -117,13 +117,17 @@ def _as_file(path: Path) -> Iterator[Source]:
 
 
 def write_predictions(
-    path: Path, pairs: UserFilmPairs, rating: NDArray[np.float32], known: NDArray[np.bool_]
+    path: Path,
+    pairs: UserFilmPairs,
+    rating: NDArray[np.float32],
+    known: NDArray[np.bool_],
+    std: NDArray[np.float32] | None = None,
 ) -> None:
-    """Write `userId,movieId,rating,known` in the order of the pairs.
+    """Write `userId,movieId,rating,known` in the order of the pairs, and `std` if it is given.
 
     Args:
         path: where to, as for `write_output`.
-        rating, known: (n,), as `Run.predict` returns them.
+        rating, known, std: (n,), as `Run.predict` returns them.
 
     Raises:
         OutputError: the file cannot be written.
@@ -134,6 +138,7 @@ def write_predictions(
             "movieId": pairs.film_id,
             "rating": rating.round(4),
             "known": np.where(known, "true", "false"),
+            **({} if std is None else {"std": std.round(4)}),
         }
     )
     write_output(path, lambda stream: table.to_csv(stream, index=False, lineterminator="\n"))

@@ -55,7 +55,7 @@ class HybridVAE(RatingVAE):
     draws: Tensor
 
     def __init__(self, config: HybridConfig, store: TrainStore) -> None:
-        super().__init__(store)
+        super().__init__(store, config.likelihood)
         self.config = config
         self.user = nn.Embedding(store.n_users, config.n_factors)
         self.film = nn.Embedding(store.n_films, config.n_factors)

@@ -92,10 +92,11 @@ class TwoTowerVAE(RatingVAE):
     are no id embeddings.
     """
 
+    leaves_one_out = True
     scores_by_product = True
 
     def __init__(self, config: TwoTowerConfig, store: TrainStore) -> None:
-        super().__init__(store)
+        super().__init__(store, config.likelihood)
         self.config = config
         width = config.latent_dim
         self.film_rated = nn.Embedding(store.n_films, width)  # W of the user tower

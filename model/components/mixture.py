@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..store.train_store import Pairs
+from .forecast import Forecast, MixedForecast, weighted_mean
 from .output import Output
 from .rating_model import RatingModel
 
@@ -25,6 +26,7 @@ class Mixture(RatingModel):
         super().__init__(members[0].store)
         self.members = nn.ModuleList(members)
         self.weights = tuple(weights)
+        self.leaves_one_out = all(member.leaves_one_out for member in members)
         self.scores_by_product = all(member.scores_by_product for member in members)
 
     def encode_store(self) -> object:
@@ -37,9 +39,12 @@ class Mixture(RatingModel):
     def fallback(self, pairs: Pairs) -> Tensor:
         return self._mean([member.fallback(pairs) for member in self._members])
 
-    def rate(self, pairs: Pairs) -> tuple[Tensor, Tensor]:
-        scores, expected = zip(*(member.rate(pairs) for member in self._members), strict=True)
-        return self._mean(scores), self._mean(expected)
+    def forecast(self, pairs: Pairs) -> Forecast:
+        return MixedForecast([member.forecast(pairs) for member in self._members], self.weights)
+
+    def measure_noise(self) -> None:
+        for member in self._members:
+            member.measure_noise()
 
     @torch.no_grad()
     def score_catalogue(self, users: Tensor, cells: int = 2**23) -> Iterator[Tensor]:
@@ -53,7 +58,4 @@ class Mixture(RatingModel):
         return cast(list[RatingModel], list(self.members))
 
     def _mean(self, values: Sequence[Tensor]) -> Tensor:
-        total = torch.zeros_like(values[0])
-        for weight, value in zip(self.weights, values, strict=True):
-            total += weight * value
-        return total
+        return weighted_mean(values, self.weights)

@@ -10,30 +10,36 @@ import torch
 from torch import Tensor, nn
 
 from ..store.train_store import Pairs, TrainStore
-from .likelihood import Gaussian
+from .forecast import Forecast, ModelForecast
+from .likelihoods.likelihood import Likelihood, Mse
 from .output import Output
 
 # Pairs per batch without gradient. A GPU needs many; on a CPU the activations should fit into the
 # cache, which saves a quarter of the time (docs/speed.md).
 EVAL_BATCH_SIZE = {"cuda": 65536, "cpu": 2048}
+NOISE_ROWS = 20_000  # of the train ratings; the standard error of a standard deviation is 0.5%
 
 
 class RatingModel(nn.Module):
     """Base of the architectures. The store is not trained and not saved with the weights.
 
-    The likelihood turns predictions into a loss and expected ratings. Shapes: B pairs in a batch.
+    The likelihood turns predictions into a loss, expected ratings and probabilities. Shapes: B
+    pairs in a batch.
 
     Attributes:
+        leaves_one_out: whether a train rating has no effect on its own prediction, with weights and
+            mean held.
         scores_by_product: whether `score_catalogue` is a matrix product rather than a network that
             runs on each pair.
     """
 
+    leaves_one_out = False
     scores_by_product = False
 
     def __init__(self, store: TrainStore) -> None:
         super().__init__()
         self.store = store
-        self.likelihood = Gaussian(store.scale)
+        self.likelihood: Likelihood = Mse(store)
 
     def renew(self) -> None:
         """Update what depends on the weights alone, before they are used for predictions."""
@@ -90,12 +96,24 @@ class RatingModel(nn.Module):
 
     def predict(self, pairs: Pairs) -> Tensor:
         """(n,) expected stars. Users and films may be unknown (index -1)."""
-        return self.rate(pairs)[1]
+        return self.forecast(pairs).expected
 
-    def rate(self, pairs: Pairs) -> tuple[Tensor, Tensor]:
-        """(n,) scores and (n,) expected stars, at the cost of one of them."""
-        score = self.score(pairs)
-        return score, self.likelihood.expected(score)
+    def forecast(self, pairs: Pairs) -> Forecast:
+        """Scores, expected stars and distributions, at the cost of the scores."""
+        return ModelForecast(self.likelihood, pairs, self.score(pairs))
+
+    def measure_noise(self) -> None:
+        """Measure the noise of a likelihood that does not learn it, on train ratings.
+
+        Does nothing if a train rating has an effect on its own prediction.
+        """
+        if not (self.leaves_one_out and isinstance(self.likelihood, Mse)):
+            return
+        store = self.store
+        step = max(1, len(store) // NOISE_ROWS)
+        rows = torch.arange(0, len(store), step, device=store.device)
+        error = self.predict(store.pairs(rows)).double() - store.rating[rows].double()
+        self.likelihood.measured_std = float(error.square().mean().sqrt())
 
     def score(self, pairs: Pairs) -> Tensor:
         """(n,) expected stars before clipping, so that a ranking has no ties at the top."""

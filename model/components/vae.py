@@ -2,9 +2,10 @@
 
     prediction = decode(z) + sum of heads,   z ~ q(z | pair, train ratings)
 
-In train mode z is a sample. In eval mode the prediction is the mean over the posterior, which is
-the expected rating. Decoding the posterior's mean instead exaggerates with norm layers, because
-that z is shorter than any in training. Shapes: B pairs in a batch, K latent dimensions.
+In train mode z is a sample. In eval mode the prediction is the mean over the posterior, and the
+likelihood turns it into an expected rating. Decoding the posterior's mean instead exaggerates with
+norm layers, because that z is shorter than any in training. Shapes: B pairs in a batch, K latent
+dimensions.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..store.train_store import Pairs, TrainStore
+from .likelihoods.table import build_likelihood
 from .output import Output, Posterior
 from .rating_model import RatingModel
 
@@ -23,8 +25,13 @@ from .rating_model import RatingModel
 class RatingVAE(RatingModel):
     """Base of the VAEs. A head maps pairs to a summand (B,)."""
 
-    def __init__(self, store: TrainStore) -> None:
+    def __init__(self, store: TrainStore, likelihood: str) -> None:
+        """
+        Raises:
+            ConfigError: the likelihood does not suit the train ratings.
+        """
         super().__init__(store)
+        self.likelihood = build_likelihood(likelihood, store)
         self.heads = nn.ModuleList()
 
     @abstractmethod

@@ -32,8 +32,8 @@ def prediction_errors(predicted: Tensor, rating: Tensor) -> PredictionErrors:
     The RMSE's standard error is the MSE's divided by 2·RMSE (the delta method).
     """
     error = predicted.double() - rating.double()
-    mse, mse_se = _mean(error.square())
-    mae, mae_se = _mean(error.abs())
+    mse, mse_se = mean_with_se(error.square())
+    mae, mae_se = mean_with_se(error.abs())
     rmse = sqrt(mse)
     return PredictionErrors(
         rmse=rmse,
@@ -76,7 +76,7 @@ def compare_to_noise_floor(
     if expected is None:
         return NoiseFloorGap()
     noise = (expected.double() - rating.double()).square()
-    above, above_se = _mean((predicted.double() - rating.double()).square() - noise)
+    above, above_se = mean_with_se((predicted.double() - rating.double()).square() - noise)
     return NoiseFloorGap(
         noise_rmse=sqrt(float(noise.mean())),
         above_floor=above,
@@ -85,7 +85,7 @@ def compare_to_noise_floor(
     )
 
 
-def _mean(values: Tensor) -> tuple[float, float]:
+def mean_with_se(values: Tensor) -> tuple[float, float]:
     """Mean of (n,) values, and its standard error from the sample variance."""
     n = len(values)
     return float(values.mean()), sqrt(float(values.var()) / n) if n > 1 else nan

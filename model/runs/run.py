@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from ..architectures.two_tower import TwoTowerConfig
 from ..components.mixture import Mixture
 from ..components.rating_model import RatingModel
 from ..config import TrainingConfig, config_to_mapping
+from ..evaluation.calibration import calibration
 from ..evaluation.prediction_errors import compare_to_noise_floor, prediction_errors
 from ..evaluation.ranking import full_catalogue, held_out_rated
 from ..store.train_store import Pairs, TrainStore
@@ -81,6 +82,20 @@ def _build(config: TrainingConfig, store: TrainStore) -> RatingModel:
         return build_model(config, store)
     members = [build_model(member.config, store) for member in config.members]
     return Mixture(members, [member.weight for member in config.members])
+
+
+class Predicted(NamedTuple):
+    """The predictions of n pairs.
+
+    Attributes:
+        rating: (n,) expected stars.
+        known: (n,) whether both the user and the film have train ratings.
+        std: (n,) standard deviations of the ratings, in stars; None if the model learns none.
+    """
+
+    rating: NDArray[np.float32]
+    known: NDArray[np.bool_]
+    std: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True)
@@ -167,7 +182,9 @@ class Run:
             part = self.split.validation
         pairs = store.held_out(part)
         rating = torch.from_numpy(part.rating).to(store.device)
-        score, predicted = self.model.rate(pairs)
+        self.model.measure_noise()
+        forecast = self.model.forecast(pairs)
+        predicted = forecast.expected
         expected = None
         if part.expected is not None:
             expected = torch.from_numpy(part.expected).to(store.device)
@@ -181,16 +198,17 @@ class Run:
             **asdict(prediction_errors(predicted, rating)),
             "bias_rmse": bias_rmse(store, pairs, rating),
             **asdict(compare_to_noise_floor(predicted, rating, expected)),
+            **asdict(calibration(forecast.odds(rating, store.rating.unique()))),
             "ranking": {
-                "held_out_rated": held_out_rated(store, part, score),
+                "held_out_rated": held_out_rated(store, part, forecast.score),
                 "full_catalogue": full_catalogue(self.model, part),
             },
             "dataset": self.experiment.dataset,
             "fingerprint": self.ratings.fingerprint,
         }
 
-    def predict(self, asked: UserFilmPairs) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Expected stars (n,), and whether both the user and the film have train ratings (n,).
+    def predict(self, asked: UserFilmPairs) -> Predicted:
+        """Expected stars, and how far ratings are from them.
 
         A pair that is a train rating is left out of its own sums, as in training.
         """
@@ -199,4 +217,10 @@ class Run:
         timestamp = None if asked.timestamp is None else torch.from_numpy(asked.timestamp)
         pairs = Pairs(user, film, timestamp, torch.full_like(user, -1)).to(store.device)
         pairs = replace(pairs, row=store.rows_of(pairs.user, pairs.film))
-        return self.model.predict(pairs).cpu().numpy(), store.are_known(pairs).cpu().numpy()
+        forecast = self.model.forecast(pairs)
+        std = forecast.std()
+        return Predicted(
+            rating=forecast.expected.cpu().numpy(),
+            known=store.are_known(pairs).cpu().numpy(),
+            std=None if std is None else std.cpu().numpy(),
+        )

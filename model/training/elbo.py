@@ -1,6 +1,7 @@
 """The loss: MSE + beta_t · KL, the KL summed over dimensions and averaged over the batch.
 
-A model without latents has no KL; it may add a penalty instead.
+A likelihood may have another loss than the MSE. A model without latents has no KL; it may add a
+penalty instead.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..components.likelihood import Gaussian
+from ..components.likelihoods.likelihood import Likelihood
 from ..components.output import Output
+from ..store.train_store import Pairs
 
 
 class KlCost(NamedTuple):
@@ -36,14 +38,14 @@ class Elbo(NamedTuple):
     """The negative ELBO of a batch and its parts, each ().
 
     Attributes:
-        loss: mse + beta * kl_clamped + the model's penalty.
-        mse: with unclipped predictions.
+        loss: error + beta * kl_clamped + the model's penalty.
+        error: the likelihood's loss, such as the MSE, with unclipped predictions.
         kl: raw, in nats, over all dimensions of all towers.
         kl_clamped: at least the free bits, in the sum or in each dimension.
     """
 
     loss: Tensor
-    mse: Tensor
+    error: Tensor
     kl: Tensor
     kl_clamped: Tensor
 
@@ -62,12 +64,19 @@ def kl_per_dimension(mu: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mu.square() + logvar.exp() - 1.0 - logvar).mean(0)
 
 
-def elbo(likelihood: Gaussian, output: Output, rating: Tensor, kl_cost: KlCost) -> Elbo:
+def elbo(
+    likelihood: Likelihood, output: Output, pairs: Pairs, rating: Tensor, kl_cost: KlCost
+) -> Elbo:
     """The negative ELBO of a batch of ratings (batch,)."""
-    mse = likelihood.loss(output.prediction, rating)
+    error = likelihood.loss(output.prediction, pairs, rating)
+    kl, kl_clamped = kl_and_clamped(output, kl_cost)
+    return Elbo(error + kl_cost.beta * kl_clamped + output.penalty, error, kl, kl_clamped)
+
+
+def kl_and_clamped(output: Output, kl_cost: KlCost) -> tuple[Tensor, Tensor]:
+    """The KL of a batch, raw and with the free bits as a floor; see `Elbo`."""
     none = output.prediction.new_zeros(0)  # the only part for a model without latents
     per_dimension = torch.cat([none, *(kl_per_dimension(*q) for q in output.posteriors.values())])
     kl = per_dimension.sum()
     floored = {"sum": kl, "dimension": per_dimension}[kl_cost.free_bits_per]
-    kl_clamped = floored.clamp(min=kl_cost.free_bits).sum()
-    return Elbo(mse + kl_cost.beta * kl_clamped + output.penalty, mse, kl, kl_clamped)
+    return kl, floored.clamp(min=kl_cost.free_bits).sum()

@@ -218,9 +218,10 @@ class Descent:
     def step(self, rows: Tensor, kl_cost: KlCost, sums: StepSums) -> None:
         """Take one optimiser step. Args: rows: of the train ratings."""
         model, scaler = self._model, self._precision.scaler
+        pairs = self._store.pairs(rows)
         with self._precision.autocast():
-            output = model(self._store.pairs(rows), model.encode_store())
-        parts = elbo(model.likelihood, output, self._store.rating[rows], kl_cost)
+            output = model(pairs, model.encode_store())
+        parts = elbo(model.likelihood, output, pairs, self._store.rating[rows], kl_cost)
         self._optimizer.zero_grad(set_to_none=True)
         scaler.scale(parts.loss).backward()
         scaler.unscale_(self._optimizer)

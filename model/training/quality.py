@@ -12,7 +12,7 @@ from ...data.ratings import Ratings
 from ..components.rating_model import RatingModel
 from ..evaluation.metrics import METRICS, Metric, Predictions
 from ..store.train_store import Pairs
-from .elbo import KlCost, elbo
+from .elbo import KlCost, kl_and_clamped
 from .reports import FIELDS, rmse
 
 
@@ -21,7 +21,7 @@ class Quality(NamedTuple):
 
     Attributes:
         mse, rmse: of the expected ratings.
-        loss: mse + beta * KL + the model's own penalty.
+        loss: the likelihood's, such as the MSE, + beta * KL + the model's own penalty.
         predicted, score: (n,) expected stars, clipped and unclipped; None unless requested.
 
     Without rows the figures are NaN.
@@ -34,6 +34,7 @@ class Quality(NamedTuple):
     score: Tensor | None = None
 
 
+@torch.no_grad()
 def evaluate(
     model: RatingModel,
     pairs: Pairs,
@@ -50,7 +51,7 @@ def evaluate(
         shared: the result of the model's `encode_for_eval()`.
     """
     squared_error = torch.zeros((), dtype=torch.float64, device=rating.device)
-    extra_cost = torch.zeros_like(squared_error)
+    loss = torch.zeros_like(squared_error)
     kept: list[tuple[Tensor, Tensor]] = []
     start = 0
     for batch, output in model.outputs(pairs, shared):
@@ -62,12 +63,13 @@ def evaluate(
             kept.append((expected, score))
         error = expected - target
         squared_error += error.double().square().sum()
-        parts = elbo(model.likelihood, output, target, kl_cost)
-        extra_cost += (kl_cost.beta * parts.kl_clamped + output.penalty) * len(batch)
+        fit_error = model.likelihood.loss(expected, batch, target)
+        _, kl_clamped = kl_and_clamped(output, kl_cost)
+        loss += (fit_error + kl_cost.beta * kl_clamped + output.penalty) * len(batch)
     if not len(pairs):
         return Quality(nan, nan, nan)
     mse = float(squared_error) / len(pairs)
-    quality = Quality(mse, rmse(mse), mse + float(extra_cost) / len(pairs))
+    quality = Quality(mse, rmse(mse), float(loss) / len(pairs))
     if not kept:
         return quality
     predicted, score = map(torch.cat, zip(*kept, strict=True))

@@ -23,8 +23,9 @@ class EpochReport:
 
     Attributes:
         epoch: counted from 1.
-        train_loss, val_loss: MSE + beta * KL, or + the L2 penalty for a model without latents; the
-            train loss is measured with noise and dropout.
+        train_loss, val_loss: MSE + beta * KL, or + the L2 penalty for a model without latents; with
+            another likelihood, its loss instead of the MSE. The train loss is measured with noise
+            and dropout.
         kl: raw KL of the posterior in nats, summed over dimensions and towers, mean of the epoch.
         kl_clamped: the same with the free bits as a floor, as it enters the loss.
         active_units, eval_kl, shuffle_cost: health of the latents by tower, in eval mode on a fixed

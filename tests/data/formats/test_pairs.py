@@ -164,3 +164,9 @@ def test_a_failed_write_leaves_no_file_behind(tmp_path):
     with pytest.raises(OutputError, match=r"out\.csv cannot be written: it is a folder"):
         write_predictions(tmp_path / "out.csv", *predictions(1))
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.csv"]
+
+
+def test_standard_deviations_are_the_last_column_if_there_are_any(tmp_path):
+    out = tmp_path / "out.csv"
+    write_predictions(out, *predictions(1), np.array([0.81234], np.float32))
+    assert out.read_text() == "userId,movieId,rating,known,std\n0,0,3.5,true,0.8123\n"

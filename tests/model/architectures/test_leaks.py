@@ -22,6 +22,7 @@ from recsys_search.model.store.train_store import TrainStore
 from recsys_search.model.training.training import Training
 
 STARS = 3.0
+LIKELIHOODS = ["mse", "gaussian", "ordinal"]
 
 
 class Leaks(TwoTowerVAE):
@@ -212,3 +213,46 @@ def test_the_test_ratings_influence_no_report(demo, small_config):
         ) as run:
             curves.append([(report.train_rmse, report.val_rmse) for report in run])
     assert curves[0] == curves[1]
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+@pytest.mark.parametrize("neighbours", ["off", "both"])
+def test_a_rating_changes_no_distribution_of_its_own(
+    store, small_config, perturbed_model, with_rating_moved, likelihood, neighbours
+):
+    """With weights held: expected ratings, standard deviations and probabilities of all levels."""
+    config = small_config(rating_dropout=0.1, neighbours=neighbours, likelihood=likelihood)
+    levels = store.rating.unique()
+
+    def forecasts(weights, changed):
+        model = perturbed_model(config, changed)
+        model.load_state_dict(weights)  # levels and first thresholds are weights too
+        forecast = model.forecast(changed.pairs(torch.arange(len(changed))))
+        figures = [forecast.expected]
+        if likelihood != "mse":
+            figures.append(forecast.std())
+            level = levels.repeat(len(changed) // len(levels) + 1)[: len(changed)]
+            figures.append(forecast.odds(level, levels).log_mass.exp().float())
+        return torch.stack(figures, 1)
+
+    weights = perturbed_model(config, store).state_dict()
+    n_changed = 0
+    for row in rows_to_try(store):
+        changed = with_rating_moved(store, row, 2.0 if store.rating[row] < 3 else -2.0)
+        shift = (forecasts(weights, changed) - forecasts(weights, store)).abs()
+        assert float(shift[row].max()) < 1e-5, f"row {row} leaks"
+        n_changed += float(shift[torch.arange(len(store)) != row].max()) > 0.01
+    assert n_changed > len(rows_to_try(store)) / 2
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_permuting_held_out_ratings_changes_no_prediction_of_any_likelihood(
+    demo, small_config, likelihood
+):
+    spec, outcomes = SplitSpec(), []
+    for ratings in (demo, permuted(demo, split_ratings(demo, spec).validation)):
+        split = split_ratings(ratings, spec)
+        all_pairs = TrainStore.build(split.train, torch.device("cpu")).held_out(demo)
+        config = small_config(likelihood=likelihood)
+        outcomes.append(weights_and_predictions(config, split, all_pairs)[1])
+    assert torch.equal(*outcomes)

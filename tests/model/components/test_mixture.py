@@ -46,7 +46,29 @@ def test_a_score_is_the_mean_of_the_members_scores(tiny_store, members):
     mixture = Mixture(members, WEIGHTS)
     scores = mean([member.score(pairs) for member in members]).tolist()
     assert mixture.score(pairs).tolist() == approx(scores, abs=1e-5)
-    assert mixture.rate(pairs)[0].tolist() == approx(scores, abs=1e-5)
+    assert mixture.forecast(pairs).score.tolist() == approx(scores, abs=1e-5)
+
+
+def test_probabilities_are_the_means_of_the_members_probabilities(
+    tiny_store, small_config, perturbed_model
+):
+    members = [
+        perturbed_model(small_config(likelihood=name), tiny_store)
+        for name in ("gaussian", "ordinal", "gaussian")
+    ]
+    pairs, levels = every_pair(tiny_store), tiny_store.rating.unique()
+    rating = torch.full((len(pairs),), 3.5)
+    odds = Mixture(members, WEIGHTS).forecast(pairs).odds(rating, levels)
+    each = [member.forecast(pairs).odds(rating, levels) for member in members]
+    assert odds.below.tolist() == approx(mean([part.below for part in each]).tolist())
+    masses = mean([part.log_mass.exp() for part in each])
+    assert odds.log_mass.exp().tolist() == approx(masses.tolist())
+
+
+def test_a_member_without_a_distribution_leaves_the_mixture_without_one(tiny_store, members):
+    forecast = Mixture(members, WEIGHTS).forecast(every_pair(tiny_store))
+    assert forecast.std() is None
+    assert forecast.odds(torch.full((30,), 3.5), tiny_store.rating.unique()) is None
 
 
 @pytest.mark.parametrize("cells", [1, 12, 1000])

@@ -9,6 +9,7 @@ import torch
 from pytest import approx
 from recsys_search.model.architectures.models import build_model, count_parameters
 from recsys_search.model.architectures.table import architecture_names
+from recsys_search.model.components import forecast
 from recsys_search.model.components.rating_model import EVAL_BATCH_SIZE
 from recsys_search.model.store.bias_fit import Biases
 from recsys_search.model.store.train_store import Pairs
@@ -120,3 +121,40 @@ def test_the_weights_contain_nothing_of_the_store(tiny_store, small_config, arch
         *("heads.0.mean", "bias.mean"),
         *(name for name in saved if "running_" in name or "num_batches" in name),
     }
+
+
+def test_noise_is_measured_on_train_ratings_without_themselves(
+    tiny_store, small_config, perturbed_model
+):
+    model = perturbed_model(small_config(), tiny_store)
+    model.measure_noise()
+    rows = torch.arange(len(tiny_store))
+    error = model.predict(tiny_store.pairs(rows)) - tiny_store.rating
+    assert model.likelihood.measured_std == approx(float(error.square().mean().sqrt()))
+    pairs = pairs_of(tiny_store, [(0, 0)])
+    odds = model.forecast(pairs).odds(torch.tensor([4.0]), tiny_store.rating.unique())
+    assert 0 < float(odds.log_mass.exp()) < 1
+
+
+@pytest.mark.parametrize("architecture", ["hybrid", "mf", "biases"])
+def test_the_noise_of_a_model_that_fits_each_train_rating_is_not_measured(
+    tiny_store, small_config, perturbed_model, architecture
+):
+    model = perturbed_model(small_config(architecture), tiny_store)
+    model.measure_noise()
+    pairs = pairs_of(tiny_store, [(0, 0)])
+    assert model.forecast(pairs).odds(torch.tensor([4.0]), tiny_store.rating.unique()) is None
+
+
+def test_forecasts_of_many_pairs_are_made_in_batches(
+    tiny_store, small_config, perturbed_model, monkeypatch
+):
+    model = perturbed_model(small_config(likelihood="ordinal"), tiny_store)
+    pairs = tiny_store.pairs(torch.arange(len(tiny_store)))
+    whole, levels = model.forecast(pairs), tiny_store.rating.unique()
+    monkeypatch.setattr(forecast, "BATCH", 4)
+    parts = model.forecast(pairs)
+    assert parts.expected.tolist() == approx(whole.expected.tolist())
+    assert parts.std().tolist() == approx(whole.std().tolist())
+    odds = [each.odds(tiny_store.rating, levels).log_mass for each in (parts, whole)]
+    assert odds[0].tolist() == approx(odds[1].tolist())

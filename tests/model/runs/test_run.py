@@ -118,7 +118,7 @@ def test_a_run_trained_from_its_own_config_is_the_same_run(tmp_path, folder):
 def test_an_evaluation_agrees_with_numpy_sums_over_the_ratings(folder, demo, split):
     run = Run.load(folder, "cpu")
     part = open_test(demo, SPEC) if split == "test" else split_ratings(demo, SPEC).validation
-    predicted, _ = run.predict(pairs_of(part, np.arange(len(part))))
+    predicted, *_ = run.predict(pairs_of(part, np.arange(len(part))))
     errors = predicted.astype(float) - part.rating
     biases = run.model.store.biases
     bias_errors = [
@@ -208,7 +208,7 @@ def test_the_printed_evaluation_reports_a_leak_in_one_line(folder):
 def test_an_evaluation_ranks_in_both_protocols(folder, demo, split):
     run = Run.load(folder, "cpu")
     part = open_test(demo, SPEC) if split == "test" else split_ratings(demo, SPEC).validation
-    predicted, _ = run.predict(pairs_of(part, np.arange(len(part))))
+    predicted, *_ = run.predict(pairs_of(part, np.arange(len(part))))
     result = run.evaluate(split)["ranking"]
     assert result == {
         "held_out_rated": held_out_rated(run.model.store, part, torch.from_numpy(predicted)),
@@ -259,7 +259,7 @@ def test_a_train_rating_is_left_out_of_its_own_prediction(folder):
     store = run.model.store
     rows = torch.arange(0, len(store), 40)
     train = split_ratings(run.ratings, SPEC).train
-    predicted, known = run.predict(pairs_of(train, rows.numpy()))
+    predicted, known, _ = run.predict(pairs_of(train, rows.numpy()))
     assert known.all()
     left_out = run.model.predict(store.pairs(rows)).numpy()
     included = run.model.predict(replace(store.pairs(rows), row=torch.full_like(rows, -1))).numpy()
@@ -271,7 +271,7 @@ def test_an_unknown_user_or_film_is_predicted_and_marked(folder, demo):
     run = Run.load(folder, "cpu")
     user, film = demo.user_ids[demo.user[0]], demo.films.ids[demo.film[0]]
     pairs = UserFilmPairs(np.array([user, 9999, user]), np.array([film, film, 9999]), None)
-    predicted, known = run.predict(pairs)
+    predicted, known, _ = run.predict(pairs)
     assert known.tolist() == [True, False, False]
     biases = run.model.store.biases
     assert predicted[1] == approx(float(biases.mean + biases.film[demo.film[0]]), abs=1e-6)

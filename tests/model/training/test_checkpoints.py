@@ -89,6 +89,9 @@ def test_a_training_goes_on_between_epochs_to_the_bit(split, small_config, tmp_p
         ),
         ("two_tower", {"neighbours": "both"}),
         ("two_tower", {"rank_weight": 1.0}),
+        ("two_tower", {"likelihood": "gaussian"}),
+        ("two_tower", {"likelihood": "ordinal", "neighbours": "both"}),
+        ("hybrid", {"likelihood": "ordinal"}),
     ],
 )
 def test_a_training_goes_on_within_an_epoch_to_the_bit(

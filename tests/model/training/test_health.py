@@ -20,7 +20,7 @@ class Towers(vae.RatingVAE):
     """Two towers with a fixed mu; predicts the first unit of the first tower."""
 
     def __init__(self, store, first, second):
-        super().__init__(store)
+        super().__init__(store, "mse")
         self.mu = {"first": torch.tensor(first), "second": torch.tensor(second)}
 
     def posteriors(self, pairs, shared):

@@ -397,12 +397,21 @@ def test_a_report_has_speed_and_memory(split, small_config):
     assert report.active_units.keys() == {"user", "film"}
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_bf16_trains_on_a_cpu(split, small_config, architecture):
-    run = train(small_config(architecture, max_epochs=3, amp="bf16"), split)
+@pytest.mark.parametrize(
+    ("architecture", "values"),
+    [
+        ("two_tower", {}),
+        ("hybrid", {}),
+        ("mf", {}),
+        ("two_tower", {"likelihood": "gaussian"}),
+        ("hybrid", {"likelihood": "ordinal"}),
+    ],
+)
+def test_bf16_trains_on_a_cpu(split, small_config, architecture, values):
+    run = train(small_config(architecture, max_epochs=3, amp="bf16", **values), split)
     assert run.amp == "bf16"
     assert all(report.finite for report in run.reports)
-    exact = train(small_config(architecture, max_epochs=3), split)
+    exact = train(small_config(architecture, max_epochs=3, **values), split)
     assert run.best.report.val_rmse == approx(exact.best.report.val_rmse, abs=0.02)
     assert {weight.dtype for weight in run.best.weights.values()} <= {torch.float32, torch.int64}
 

@@ -1,0 +1,1 @@
+"""How ratings are distributed around predictions: losses, expected ratings, probabilities."""
