@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ...search.storage.examples import example
 from .consoles import out
-from .trials import compare_to_baseline, metric_of, trials_table
+from .trials import describe_quality, metric_of, trials_table
 from .values import key_values, number
 
 
@@ -71,7 +71,9 @@ def print_best(
     out.print(key_values(shown["config"]))
     out.print()
     if shown["val_rmse"] is not None:
-        out.print(compare_to_baseline(shown["val_rmse"], bias_val_rmse))
+        metric = metric_of(shown)
+        values = {**shown, **shown.get("parts", {}), metric.name: shown["value"]}
+        out.print(describe_quality(values, metric, bias_val_rmse))
     out.print(Text(note), soft_wrap=True)
 
 

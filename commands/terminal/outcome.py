@@ -10,7 +10,7 @@ from ...search.storage.examples import example, storage_and_artifacts, storage_o
 from .confirmation import format_confirmed
 from .consoles import out
 from .examples import print_next
-from .trials import compare_to_baseline, shown_metrics, trials_table
+from .trials import describe_quality, trials_table
 
 if TYPE_CHECKING:
     from ...model.evaluation.metrics import Metric
@@ -32,11 +32,7 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
     places = storage_and_artifacts(storage)
     _print_trials(trials, best and best["number"], metric, example("trials", *study_options))
     if best:
-        figures = f"validation {compare_to_baseline(best['val_rmse'], status['bias_val_rmse'])}"
-        for name in reversed(shown_metrics(metric)):
-            if name not in ("val_rmse", "val_mse"):
-                each = find_metric(name)
-                figures = f"{each.label} {each.format(best[name])}, {figures}"
+        figures = describe_quality(best, metric, status["bias_val_rmse"])
         out.print(f"\nbest: trial {best['number']}, {figures}")
     if confirmed := status["confirmed"]:
         out.print(Text(f"trial {confirmed['number']} leads, {format_confirmed(confirmed)}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -105,6 +106,23 @@ def format_metric(record: dict[str, Any], name: str) -> str:
 def format_value(record: dict[str, Any]) -> str:
     """The metric's value of a trial; empty while it has none."""
     return "" if record["value"] is None else metric_of(record).format(record["value"])
+
+
+def describe_quality(values: Mapping[str, float], metric: Metric, bias_rmse: float | None) -> str:
+    """A trial's metric and its parts, and its validation RMSE beside the bias baseline's.
+
+    Args:
+        values: by metric.
+    """
+    from ...model.evaluation.weighted import find_metric
+
+    others = [
+        f"{each.label} {each.format(values[each.name])}"
+        for each in map(find_metric, shown_metrics(metric))
+        if each.name not in ("val_rmse", "val_mse")
+    ]
+    rmse = compare_to_baseline(values["val_rmse"], bias_rmse)
+    return ", ".join([*others, f"validation {rmse}"])
 
 
 def compare_to_baseline(rmse: float, bias_rmse: float | None) -> str:

@@ -55,15 +55,16 @@ class Split:
         if n_known:
             return (
                 f"only {n_known:,} of {n:,} validation ratings have both their user and their film "
-                "in train; every model predicts the others from the biases",
+                "in train; the others are predicted from the biases, or from side features where "
+                "the model uses any",
             )
         remedy = "use more ratings of each user and film"
         if not self.spec.is_random:
             remedy += ", or choose a split at random, such as 80/10/10"
         return (
-            f"none of the {n:,} validation ratings has both its user and its film in train, so "
-            "every model predicts them from the biases, and validation figures compare baselines "
-            f"only; {remedy}",
+            f"none of the {n:,} validation ratings has both its user and its film in train, so all "
+            "are predicted from the biases, or from side features where the model uses any, and "
+            f"validation figures do not show what a model learns from ratings; {remedy}",
         )
 
     def refit(self) -> Split:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from recsys_search.commands.terminal.confirmation import print_confirmation
+from recsys_search.commands.terminal.confirmation import print_best, print_confirmation
 from recsys_search.commands.terminal.outcome import print_outcome
 from recsys_search.model.evaluation.metrics import METRICS, Metric
 
@@ -163,7 +163,10 @@ def test_a_weighted_sum_is_shown_with_its_parts(capsys):
     out = capsys.readouterr().out
     assert f"{formula}  val_ndcg  val_rmse  val_mse" in out
     assert " 0.5000    0.8000    0.9000 " in out
-    assert (
-        f"best: trial 0, objective ({formula}) 0.5000, validation NDCG@10 (held-out rated) "
-        "0.8000, validation RMSE 0.9000"
-    ) in " ".join(out.split())
+    figures = (
+        f"objective ({formula}) 0.5000, validation NDCG@10 (held-out rated) 0.8000, validation "
+        "RMSE 0.9000"
+    )
+    assert f"best: trial 0, {figures}" in " ".join(out.split())
+    print_best([trial | {"config": {}}], 0, 0.95, "")
+    assert figures in " ".join(capsys.readouterr().out.split())

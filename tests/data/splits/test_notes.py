@@ -124,15 +124,16 @@ def test_validation_ratings_of_new_users_only_are_reported():
     """The newest users have no earlier ratings."""
     [note] = notes(dated([0, 0, 0, 1, 2]), "temporal:60/20/20")
     assert note == (
-        "none of the 4 validation ratings has both its user and its film in train, so every model "
-        "predicts them from the biases, and validation figures compare baselines only; use more "
-        "ratings of each user and film, or choose a split at random, such as 80/10/10"
+        "none of the 4 validation ratings has both its user and its film in train, so all are "
+        "predicted from the biases, or from side features where the model uses any, and validation "
+        "figures do not show what a model learns from ratings; use more ratings of each user and "
+        "film, or choose a split at random, such as 80/10/10"
     )
 
 
 def test_a_random_split_of_one_rating_per_user_and_film_is_reported_without_another_split():
     [note] = notes(rated(*((at, at, at) for at in range(10))), "60/20/20")
-    assert note.endswith("compare baselines only; use more ratings of each user and film")
+    assert note.endswith("learns from ratings; use more ratings of each user and film")
 
 
 def test_few_known_pairs_are_counted():
@@ -141,8 +142,8 @@ def test_few_known_pairs_are_counted():
     new = ((user, 0, 1) for user in (5, 6, 7, 8))
     [note] = notes(rated(*old, (0, 9, 0), (1, 9, 2), *new), "temporal:70/30/0")[-1:]
     assert note == (
-        "only 1 of 5 validation ratings have both their user and their film in train; every model "
-        "predicts the others from the biases"
+        "only 1 of 5 validation ratings have both their user and their film in train; the others "
+        "are predicted from the biases, or from side features where the model uses any"
     )
 
 
