@@ -3,7 +3,8 @@
     python benchmarks/ideas.py ml-latest-small demo --seeds 42 43 --out benchmarks/results
 
 Each is a variant of the architecture, trained like it. None is part of the product, because none
-gained more than chance on both datasets; docs/models.md has the figures.
+gains more than chance on both datasets beyond what neighbours in time gain; docs/models.md has the
+figures.
 """
 
 from __future__ import annotations
@@ -23,8 +24,13 @@ from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import Split, split_ratings
 from recsys_search.model.architectures.configs import build_config
 from recsys_search.model.architectures.table import Architecture, register_architecture
-from recsys_search.model.architectures.two_tower import Shared, TwoTowerConfig, TwoTowerVAE
-from recsys_search.model.components.neighbours.features import WINDOW
+from recsys_search.model.architectures.two_tower import (
+    INITIAL_LOGVAR,
+    Shared,
+    TwoTowerConfig,
+    TwoTowerVAE,
+)
+from recsys_search.model.components.neighbours.features import UNIT, WINDOW
 from recsys_search.model.components.neighbours.head import NeighbourHead
 from recsys_search.model.components.neighbours.tower_residuals import TowerResiduals
 from recsys_search.model.components.output import Output, Posterior
@@ -48,13 +54,14 @@ class SessionVAE(TwoTowerVAE):
     def __init__(self, config: TwoTowerConfig, store: TrainStore) -> None:
         super().__init__(config, store)
         assert store.timestamp is not None
+        assert config.neighbours == "off", "the residuals know nothing of sessions"
         self.session_rated = nn.Embedding(store.n_films, config.latent_dim)
         self.session_seen = nn.Embedding(store.n_films, config.latent_dim)
         for table in (self.session_rated, self.session_seen):
             nn.init.zeros_(table.weight)
         self.session_logvar = nn.Linear(config.latent_dim, config.latent_dim)
         nn.init.zeros_(self.session_logvar.weight)
-        nn.init.constant_(self.session_logvar.bias, -4.0)
+        nn.init.constant_(self.session_logvar.bias, INITIAL_LOGVAR)
         rows = store.by_user.rows
         user, time = store.user[rows], store.timestamp[rows]
         starts = F.pad((user.diff() != 0) | (time.diff() > SESSION_GAP_S), (1, 0), value=True)
@@ -149,9 +156,9 @@ class AttentionHead(NeighbourHead):
         return self.net(torch.cat(inputs, 1)).squeeze(1)
 
     def attended(self, pairs: Pairs, window: Window, residuals: TowerResiduals) -> Tensor:
-        """(B, HEADS) averages of residuals, in units of 0.2 stars."""
+        """(B, HEADS) averages of residuals, in `UNIT`s."""
         with torch.no_grad():
-            values, _ = residuals.of(pairs, window)
+            values, _ = residuals.of_neighbours(pairs, window)
             _, target = residuals._parts(pairs)
         film = residuals.store.film[window.rows]
         keys = F.embedding(film, self.key(residuals.films)).unflatten(2, (self.HEADS, self.WIDTH))
@@ -160,7 +167,7 @@ class AttentionHead(NeighbourHead):
         logits = logits - self.fading.view(1, -1, 1) * window.gap.log1p().unsqueeze(1)
         logits = logits.masked_fill(~window.present.unsqueeze(1), -1e9)
         weights = F.pad(logits, (1, 0)).softmax(2)[..., 1:]
-        return torch.einsum("bhm,bm->bh", weights, values) / 0.2
+        return torch.einsum("bhm,bm->bh", weights, values) / UNIT
 
 
 class AttentionVAE(TwoTowerVAE):
@@ -172,11 +179,12 @@ class AttentionVAE(TwoTowerVAE):
         self.neighbours = AttentionHead(store, past=past, width=config.latent_dim)
 
 
-class MixtureVAE(TwoTowerVAE):
-    """A learned prior for each tower: a mixture of Gaussians, which serves as a VampPrior does.
+class MixturePriorVAE(TwoTowerVAE):
+    """A learned prior for each tower: a mixture of Gaussians, a relative of the VampPrior.
 
-    The KL to it is estimated with one sample of z; the loss has that to N(0, 1) already, so the
-    difference is added (Tomczak & Welling 2018, arXiv:1705.07120).
+    The loss has the KL to N(0, 1). The difference to that of the learned prior, E_q[log N(z) - log
+    prior(z)], is added, estimated with one sample of z and weighted by `kl_weight` throughout
+    (Tomczak & Welling 2018, arXiv:1705.07120).
     """
 
     COMPONENTS = 20
@@ -217,7 +225,7 @@ def register(name: str, model: type[TwoTowerVAE]) -> None:
 VARIANTS: dict[str, type[TwoTowerVAE]] = {
     "sessions": SessionVAE,
     "attention": AttentionVAE,
-    "mixture": MixtureVAE,
+    "mixture": MixturePriorVAE,
 }
 # Name of the row: architecture, and the fields that differ from the defaults.
 ROWS: dict[str, tuple[str, dict[str, Any]]] = {

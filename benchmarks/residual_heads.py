@@ -23,7 +23,7 @@ from recsys_search.data.sets.loading import load_ratings
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import Split, split_ratings
 from recsys_search.model.architectures.configs import build_config
-from recsys_search.model.components.neighbours.head import SHARE, NeighbourHead
+from recsys_search.model.components.neighbours.head import NeighbourHead
 from recsys_search.model.config import TrainingConfig
 from recsys_search.model.store.time_order import Window
 from recsys_search.model.store.train_store import Pairs, TrainStore
@@ -77,7 +77,10 @@ def fit(config: TrainingConfig, split: Split) -> Fitted:
 
 
 def out_of_fold(config: TrainingConfig, split: Split, n_folds: int) -> Tensor:
-    """(n,) predictions of train ratings by models that have not seen them."""
+    """(n,) predictions of train ratings by models that were trained on the other folds.
+
+    The best epoch is chosen on the fold itself, so they are slightly too good.
+    """
     fold = np.random.default_rng(0).integers(n_folds, size=len(split.train))
     predicted = torch.empty(len(split.train))
     for each in range(n_folds):
@@ -99,10 +102,10 @@ class GivenResiduals:
         self._store, self._residual = store, residual
         self._directions = F.normalize(films, dim=1)
 
-    def own(self, pairs: Pairs) -> Tensor:
+    def of_targets(self, pairs: Pairs) -> Tensor:
         return self._residual[pairs.row]
 
-    def of(self, pairs: Pairs, window: Window) -> tuple[Tensor, Tensor]:
+    def of_neighbours(self, pairs: Pairs, window: Window) -> tuple[Tensor, Tensor]:
         films = self._directions[self._store.film[window.rows]]
         cosine = (films * self._directions[pairs.film].unsqueeze(1)).sum(2)
         return self._residual[window.rows] * window.present, cosine * window.present
@@ -163,7 +166,7 @@ def main() -> None:
             rows.append({"dataset": Path(dataset).name, "model": name, **figures})
             shown = " | ".join(f"{value:.4f}" for value in figures.values())
             print(f"| {dataset} | {name} | {shown} |", flush=True)
-    about = {"machine": machine(), "seed": args.seed, "folds": args.folds, "share": SHARE}
+    about = {"machine": machine(), "split_seed": 42, "seed": args.seed, "folds": args.folds}
     keep(args.out, "residual-heads", {**about, "rows": rows})
 
 

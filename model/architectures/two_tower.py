@@ -27,8 +27,9 @@ from ..store.side_features import side_features
 from ..store.train_store import Pairs, TrainStore, both_in
 from .table import Architecture
 
-# Of the losses of the neighbour head and of the interest: small, so that they take no part of the
-# clipped gradient from the towers. AdamW steps as far for a small gradient as for a large one.
+# Weight of the losses of the neighbour head and of the interest. Gradients are clipped together, so
+# a large one would shrink the towers' gradient. A small one costs these parts nothing: AdamW steps
+# as far for a small gradient as for a large one.
 PENALTY_WEIGHT = 0.03
 INITIAL_LOGVAR = -4.0  # little noise at first, so that it does not drown early gradients
 
@@ -124,7 +125,7 @@ class TwoTowerVAE(RatingVAE):
             self.interest = Interest(store, width, config.norm_power, config.init_std)
         self._all_ratings = KeptRatings(store, torch.ones_like(store.rating), dropped=0.0)
         self._epoch_ratings = self._all_ratings
-        self._is_renewed = False  # since the last step
+        self._is_renewed = False  # whether the residuals are those of the present weights
 
     def renew(self) -> None:
         """Compute the residuals of the train ratings."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..store.train_store import Pairs
 from .likelihoods.likelihood import Likelihood
-from .likelihoods.odds import Odds
+from .likelihoods.probabilities import Probabilities
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ BATCH = 2**16  # pairs
 
 
 class Forecast(Protocol):
-    """The predictions of n pairs.
+    """The predictions of n pairs, at least one.
 
     Attributes:
         score: (n,) stars, not clipped, to rank films by.
@@ -34,12 +34,16 @@ class Forecast(Protocol):
     def std(self) -> Tensor | None:
         """(n,) standard deviations of the ratings, in stars; None without a distribution."""
 
-    def odds(self, rating: Tensor, levels: Tensor) -> Odds | None:
-        """The odds of ratings (n,), None without a distribution. Args: levels: (L,)."""
+    def probabilities(self, rating: Tensor, levels: Tensor) -> Probabilities | None:
+        """Probabilities of ratings (n,); None without a distribution. Args: levels: (L,)."""
 
 
 class ModelForecast:
-    """The forecast of one model."""
+    """The forecast of one model.
+
+    Args:
+        score: (n,) stars, not clipped.
+    """
 
     @torch.no_grad()
     def __init__(self, likelihood: Likelihood, pairs: Pairs, score: Tensor) -> None:
@@ -53,17 +57,19 @@ class ModelForecast:
         parts = _if_all(
             [self._likelihood.std(self.score[rows], self._pairs[rows]) for rows in self._batches]
         )
-        return None if parts is None else torch.cat([self.score[:0], *parts])
+        return None if parts is None else torch.cat(parts)
 
     @torch.no_grad()
-    def odds(self, rating: Tensor, levels: Tensor) -> Odds | None:
+    def probabilities(self, rating: Tensor, levels: Tensor) -> Probabilities | None:
         parts = _if_all(
             [
-                self._likelihood.odds(self.score[rows], self._pairs[rows], rating[rows], levels)
+                self._likelihood.probabilities(
+                    self.score[rows], self._pairs[rows], rating[rows], levels
+                )
                 for rows in self._batches
             ]
         )
-        return None if parts is None else Odds(*map(torch.cat, zip(*parts, strict=True)))
+        return None if parts is None else Probabilities(*map(torch.cat, zip(*parts, strict=True)))
 
     @property
     def _batches(self) -> list[slice]:
@@ -94,14 +100,14 @@ class MixedForecast:
         ]
         return self._mean(variances).sqrt()
 
-    def odds(self, rating: Tensor, levels: Tensor) -> Odds | None:
-        odds = _if_all([part.odds(rating, levels) for part in self._parts])
-        if odds is None:
+    def probabilities(self, rating: Tensor, levels: Tensor) -> Probabilities | None:
+        probabilities = _if_all([part.probabilities(rating, levels) for part in self._parts])
+        if probabilities is None:
             return None
         weights = torch.tensor(self._weights, dtype=torch.float64, device=rating.device)
-        log_masses = torch.stack([each.log_mass for each in odds], 1)  # (n, members)
-        return Odds(
-            below=self._mean([each.below for each in odds]),
+        log_masses = torch.stack([each.log_mass for each in probabilities], 1)  # (n, members)
+        return Probabilities(
+            below=self._mean([each.below for each in probabilities]),
             log_mass=torch.logsumexp(log_masses + weights.log(), 1),
         )
 

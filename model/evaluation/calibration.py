@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..components.likelihoods.odds import Odds
+from ..components.likelihoods.probabilities import Probabilities
 from .prediction_errors import mean_with_se
 
 
@@ -28,21 +28,21 @@ class Calibration:
     coverage_95: float | None = None
 
 
-def calibration(odds: Odds | None) -> Calibration:
-    """The figures of the odds of (n,) ratings, with n at least 1."""
-    if odds is None:
+def calibration(probabilities: Probabilities | None) -> Calibration:
+    """The figures of the probabilities of (n,) ratings, with n at least 1."""
+    if probabilities is None:
         return Calibration()
-    nll, nll_se = mean_with_se(-odds.log_mass)
+    nll, nll_se = mean_with_se(-probabilities.log_mass)
     return Calibration(
         nll=nll,
         nll_se=nll_se,
-        coverage_50=coverage(odds, 0.50),
-        coverage_80=coverage(odds, 0.80),
-        coverage_95=coverage(odds, 0.95),
+        coverage_50=coverage(probabilities, 0.50),
+        coverage_80=coverage(probabilities, 0.80),
+        coverage_95=coverage(probabilities, 0.95),
     )
 
 
-def coverage(odds: Odds, share: float) -> float:
+def coverage(probabilities: Probabilities, share: float) -> float:
     """Share of the ratings within the central interval with this probability.
 
     The interval ends within levels. A level that is partly within counts with the share of its
@@ -52,8 +52,10 @@ def coverage(odds: Odds, share: float) -> float:
     Source: the probability integral transform of counts, Czado, Gneiting & Held 2009, "Predictive
     model assessment for count data", section 2.
     """
-    mass = odds.log_mass.exp()
+    mass = probabilities.log_mass.exp()
     low, high = (1 - share) / 2, (1 + share) / 2
-    within: Tensor = (odds.below + mass).clamp(max=high) - odds.below.clamp(min=low)
+    within: Tensor = (probabilities.below + mass).clamp(max=high) - probabilities.below.clamp(
+        min=low
+    )
     # The mass of a rating that was thought impossible may be 0.
     return float((within.clamp(min=0) / mass.clamp(min=1e-300)).mean())

@@ -161,25 +161,8 @@ class Run:
             DataError: the split has no test part, or the opening cannot be recorded.
             RunError: the run is a refit, and the split its validation ratings.
         """
-        spec, store = self.experiment.split, self.model.store
-        opening = None
-        if split == "validation" and self.is_refit:
-            raise RunError(
-                "a refit has no validation figures, because it was trained on the validation "
-                "ratings; evaluate the run that it was refitted from, or once, after all choices "
-                "are made, this one with --split test"
-            )
-        if split == "test":
-            part = open_test(self.ratings, spec)
-            opening = Ledger().record_opening(
-                split_fingerprint(self.ratings, spec),
-                config=config_to_mapping(self.experiment.config),
-                dataset=self.experiment.dataset,
-                split=spec,
-                command="evaluate",
-            )
-        else:
-            part = self.split.validation
+        store = self.model.store
+        part, opening = self._held_out(split)
         pairs = store.held_out(part)
         rating = torch.from_numpy(part.rating).to(store.device)
         self.model.measure_noise()
@@ -198,7 +181,7 @@ class Run:
             **asdict(prediction_errors(predicted, rating)),
             "bias_rmse": bias_rmse(store, pairs, rating),
             **asdict(compare_to_noise_floor(predicted, rating, expected)),
-            **asdict(calibration(forecast.odds(rating, store.rating.unique()))),
+            **asdict(calibration(forecast.probabilities(rating, store.rating.unique()))),
             "ranking": {
                 "held_out_rated": held_out_rated(store, part, forecast.score),
                 "full_catalogue": full_catalogue(self.model, part),
@@ -206,6 +189,25 @@ class Run:
             "dataset": self.experiment.dataset,
             "fingerprint": self.ratings.fingerprint,
         }
+
+    def _held_out(self, split: Literal["validation", "test"]) -> tuple[Ratings, int | None]:
+        """The ratings of a part, and the number of this opening if it is the test part."""
+        if split == "test":
+            spec = self.experiment.split
+            return open_test(self.ratings, spec), Ledger().record_opening(
+                split_fingerprint(self.ratings, spec),
+                config=config_to_mapping(self.experiment.config),
+                dataset=self.experiment.dataset,
+                split=spec,
+                command="evaluate",
+            )
+        if self.is_refit:
+            raise RunError(
+                "a refit has no validation figures, because it was trained on the validation "
+                "ratings; evaluate the run that it was refitted from or, once all choices are "
+                "made, this one with --split test"
+            )
+        return self.split.validation, None
 
     def predict(self, asked: UserFilmPairs) -> Predicted:
         """Expected stars, and how far ratings are from them.

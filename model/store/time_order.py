@@ -18,7 +18,7 @@ class Around(NamedTuple):
 
     Attributes:
         start, end: of the places that may be used: all, or those of earlier seconds.
-        earlier: number of places, from the group's first, in earlier seconds; plus `start`.
+        earlier: the end of the places in earlier seconds.
         later: the first place in a later second, or `earlier` if only the past may be used.
         own: the place that the pair's own rating would have; beyond all if it is not in train.
     """
@@ -88,7 +88,10 @@ class TimeOrder:
         return Around(start, end, earlier, later, own)
 
     def count(self, around: Around, group: Tensor, first: Tensor, last: Tensor) -> Tensor:
-        """(B,) number of the other ratings from `first` to `last`, around the pair's time."""
+        """(B,) numbers of the usable ratings from second `first` to `last`, without the pair's own.
+
+        The pair's own time must be within.
+        """
         left = torch.searchsorted(self._keys, self._key(group, first))
         right = torch.searchsorted(self._keys, self._key(group, last), right=True)
         is_own = around.own < len(self._rows)
@@ -111,7 +114,7 @@ class TimeOrder:
         return Window(rows, present, (times - time.unsqueeze(1)).abs().float())
 
     def _positions(self, around: Around, places: Tensor) -> Tensor:
-        """Positions in the order that includes the pairs' own ratings."""
+        """Positions in the arrays, which include the pairs' own ratings; places do not."""
         own = around.own if places.dim() == 1 else around.own.unsqueeze(1)
         return (places + (places >= own)).clamp(0, len(self._rows) - 1)
 

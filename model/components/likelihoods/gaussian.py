@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from ...store.train_store import Pairs, TrainStore
 from .likelihood import NOISE_STD, Likelihood
-from .odds import Odds, gaussian_odds
 from .offsets import GAIN, Offsets
+from .probabilities import Probabilities, gaussian_probabilities
 
 # Standard deviations of the priors of log-variances.
 USER_PRIOR_STD = 0.5
@@ -34,15 +34,19 @@ class Gaussian(Likelihood):
         log_std = self._log_std(pairs)
         error = (prediction - rating) / (self.first_std * log_std.exp())
         nll = (0.5 * error.square() + log_std).mean()
-        nat = 2 * self._noise_std().detach().square()
-        return nat * (nll + self.user.cost(pairs.user) + self.film.cost(pairs.film))
+        stars2_per_nat = 2 * self._noise_std().detach().square()
+        return stars2_per_nat * (nll + self.user.cost(pairs.user) + self.film.cost(pairs.film))
 
     def std(self, prediction: Tensor, pairs: Pairs) -> Tensor:
         return self.first_std * self._log_std(pairs).exp()
 
-    def odds(self, prediction: Tensor, pairs: Pairs, rating: Tensor, levels: Tensor) -> Odds:
+    def probabilities(
+        self, prediction: Tensor, pairs: Pairs, rating: Tensor, levels: Tensor
+    ) -> Probabilities:
         """Probabilities beyond the ends of the scale count for the first and the last level."""
-        return gaussian_odds(self.expected(prediction), self.std(prediction, pairs), rating, levels)
+        return gaussian_probabilities(
+            self.expected(prediction), self.std(prediction, pairs), rating, levels
+        )
 
     def _log_std(self, pairs: Pairs) -> Tensor:
         """(B,) logarithms of standard deviations, relative to `first_std`."""
@@ -50,5 +54,5 @@ class Gaussian(Likelihood):
         return GAIN * self.log_std + 0.5 * offsets.squeeze(1)
 
     def _noise_std(self) -> Tensor:
-        """() without offsets."""
+        """() s in stars: the standard deviation before offsets."""
         return self.first_std * (GAIN * self.log_std).exp()

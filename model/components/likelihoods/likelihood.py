@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...store.train_store import Pairs, TrainStore
-from .odds import Odds, gaussian_odds
+from .probabilities import Probabilities, gaussian_probabilities
 
 NOISE_STD = 0.8  # stars, of ratings around predictions: a typical RMSE on MovieLens
 
@@ -42,8 +42,14 @@ class Likelihood(nn.Module):
         """(B,) standard deviations of the ratings, in stars; None if they are not learned."""
         return None
 
-    def odds(self, prediction: Tensor, pairs: Pairs, rating: Tensor, levels: Tensor) -> Odds | None:
-        """The odds of ratings (B,), None without a distribution. Args: levels: (L,)."""
+    def probabilities(
+        self, prediction: Tensor, pairs: Pairs, rating: Tensor, levels: Tensor
+    ) -> Probabilities | None:
+        """Probabilities of ratings (B,); None without a distribution.
+
+        Args:
+            levels: (L,) the distinct train ratings, in ascending order.
+        """
         return None
 
 
@@ -60,8 +66,10 @@ class Mse(Likelihood):
     def loss(self, prediction: Tensor, pairs: Pairs, rating: Tensor) -> Tensor:
         return F.mse_loss(prediction, rating)
 
-    def odds(self, prediction: Tensor, pairs: Pairs, rating: Tensor, levels: Tensor) -> Odds | None:
+    def probabilities(
+        self, prediction: Tensor, pairs: Pairs, rating: Tensor, levels: Tensor
+    ) -> Probabilities | None:
         if self.measured_std is None:
             return None
         std = torch.full_like(prediction, self.measured_std)
-        return gaussian_odds(self.expected(prediction), std, rating, levels)
+        return gaussian_probabilities(self.expected(prediction), std, rating, levels)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from ....errors import ConfigError
 from ...store.train_store import Pairs, TrainStore
 from .likelihood import NOISE_STD, Likelihood
-from .odds import Odds, nearest_level
 from .offsets import GAIN, Offsets
+from .probabilities import Probabilities, nearest_level
 
 MAX_LEVELS = 50
 MIN_GAP = 1e-4  # stars between thresholds
@@ -30,10 +30,10 @@ class Ordinal(Likelihood):
 
     Gaps between thresholds t are softplus(g + g_user), so thresholds ascend. The spread is a
     constant times exp(of the user + of the film). The centre c is not learned: it is where the mean
-    of the distribution is the prediction. So predictions remain expected ratings, whatever the
-    thresholds are; a model can be trained on their squared error, and distributions beside it on
-    the likelihood, without an effect on the predictions. Trained through c, the RMSE was 0.005 to
-    0.008 worse (validation, ml-latest-small).
+    of the distribution is the prediction, kept `EDGE` within the scale. So predictions remain
+    expected ratings, whatever the thresholds are; a model can be trained on their squared error,
+    and distributions beside it on the likelihood, without an effect on the predictions. Trained
+    through c, the RMSE was 0.005 to 0.008 worse (validation, ml-latest-small).
 
     Source: Koren & Sill 2011, "OrdRec", section 4, with gaps by softplus instead of exp, a spread,
     and c.
@@ -81,9 +81,12 @@ class Ordinal(Likelihood):
         )
         return (mean_square - mean.square()).clamp(min=0).sqrt()
 
-    def odds(self, prediction: Tensor, pairs: Pairs, rating: Tensor, levels: Tensor) -> Odds:
+    def probabilities(
+        self, prediction: Tensor, pairs: Pairs, rating: Tensor, levels: Tensor
+    ) -> Probabilities:
+        assert len(levels) == len(self.levels)
         log_mass, logit = self._log_mass(prediction, pairs, rating)
-        return Odds(torch.sigmoid(-logit.double()), log_mass.double())
+        return Probabilities(torch.sigmoid(-logit.double()), log_mass.double())
 
     def _log_mass(self, prediction: Tensor, pairs: Pairs, rating: Tensor) -> tuple[Tensor, Tensor]:
         """(B,) logarithms of the probabilities of the ratings, and logits of at least that."""

@@ -36,10 +36,10 @@ CHUNK = {"cpu": 128, "cuda": 2**15}
 class Residuals(Protocol):
     """What a model leaves unexplained of its train ratings, as of one moment."""
 
-    def own(self, pairs: Pairs) -> Tensor:
+    def of_targets(self, pairs: Pairs) -> Tensor:
         """(B,) residuals of train ratings, each predicted without itself."""
 
-    def of(self, pairs: Pairs, window: Window) -> tuple[Tensor, Tensor]:
+    def of_neighbours(self, pairs: Pairs, window: Window) -> tuple[Tensor, Tensor]:
         """Residuals and cosines (B, M) of the neighbours, both 0 where there is none.
 
         A residual is the neighbour's rating minus its prediction without itself, and without the
@@ -78,7 +78,7 @@ class NeighbourFeatures:
     def _of(self, pairs: Pairs, around: Around, residuals: Residuals) -> Tensor:
         assert pairs.timestamp is not None
         window = self._order.window(around, pairs.timestamp, WINDOW)
-        residual, cosine = residuals.of(pairs, window)
+        residual, cosine = residuals.of_neighbours(pairs, window)
         gap = window.gap.unsqueeze(1)
         kernels = torch.cat(
             [

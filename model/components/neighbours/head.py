@@ -1,7 +1,8 @@
 """What the residuals of the ratings around a pair in time say about it.
 
 People rate in sessions, and their mood and scale drift: a film that is rated minutes after one
-that got a star more than expected gets more than expected too, even more so if the films are alike.
+that got a star more than expected tends to get more than expected too, the more so the more similar
+the films are.
 
 The head is trained separately from the model: on the residuals that it leaves in eval mode, where
 nothing is dropped. Trained together, with rating dropout and a sampled z, each fits what the other
@@ -65,7 +66,10 @@ class NeighbourHead(nn.Module):
         return self.net(inputs).squeeze(1)
 
     def loss(self, pairs: Pairs) -> Tensor:
-        """Mean squared error on the residuals of a share of a batch of train ratings."""
+        """Mean squared error, in stars squared, on the first share of a batch of train ratings.
+
+        Batches are shuffled, so it is a random share.
+        """
         assert self.residuals is not None
         pairs = pairs[: max(1, round(SHARE * len(pairs)))]
-        return (self.residuals.own(pairs) - self(pairs)).square().mean()
+        return (self.residuals.of_targets(pairs) - self(pairs)).square().mean()

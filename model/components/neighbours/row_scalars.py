@@ -17,9 +17,10 @@ LIMIT = 5.0  # standard deviations
 class RowScalars(nn.Module):
     """Standardised scalars of pairs with a time; none of them depends on a rating's value.
 
-    Logarithms of the user's and the film's numbers of other ratings, of the time since the first
-    one of each, of the user's numbers of other ratings in the same second and on the same day;
-    the film's age when rated; the date; the film's year.
+    Logarithms, log(1 + x), of the user's and the film's numbers of other ratings, of the time since
+    the first of each (seconds for the user, days for the film), and of the user's numbers of other
+    ratings in the same second and on the same UTC day; the film's age when rated, the date, and the
+    film's year of release, in years.
     """
 
     N = 9
@@ -60,8 +61,8 @@ class RowScalars(nn.Module):
         columns = [
             torch.log1p((user.end - user.start).float()),
             torch.log1p((film.end - film.start).float()),
-            _log(_since_first(self._by_user, user, time)),
-            _log(_since_first(self._by_film, film, time) / DAY_S),
+            _signed_log1p(_since_first(self._by_user, user, time)),
+            _signed_log1p(_since_first(self._by_film, film, time) / DAY_S),
             torch.log1p((user.later - user.earlier).float()),
             torch.log1p(same_day.float()),
             torch.where(self._is_known[pairs.film], date - year, 0.0).clamp(-1, 100),
@@ -77,6 +78,6 @@ def _since_first(order: TimeOrder, around: Around, time: Tensor) -> Tensor:
     return torch.where(around.end > around.start, time - first, 0).float()
 
 
-def _log(values: Tensor) -> Tensor:
+def _signed_log1p(values: Tensor) -> Tensor:
     """log(1 + |x|) with the sign of x."""
     return values.sign() * values.abs().log1p()

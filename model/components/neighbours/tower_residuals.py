@@ -112,14 +112,14 @@ class TowerResiduals:
             if isinstance(value := getattr(self, field.name), Tensor)
         }
 
-    def own(self, pairs: Pairs) -> Tensor:
+    def of_targets(self, pairs: Pairs) -> Tensor:
         """(B,) residuals of train ratings, each predicted without itself."""
         scale = self._user_scale(pairs.user, 1)
         return self.base_error[pairs.row] - scale * self.product[pairs.row]
 
     @cached_property
     def _by_row(self) -> Tensor:
-        """(n, 3) what `of` reads of a neighbour, in one place of the memory."""
+        """(n, 3) what `of_neighbours` reads of a neighbour, in one place of the memory."""
         centred = self.store.rating - self.store.mean
         return torch.stack([centred, self.base_error, self.product], 1)
 
@@ -146,7 +146,7 @@ class TowerResiduals:
         return self.store.rating[rows] - self.store.mean
 
     @torch.no_grad()
-    def of(self, pairs: Pairs, window: Window) -> tuple[Tensor, Tensor]:
+    def of_neighbours(self, pairs: Pairs, window: Window) -> tuple[Tensor, Tensor]:
         """Residuals and cosines (B, M) of the neighbours of pairs."""
         own, target = self._parts(pairs)
         is_own = (pairs.row >= 0).long()
@@ -164,6 +164,7 @@ class TowerResiduals:
             centred.unsqueeze(1) * with_user[..., :1] + with_user[..., 1:]
         )
         both = with_films[:, 2:] + products[:, 2:]
+        # |y|² = |f|² - (f - y)·(f + y), with f films[j] and f - y scale_j (c_j raters + viewers).
         squared = square - scale * (centred * both[:, 0] + both[:, 1])
         without_own = product - products[:, 0]
         user_scale = self._user_scale(pairs.user, 1 + is_own).unsqueeze(1)

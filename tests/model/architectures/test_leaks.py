@@ -254,7 +254,7 @@ def test_a_rating_changes_no_distribution_of_its_own(
         if likelihood != "mse":
             figures.append(forecast.std())
             level = levels.repeat(len(changed) // len(levels) + 1)[: len(changed)]
-            figures.append(forecast.odds(level, levels).log_mass.exp().float())
+            figures.append(forecast.probabilities(level, levels).log_mass.exp().float())
         return torch.stack(figures, 1)
 
     weights = perturbed_model(config, store).state_dict()

@@ -58,17 +58,17 @@ def test_probabilities_are_the_means_of_the_members_probabilities(
     ]
     pairs, levels = every_pair(tiny_store), tiny_store.rating.unique()
     rating = torch.full((len(pairs),), 3.5)
-    odds = Mixture(members, WEIGHTS).forecast(pairs).odds(rating, levels)
-    each = [member.forecast(pairs).odds(rating, levels) for member in members]
-    assert odds.below.tolist() == approx(mean([part.below for part in each]).tolist())
+    probabilities = Mixture(members, WEIGHTS).forecast(pairs).probabilities(rating, levels)
+    each = [member.forecast(pairs).probabilities(rating, levels) for member in members]
+    assert probabilities.below.tolist() == approx(mean([part.below for part in each]).tolist())
     masses = mean([part.log_mass.exp() for part in each])
-    assert odds.log_mass.exp().tolist() == approx(masses.tolist())
+    assert probabilities.log_mass.exp().tolist() == approx(masses.tolist())
 
 
 def test_a_member_without_a_distribution_leaves_the_mixture_without_one(tiny_store, members):
     forecast = Mixture(members, WEIGHTS).forecast(every_pair(tiny_store))
     assert forecast.std() is None
-    assert forecast.odds(torch.full((30,), 3.5), tiny_store.rating.unique()) is None
+    assert forecast.probabilities(torch.full((30,), 3.5), tiny_store.rating.unique()) is None
 
 
 @pytest.mark.parametrize("cells", [1, 12, 1000])

@@ -132,8 +132,10 @@ def test_noise_is_measured_on_train_ratings_without_themselves(
     error = model.predict(tiny_store.pairs(rows)) - tiny_store.rating
     assert model.likelihood.measured_std == approx(float(error.square().mean().sqrt()))
     pairs = pairs_of(tiny_store, [(0, 0)])
-    odds = model.forecast(pairs).odds(torch.tensor([4.0]), tiny_store.rating.unique())
-    assert 0 < float(odds.log_mass.exp()) < 1
+    probabilities = model.forecast(pairs).probabilities(
+        torch.tensor([4.0]), tiny_store.rating.unique()
+    )
+    assert 0 < float(probabilities.log_mass.exp()) < 1
 
 
 @pytest.mark.parametrize("architecture", ["hybrid", "mf", "biases"])
@@ -143,7 +145,9 @@ def test_the_noise_of_a_model_that_fits_each_train_rating_is_not_measured(
     model = perturbed_model(small_config(architecture), tiny_store)
     model.measure_noise()
     pairs = pairs_of(tiny_store, [(0, 0)])
-    assert model.forecast(pairs).odds(torch.tensor([4.0]), tiny_store.rating.unique()) is None
+    assert (
+        model.forecast(pairs).probabilities(torch.tensor([4.0]), tiny_store.rating.unique()) is None
+    )
 
 
 def test_forecasts_of_many_pairs_are_made_in_batches(
@@ -156,5 +160,7 @@ def test_forecasts_of_many_pairs_are_made_in_batches(
     parts = model.forecast(pairs)
     assert parts.expected.tolist() == approx(whole.expected.tolist())
     assert parts.std().tolist() == approx(whole.std().tolist())
-    odds = [each.odds(tiny_store.rating, levels).log_mass for each in (parts, whole)]
-    assert odds[0].tolist() == approx(odds[1].tolist())
+    probabilities = [
+        each.probabilities(tiny_store.rating, levels).log_mass for each in (parts, whole)
+    ]
+    assert probabilities[0].tolist() == approx(probabilities[1].tolist())

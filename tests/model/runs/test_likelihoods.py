@@ -20,7 +20,6 @@ from recsys_search.model.runs.run import Run
 from recsys_search.model.runs.train_run import train_run
 
 SPEC = SplitSpec(seed=3)
-COVERAGE = ("coverage_50", "coverage_80", "coverage_95")
 LEARNED = ["gaussian", "ordinal"]
 
 
@@ -105,12 +104,15 @@ def test_an_ensembles_variance_is_the_mean_one_plus_that_of_the_means(train, tmp
 @pytest.mark.parametrize("likelihood", LEARNED)
 def test_it_can_be_refitted(train, likelihood):
     folder = train("a", likelihood=likelihood, refit_epochs=2)
-    assert Run.load(folder, "cpu").evaluate("test")["nll"] > 0
+    figures = Run.load(folder, "cpu").evaluate("test")
+    assert figures["refit_epochs"] == 2
+    assert 0 < figures["nll"] < 5
+    assert 0 < figures["coverage_50"] < figures["coverage_95"] <= 1
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
 def test_it_works_on_a_scale_to_a_hundred(train, monkeypatch, demo, likelihood):
-    """Expected ratings are on it, and standard deviations are 20 times as large."""
+    """Expected ratings are on the scale, and standard deviations are in its unit."""
     rating = (20 * demo.rating).astype(np.float32)
     large = replace(demo, rating=rating, scale=Scale(0.0, 100.0), expected=20 * demo.expected)
     monkeypatch.setitem(DATASETS, "demo", lambda: large)

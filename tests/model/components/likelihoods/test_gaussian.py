@@ -99,6 +99,8 @@ def test_ratings_are_distributed_around_the_prediction_on_the_scale(tiny_store):
     likelihood = Gaussian(tiny_store)
     levels = torch.tensor([4.0, 6.0])
     pairs = pairs_of((0, 0))
-    odds = likelihood.odds(torch.tensor([9.0]), pairs, torch.tensor([6.0]), levels)
-    assert odds.below.item() == approx(0.5)
+    probabilities = likelihood.probabilities(
+        torch.tensor([9.0]), pairs, torch.tensor([6.0]), levels
+    )
+    assert probabilities.below.item() == approx(0.5)
     assert likelihood.expected(torch.tensor([9.0])).tolist() == [5.0]

@@ -27,7 +27,7 @@ def test_over_all_ratings_every_offset_costs_what_the_prior_says():
     assert 4 * float(offsets.cost(every).detach()) == approx((1 + 4) / (2 * 0.25), rel=1e-6)
 
 
-def test_one_without_ratings_costs_nothing_that_is_not_finite():
+def test_users_without_ratings_and_unknown_ones_cost_nothing():
     offsets = offsets_of([0, 1], [0.0, 0.0])
     assert float(offsets.cost(torch.tensor([0, -1])).detach()) == 0
 

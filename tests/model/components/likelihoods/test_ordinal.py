@@ -50,8 +50,10 @@ def probabilities(likelihood, prediction, pair=(0, 0)):
     """Of each level."""
     levels = likelihood.levels
     pairs = pairs_of(*[pair] * len(levels))
-    odds = likelihood.odds(torch.full((len(levels),), prediction), pairs, levels, levels)
-    return odds.log_mass.exp().tolist()
+    probabilities = likelihood.probabilities(
+        torch.full((len(levels),), prediction), pairs, levels, levels
+    )
+    return probabilities.log_mass.exp().tolist()
 
 
 def test_the_levels_are_the_distinct_train_ratings(likelihood):
@@ -79,10 +81,12 @@ def test_a_prediction_beyond_the_levels_is_near_their_end(likelihood, prediction
     assert min(low, middle, high) > 0
 
 
-def test_odds_below_a_rating_are_those_of_the_lower_levels(likelihood):
+def test_probabilities_below_a_rating_are_those_of_the_lower_levels(likelihood):
     levels = likelihood.levels
-    odds = likelihood.odds(torch.full((3,), MEAN), pairs_of(*[(0, 0)] * 3), levels, levels)
-    assert odds.below.tolist() == approx([0, MASSES[0], MASSES[0] + MASSES[1]], rel=1e-4)
+    probabilities = likelihood.probabilities(
+        torch.full((3,), MEAN), pairs_of(*[(0, 0)] * 3), levels, levels
+    )
+    assert probabilities.below.tolist() == approx([0, MASSES[0], MASSES[0] + MASSES[1]], rel=1e-4)
 
 
 def test_the_loss_is_the_squared_error_plus_the_negative_log_likelihood(likelihood):

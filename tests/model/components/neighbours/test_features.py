@@ -37,7 +37,7 @@ class Order:
 
 
 class Given:
-    def of(self, pairs, window):
+    def of_neighbours(self, pairs, window):
         values = torch.zeros(2, *window.gap.shape)
         for place in GAPS:
             values[0, 0, place], values[1, 0, place] = RESIDUALS[place], COSINES[place]

@@ -65,7 +65,7 @@ def test_a_residual_is_without_the_neighbour_and_without_the_pair_itself(model, 
     if held_out:
         pairs = model.store.held_out(split.validation)[row : row + 1]
     window = window_of(model, pairs)
-    residual, _ = model.neighbours.residuals.of(pairs, window)
+    residual, _ = model.neighbours.residuals.of_neighbours(pairs, window)
     there = window.present[0].nonzero().flatten()[:4].tolist()
     assert there
     for i in there:
@@ -80,7 +80,7 @@ def test_a_residual_is_without_the_neighbour_and_without_the_pair_itself(model, 
 
 def test_the_own_residual_is_without_the_rating_itself(model, split):
     rows = [0, 7, 50]
-    own = model.neighbours.residuals.own(model.store.pairs(torch.tensor(rows)))
+    own = model.neighbours.residuals.of_targets(model.store.pairs(torch.tensor(rows)))
     expected = [
         float(model.store.rating[row]) - prediction_without(model, split, -1, row) for row in rows
     ]
@@ -91,7 +91,7 @@ def test_the_cosine_is_that_of_the_films_vectors_without_these_ratings(model):
     store = model.store
     pairs = store.pairs(torch.arange(0, len(store), 29))
     window = window_of(model, pairs)
-    _, cosine = model.neighbours.residuals.of(pairs, window)
+    _, cosine = model.neighbours.residuals.of_neighbours(pairs, window)
     with torch.no_grad():
         films = model.posteriors(store.pairs(torch.arange(len(store))), model.encode_store())
     vectors = torch.nn.functional.normalize(films["film"].mu)
