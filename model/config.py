@@ -6,13 +6,14 @@ config holds no field that its model ignores. Knows no torch.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from ..base.strict import Count, NonNegative, Number, Positive, Seed, Whole
+from ..errors import ConfigError
 
 Amp = Literal["auto", "bf16", "fp16", "off"]
 KlSchedule = Literal["constant", "linear", "cyclical", "controller"]
@@ -86,6 +87,20 @@ class VaeConfig(DescentConfig):
     kl_target: Positive = 10.0  # nats of raw KL that the controller aims for
     free_bits: NonNegative = 0.0  # nats of KL without cost
     free_bits_per: Literal["sum", "dimension"] = "sum"  # the scope of free_bits
+    # Add what ratings near in time say, where the dataset has times: earlier ones, or all; auto is
+    # both on a random split and past on a split by time.
+    neighbours: Literal["auto", "off", "past", "both"] = "off"
+
+    def for_split(self, *, is_random: bool) -> Self:
+        if self.neighbours == "auto":
+            return replace(self, neighbours="both" if is_random else "past")
+        if self.neighbours == "both" and not is_random:
+            raise ConfigError(
+                "neighbours both uses ratings that are later than the one it predicts, but the "
+                "split is by time; write neighbours past, or off",
+                at=("neighbours",),
+            )
+        return self
 
 
 def config_to_mapping(config: TrainingConfig) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from ...base.strict import NonNegative, Positive
 from ..components.bias_head import BiasHead
 from ..components.dropout import Dropout
+from ..components.neighbours.fitted_residuals import FittedResiduals
 from ..components.output import Posterior
+from ..components.rating_model import EVAL_BATCH_SIZE
 from ..components.vae import RatingVAE
 from ..config import STRICT, DropoutRate, VaeConfig, Width
 from ..store.train_store import Pairs, TrainStore
@@ -76,6 +78,19 @@ class HybridVAE(RatingVAE):
         self.register_buffer("draws", torch.cat([half, -half]), persistent=False)
         if config.bias:
             self.heads.append(BiasHead(store))
+        self.add_neighbours(config.neighbours)
+
+    def residuals(self) -> FittedResiduals:
+        rows = torch.arange(len(self.store), device=self.store.device)
+        batches = map(self.store.pairs, rows.split(EVAL_BATCH_SIZE[self.store.device.type]))
+        predictions = (
+            self.decode_mean(pairs, self.posteriors(pairs, None)).float() + self.offsets(pairs)
+            for pairs in batches
+        )
+        return FittedResiduals.build(self.store, predictions, self.film.weight)
+
+    def restored_residuals(self, state: Mapping[str, Tensor]) -> FittedResiduals:
+        return FittedResiduals(store=self.store, **state)
 
     def posteriors(self, pairs: Pairs, shared: object) -> dict[str, Posterior]:
         hidden = self.encoder(self._embed(pairs))  # (B, H)

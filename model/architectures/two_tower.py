@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import Annotated, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,24 +12,18 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from ...base.strict import Count, NonNegative, Number, Positive
-from ...errors import ConfigError
 from ..components.bias_head import BiasHead, product_scores
 from ..components.interest import Interest
 from ..components.kept_ratings import KeptRatings
-from ..components.neighbours.head import NeighbourHead
 from ..components.neighbours.tower_residuals import TowerResiduals
 from ..components.output import Output, Posterior
 from ..components.side import Side, Tables, with_side
-from ..components.vae import RatingVAE
+from ..components.vae import PENALTY_WEIGHT, RatingVAE
 from ..config import STRICT, BatchSize, DropoutRate, VaeConfig, Width
 from ..store.side_features import side_features
 from ..store.train_store import Pairs, TrainStore, both_in
 from .table import Architecture
 
-# Weight of the losses of the neighbour head and of the interest. Gradients are clipped together, so
-# a large one would shrink the towers' gradient. A small one costs these parts nothing: AdamW steps
-# as far for a small gradient as for a large one.
-PENALTY_WEIGHT = 0.03
 INITIAL_LOGVAR = -4.0  # little noise at first, so that it does not drown early gradients
 
 
@@ -51,22 +44,9 @@ class TwoTowerConfig(VaeConfig):
     rating_dropout: DropoutRate = 0.3  # share of the train ratings left out of an epoch's sums
     init_std: Positive = 0.02
     side: StrictBool = True  # use what else is known of films and users, where the dataset has any
-    # Add what ratings near in time say, where the dataset has times: earlier ones, or all; auto is
-    # both on a random split and past on a split by time.
     neighbours: Literal["auto", "off", "past", "both"] = "auto"
     # Rank the catalogue by the expected rating plus so many stars per unit of log P(rates it).
     rank_weight: NonNegative = 0.0
-
-    def for_split(self, *, is_random: bool) -> Self:
-        if self.neighbours == "auto":
-            return replace(self, neighbours="both" if is_random else "past")
-        if self.neighbours == "both" and not is_random:
-            raise ConfigError(
-                "neighbours both uses ratings that are later than the one it predicts, but the "
-                "split is by time; write neighbours past, or off",
-                at=("neighbours",),
-            )
-        return self
 
 
 class Shared(NamedTuple):
@@ -116,56 +96,31 @@ class TwoTowerVAE(RatingVAE):
         columns = side_features(store.groups, store.age)
         self.user_side = Side(columns, width, "user") if config.side and columns.shape[1] else None
         self.heads.append(BiasHead(store))
-        self.neighbours = None
-        assert config.neighbours != "auto", "decided by `for_split`"
-        if config.neighbours != "off" and store.timestamp is not None:
-            self.neighbours = NeighbourHead(store, past=config.neighbours == "past")
+        self.add_neighbours(config.neighbours)
         self.interest = None
         if config.rank_weight:
             self.interest = Interest(store, width, config.norm_power, config.init_std)
         self._all_ratings = KeptRatings(store, torch.ones_like(store.rating), dropped=0.0)
         self._epoch_ratings = self._all_ratings
-        self._is_renewed = False  # whether the residuals are those of the present weights
 
-    def renew(self) -> None:
-        """Compute the residuals of the train ratings."""
-        if self.neighbours is None:
-            return
-        was_training = self.training
-        self.eval()
-        with torch.no_grad():
-            shared = self.encode_store()
-        self.train(was_training)
-        self._is_renewed = True
-        (bias,) = self.heads
-        self.neighbours.residuals = TowerResiduals.build(
+    def residuals(self) -> TowerResiduals:
+        shared = self.encode_store()
+        return TowerResiduals.build(
             self.store,
             self.config.norm_power,
             user_sums=shared.user,
             film_sums=shared.film,
             films=shared.films,
             users=shared.users,
-            base=bias,
+            base=self.offsets,
         )
 
-    @property
-    def epoch_state(self) -> dict[str, Tensor]:
-        residuals = self.neighbours and self.neighbours.residuals
-        return residuals.state if isinstance(residuals, TowerResiduals) else {}
-
-    @epoch_state.setter
-    def epoch_state(self, state: dict[str, Tensor]) -> None:
-        if state and self.neighbours is not None:
-            on_device = {name: value.to(self.store.device) for name, value in state.items()}
-            self.neighbours.residuals = TowerResiduals(
-                store=self.store, power=self.config.norm_power, **on_device
-            )
+    def restored_residuals(self, state: Mapping[str, Tensor]) -> TowerResiduals:
+        return TowerResiduals(store=self.store, power=self.config.norm_power, **state)
 
     def refresh(self) -> None:
         """Draw the ratings that this epoch's sums include, and renew the residuals."""
-        if not self._is_renewed:
-            self.renew()
-        self._is_renewed = False  # the steps that follow change the weights
+        super().refresh()
         dropout = self.config.rating_dropout
         kept = torch.rand_like(self.store.rating) >= dropout
         self._epoch_ratings = KeptRatings(self.store, kept.float(), dropped=dropout)
@@ -215,25 +170,13 @@ class TwoTowerVAE(RatingVAE):
             "film": Posterior(film_mu, self.film_logvar(film_mu).float()),
         }
 
-    def added(self, pairs: Pairs) -> Tensor:
-        """The neighbour head is not part of what the towers are trained to predict."""
-        added = super().added(pairs)
-        if self.neighbours is None or self.training:
-            return added
-        return added + self.neighbours(pairs)
-
     def forward(self, pairs: Pairs, shared: object) -> Output:
         output = super().forward(pairs, shared)
         assert isinstance(shared, Shared)
-        if not self.training:
+        if not self.training or self.interest is None or shared.interest is None:
             return output
-        penalty = output.penalty
-        if self.neighbours is not None:
-            penalty = penalty + PENALTY_WEIGHT * self.neighbours.loss(pairs)
-        if self.interest is not None and shared.interest is not None:
-            loss = self.interest.loss(pairs, shared.interest, self._epoch_ratings)
-            penalty = penalty + PENALTY_WEIGHT * loss
-        return output._replace(penalty=penalty)
+        loss = self.interest.loss(pairs, shared.interest, self._epoch_ratings)
+        return output._replace(penalty=output.penalty + PENALTY_WEIGHT * loss)
 
     def can_predict(self, pairs: Pairs) -> Tensor:
         return both_in(self._have_vectors(), pairs)

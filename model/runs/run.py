@@ -26,10 +26,9 @@ from ...data.splits.ledger import Ledger
 from ...data.splits.split import Split, open_test, split_fingerprint
 from ...errors import RunError
 from ..architectures.models import build_model
-from ..architectures.two_tower import TwoTowerConfig
 from ..components.mixture import Mixture
 from ..components.rating_model import RatingModel
-from ..config import TrainingConfig, config_to_mapping
+from ..config import TrainingConfig, VaeConfig, config_to_mapping
 from ..evaluation.calibration import calibration
 from ..evaluation.prediction_errors import compare_to_noise_floor, prediction_errors
 from ..evaluation.ranking import full_catalogue, held_out_rated
@@ -140,7 +139,7 @@ class Run:
         configs = [config]
         if isinstance(config, EnsembleConfig):
             configs = [member.config for member in config.members]
-        modes = {each.neighbours for each in configs if isinstance(each, TwoTowerConfig)}
+        modes = {each.neighbours for each in configs if isinstance(each, VaeConfig)}
         return ", ".join(sorted(modes)) or None
 
     def _describe_weights(self, split: str) -> dict[str, Any]:

@@ -36,14 +36,19 @@ CHUNK = {"cpu": 128, "cuda": 2**15}
 class Residuals(Protocol):
     """What a model leaves unexplained of its train ratings, as of one moment."""
 
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """All that depends on the weights, on the CPU, for a checkpoint."""
+
     def of_targets(self, pairs: Pairs) -> Tensor:
-        """(B,) residuals of train ratings, each predicted without itself."""
+        """(B,) residuals of train ratings, the targets of the head."""
 
     def of_neighbours(self, pairs: Pairs, window: Window) -> tuple[Tensor, Tensor]:
         """Residuals and cosines (B, M) of the neighbours, both 0 where there is none.
 
-        A residual is the neighbour's rating minus its prediction without itself, and without the
-        pair's own rating. The cosine is that of the two films' vectors.
+        A residual is the neighbour's rating minus its prediction; where the model can leave ratings
+        out, without the neighbour's own and without the pair's. The cosine is that of the two
+        films' vectors.
         """
 
 

@@ -105,7 +105,6 @@ class TowerResiduals:
 
     @property
     def state(self) -> dict[str, Tensor]:
-        """All that depends on the weights, for a checkpoint."""
         return {
             field.name: value.cpu()
             for field in fields(self)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from pytest import approx
 from recsys_search.model.components.bias_head import BiasHead
+from recsys_search.model.components.neighbours.features import WINDOW
 from recsys_search.model.components.output import Posterior
+from recsys_search.model.store.train_store import TrainStore
 from torch import nn
 
 
@@ -23,10 +27,46 @@ def config(small_config):
     return small_config("hybrid", n_factors=5, hidden_dims=(8, 6), latent_dim=3, dropout=0.4)
 
 
+@pytest.fixture
+def store(split):
+    return TrainStore.build(split.train, torch.device("cpu"))
+
+
 def outputs(model, store):
     pairs = store.pairs(torch.arange(len(store)))
     with torch.no_grad():
         return pairs, model(pairs, model.encode_store())
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_neighbours_residuals_are_those_of_its_own_predictions(
+    store, config, perturbed_model, bias
+):
+    """In eval mode, without what the neighbours add themselves."""
+    config = replace(config, bias=bias)
+    model = perturbed_model(replace(config, neighbours="both"), store)
+    model.train()
+    model.renew()
+    assert model.training
+    without = perturbed_model(config, store)
+    without.load_state_dict(
+        {k: v for k, v in model.state_dict().items() if not k.startswith("neighbours.")}
+    )
+    pairs, output = outputs(without, store)
+    residuals = model.neighbours.residuals
+    assert residuals.of_targets(pairs).tolist() == approx(
+        (store.rating - output.prediction).tolist(), abs=1e-5
+    )
+    window = model.neighbours._features._order.window(
+        model.neighbours.scalars.by_user(pairs), pairs.timestamp, WINDOW
+    )
+    residual, cosine = residuals.of_neighbours(pairs, window)
+    present, films = window.present[7], model.film.weight.detach()
+    others = store.film[window.rows[7][present]]
+    expected = torch.cosine_similarity(films[others], films[pairs.film[7]].unsqueeze(0))
+    assert cosine[7][present].tolist() == approx(expected.tolist(), abs=1e-5)
+    assert residual[7][present].tolist() == residuals.residual[window.rows[7][present]].tolist()
+    assert not cosine[7][~present].any() and not residual[7][~present].any()
 
 
 def test_the_decoder_mirrors_the_encoder(tiny_store, config, perturbed_model):

@@ -128,6 +128,18 @@ def test_a_rating_changes_only_its_neighbours(
     assert ((after - before).abs() > 1e-4).nonzero().flatten().tolist() == [0, 2, 6]
 
 
+def test_hybrids_neighbours_do_not_include_the_rating_itself(
+    store, small_config, perturbed_model, with_rating_moved
+):
+    """With weights held; the weights themselves are fitted to every train rating."""
+    config = small_config("hybrid", neighbours="both")
+    for row in rows_to_try(store):
+        own, others = own_and_others(
+            lambda changed: perturbed_model(config, changed), store, with_rating_moved, row, "eval"
+        )
+        assert own < 1e-5 and others > 1e-3
+
+
 def test_neighbour_head_that_uses_the_pairs_own_rating_are_detected(
     store, small_config, perturbed_model, with_rating_moved, monkeypatch
 ):

@@ -88,7 +88,8 @@ def test_unknown_users_and_films_are_predicted_and_marked(tmp_path, demo, runs):
     combine_runs(runs, tmp_path / "a", weighting="equal", device="cpu")
     user, film = demo.user_ids[demo.user[0]], demo.films.ids[demo.film[0]]
     pairs = UserFilmPairs(np.array([user, 9999, user]), np.array([film, film, 9999]), None)
-    predicted, known = Run.load(tmp_path / "a", "cpu").predict(pairs)
+    predicted, known, std = Run.load(tmp_path / "a", "cpu").predict(pairs)
+    assert std is None
     assert known.tolist() == [True, False, False]
     mean = np.mean([predictions(folder, pairs) for folder in runs], 0)
     assert predicted == approx(mean, abs=1e-5)

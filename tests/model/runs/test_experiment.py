@@ -95,7 +95,8 @@ NAMED = {
     "free_bits_per": st.sampled_from(["sum", "dimension"]),
     "amp": st.sampled_from(["auto", "bf16", "fp16", "off"]),
     **dict.fromkeys(("skip", "bias", "side"), st.booleans()),
-    "neighbours": st.sampled_from(["off", "past", "both"]),
+    "neighbours": st.sampled_from(["auto", "off", "past", "both"]),
+    "likelihood": st.sampled_from(["mse", "gaussian", "ordinal"]),
 }
 VALUES = WHOLE | REAL | NAMED
 SPLITS = st.one_of(

@@ -159,7 +159,8 @@ def test_errors_use_clipped_predictions_and_rankings_unclipped_ones(folder, demo
 def leak_noise(run):
     """The run, with a model that knows half of the noise of each validation rating."""
     part = run.split.validation
-    run.model.score = lambda pairs: torch.from_numpy((part.expected + part.rating) / 2)
+    leaked, score = torch.from_numpy((part.expected + part.rating) / 2), run.model.score
+    run.model.score = lambda pairs: leaked if len(pairs) == len(part) else score(pairs)
     return run
 
 

@@ -92,6 +92,7 @@ def test_a_training_goes_on_between_epochs_to_the_bit(split, small_config, tmp_p
         ("two_tower", {"likelihood": "gaussian"}),
         ("two_tower", {"likelihood": "ordinal", "neighbours": "both"}),
         ("hybrid", {"likelihood": "ordinal"}),
+        ("hybrid", {"neighbours": "both"}),
     ],
 )
 def test_a_training_goes_on_within_an_epoch_to_the_bit(

@@ -43,7 +43,7 @@ def test_columns_and_duplicates_are_kept_from_study_to_prediction(workplace, exp
     train_run(read_experiment(tmp_path / "config.yaml"), tmp_path / "run")
     (tmp_path / "pairs.csv").write_text("who,what\nuser-3,B004\nnobody,B004\n")
     pairs = read_pairs(tmp_path / "pairs.csv", run_experiment(tmp_path / "run").read_options)
-    _, known = Run.load(tmp_path / "run", "cpu").predict(pairs)
+    _, known, _ = Run.load(tmp_path / "run", "cpu").predict(pairs)
     assert known.tolist() == [True, False]
 
 
