@@ -170,14 +170,18 @@ def main() -> None:
     }
     folder = args.errors or data_folder() / "quality"
     results = Results(about, folder / ratings.fingerprint / args.part)
-    if args.out:
-        results.read(args.out / f"{name}.json")
+
+    def read() -> None:
+        if args.out:
+            results.read(args.out / f"{name}.json")
 
     def save() -> dict[str, Any]:
+        read()
         compared = document(results, args.split_seeds, args.reference)
         keep(args.out, name, compared)
         return compared
 
+    read()
     for seed in args.split_seeds:
         cut = Cut.of(ratings, args.dataset, seed, args.part)
         results.splits[str(seed)] = cut.baselines

@@ -36,15 +36,20 @@ class Results:
         self.rows: dict[str, Row] = {}
         self.splits: dict[str, Any] = {}
         self._folder = folder
+        self._measured: set[str] = set()
 
     def read(self, path: Path) -> None:
-        """Take over the rows of a file, unless they were measured on something else."""
+        """Take over the rows of a file that were not measured here, if they are on the same ratings.
+
+        Another process may have written it in the meantime.
+        """
         if not path.exists():
             return
         document = json.loads(path.read_text())
         if all(document.get(name) == value for name, value in self.about.items()):
-            self.rows = {row["row"]: row for row in document["rows"]}
-            self.splits = document.get("splits", {})
+            own = {name: self.rows[name] for name in self._measured}
+            self.rows = {row["row"]: row for row in document["rows"]} | own
+            self.splits = document.get("splits", {}) | self.splits
 
     def add(self, name: str, kind: str, settings: Any, measured: Measured) -> None:
         """Add a run. It replaces the row's run of this split and seed, and runs of other settings.
@@ -52,6 +57,7 @@ class Results:
         Args:
             kind: `ours` or `peer`.
         """
+        self._measured.add(name)
         run = measured.run
         row = self.rows.get(name, {"runs": []})
         same = row["runs"] if row.get("settings") == settings else []

@@ -117,7 +117,7 @@ def test_runs_of_other_settings_are_dropped(results, measuring):
     assert [each["split_seed"] for each in results.runs("mf")] == [43]
 
 
-def test_rows_of_a_file_are_kept_unless_it_is_about_other_ratings(quality, tmp_path):
+def test_rows_of_a_file_are_kept_unless_it_is_about_other_ratings(quality, measuring, tmp_path):
     path = tmp_path / "old.json"
     path.write_text(json.dumps({"fingerprint": "a", "rows": [{"row": "mf", "runs": []}]}))
     kept = quality.Results({"fingerprint": "a"}, tmp_path)
@@ -125,6 +125,9 @@ def test_rows_of_a_file_are_kept_unless_it_is_about_other_ratings(quality, tmp_p
     other = quality.Results({"fingerprint": "b"}, tmp_path)
     other.read(path)
     assert (list(kept.rows), list(other.rows)) == (["mf"], [])
+    kept.add("biases", "ours", {}, measured(measuring, 42, None, [0.5]))
+    kept.read(path)  # which another process may have written since
+    assert sorted(kept.rows) == ["biases", "mf"]
 
 
 def test_errors_that_do_not_give_the_run_s_rmse_are_not_used(results, measuring):
