@@ -39,7 +39,7 @@ class Results:
         self._measured: set[str] = set()
 
     def read(self, path: Path) -> None:
-        """Take over the rows of a file that were not measured here, if they are on the same ratings.
+        """Take over the rows of a file that were not measured here, if on the same ratings.
 
         Another process may have written it in the meantime.
         """
