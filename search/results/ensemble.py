@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import NothingYet, OptionError
+from ...model.architectures.configs import config_from_mapping
+from ...model.config import config_to_mapping
 from ...model.ensembles.combine import combine_runs
 from ...model.runs.changes import training_values
 from ...model.runs.ensemble_config import Weighting
@@ -34,9 +36,10 @@ def ensemble_trials(
 ) -> dict[str, Any]:
     """Train the `top` best trials, the confirmed ones first, and combine them into an ensemble.
 
-    A study keeps no weights of completed trials, so they are trained again from their configs. The
-    trained ones are kept next to `out` until all are combined: after an interruption, another call
-    with the same `out` trains what is missing.
+    A study keeps no weights of completed trials, so they are trained again from their configs, all
+    but the best with other seeds: models with one seed err more alike, and their mean gains less.
+    The trained ones are kept next to `out` until all are combined: after an interruption, another
+    call with the same `out` trains what is missing.
 
     Args:
         name: of the study; may be None if the storage holds only one.
@@ -62,9 +65,10 @@ def ensemble_trials(
         notify(f"only {len(trials)} of {top} trials: no other has completed")
     check_creatable(out)
     numbers = [trial.number for trial in trials]
-    folders = []
-    for number in numbers:
-        experiment = reader.experiment(number)
+    folders, names = [], []
+    for rank, number in enumerate(numbers):
+        experiment = _with_own_seed(reader.experiment(number), rank)
+        names.append(_name(experiment, rank))
         if dataset is not None:
             experiment = experiment.moved_to(dataset)
         folder = members_folder(out) / f"trial-{number}"
@@ -78,7 +82,7 @@ def ensemble_trials(
         folders,
         out,
         weighting=weighting,
-        names=[f"trial {number} of {study}" for number in numbers],
+        names=names,
         origin={"study": study, "trials": numbers},
         dataset=dataset,
         device=device,
@@ -86,6 +90,22 @@ def ensemble_trials(
     )
     shutil.rmtree(members_folder(out), ignore_errors=True)
     return result
+
+
+def _with_own_seed(experiment: Experiment, rank: int) -> Experiment:
+    """The experiment with a seed that is `rank` above its own, if it has any."""
+    values = config_to_mapping(experiment.config)
+    if rank == 0 or "seed" not in values:
+        return experiment
+    config = config_from_mapping({**values, "seed": (values["seed"] + rank) % 2**31})
+    return experiment.edited(config=config, split=experiment.split)
+
+
+def _name(experiment: Experiment, rank: int) -> str:
+    """Such as `trial 3 of demo (seed 44)`; without the seed if it is the trial's."""
+    name = f"trial {experiment.origin['trial']} of {experiment.origin['study']}"
+    seed = config_to_mapping(experiment.config).get("seed")
+    return name if rank == 0 or seed is None else f"{name} (seed {seed})"
 
 
 def members_folder(out: Path) -> Path:

@@ -61,7 +61,7 @@ def test_a_studys_trials_are_combined_as_json(done, combined):
     assert [member["weight"] for member in result["members"]] == [0.5, 0.5]
     assert {member["run"] for member in result["members"]} == {
         "trial 0 of small",
-        "trial 1 of small",
+        "trial 1 of small (seed 43)",
     }
     assert result.keys() >= {"run", "val_rmse", "val_mse", "gain", "best_member_val_rmse", "n"}
     assert "epoch   1/2" in outcome.err
