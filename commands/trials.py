@@ -70,7 +70,9 @@ def list_(
 
         from ..search.storage.trials import RECORD_KEYS
 
-        table = pd.DataFrame(records, columns=list(RECORD_KEYS))
+        columns = dict.fromkeys((*RECORD_KEYS, *(n for each in records for n in each["parts"])))
+        rows = [{**record, **record["parts"]} for record in records]
+        table = pd.DataFrame(rows, columns=[name for name in columns if name != "parts"])
         write_output(csv, lambda stream: table.to_csv(stream, index=False, lineterminator="\n"))
         if not is_stdout(csv):
             notify(f"wrote {len(records)} trials to {csv}")

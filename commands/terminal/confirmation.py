@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ...search.storage.examples import example
 from .consoles import out
-from .trials import describe_quality, metric_of, trials_table
+from .trials import column_title, describe_quality, metric_of, trials_table
 from .values import key_values, number
 
 
@@ -23,7 +23,7 @@ def print_confirmation(rows: list[dict[str, Any]]) -> None:
     table.add_column("trial", no_wrap=True)
     table.add_column("architecture", no_wrap=True)
     metric = metric_of(rows[0])
-    for name in (metric.name, "mean", "95% interval", "behind the leader"):
+    for name in (column_title(metric.name), "mean", "95% interval", "behind the leader"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
     for row in rows:

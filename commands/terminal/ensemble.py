@@ -50,12 +50,15 @@ def _figures(result: dict[str, Any]) -> list[str]:
 
 def describe_gain(result: dict[str, Any]) -> str:
     """A sentence on how far the ensemble is from its best member."""
+    if all(member["weight"] in (0, 1) for member in result["members"]):
+        return f"this is {result['best_member']} alone: no other member lowers its RMSE"
     gain = result["gain"]
+    low, high = (round(gain[end], 4) + 0.0 for end in ("low", "high"))  # without a minus before 0
     distance = f"{abs(gain['rmse']):.4f}"
     side = f"{distance} below" if gain["rmse"] > 0 else f"{distance} worse than"
     return (
         f"{side if float(distance) else 'equal to'} its best member, {result['best_member']} "
         f"({result['best_member_val_rmse']:.4f}); 95% interval of the gain "
-        f"[{gain['low']:.4f}, {gain['high']:.4f}], from the paired differences of squared errors "
+        f"[{low:.4f}, {high:.4f}], from the paired differences of squared errors "
         f"over {result['n']:,} validation ratings"
     )

@@ -36,7 +36,8 @@ def trials_table(records: list[dict[str, Any]], *, best: int | None = None) -> T
     wide = out.width >= WIDE
     metric = metric_of(records[0]) if records else None
     extra = [name for name in shown_metrics(metric) if name not in ("val_rmse", "val_mse")]
-    for name in (*extra, "val_rmse", "val_mse", "epochs", *(["train_s"] if wide else [])):
+    titles = map(column_title, extra)
+    for name in (*titles, "val_rmse", "val_mse", "epochs", *(["train_s"] if wide else [])):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("why it ended")
     for record in records:
@@ -93,6 +94,13 @@ def metric_of(record: dict[str, Any]) -> Metric:
 def shown_metrics(metric: Metric | None) -> tuple[str, ...]:
     """The metric's name and those of its parts."""
     return (metric.name, *metric.parts) if metric else ()
+
+
+def column_title(name: str) -> str:
+    """The name of a metric; `objective` for a weighted sum, whose formula is too long."""
+    from ...model.evaluation.weighted import find_metric
+
+    return "objective" if find_metric(name).parts else name
 
 
 def format_metric(record: dict[str, Any], name: str) -> str:

@@ -113,11 +113,12 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
         return any(name in self.root and not self.root[name].when for name in names)
 
     def problems(
-        self, architectures: Sequence[str], *, any_of_them: bool = False
+        self, architectures: Sequence[str], *, is_random: bool = True, any_of_them: bool = False
     ) -> Iterator[Problem]:
         """What is wrong with the space if these architectures are trained.
 
         Args:
+            is_random: whether ratings are split at random, which allows more than a split by time.
             any_of_them: the study trains only one of them, and the space does not say which: an
                 axis is wrong only if none of them accepts it.
         """
@@ -131,7 +132,9 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
                 except ConfigError as error:
                     yield (name,), str(error)
                     continue
-                refusals = [why for owner in trained if (why := _refusal(owner, field, axis))]
+                refusals = [
+                    why for owner in trained if (why := _refusal(owner, field, axis, is_random))
+                ]
                 if refusals and (len(refusals) == len(trained) or not any_of_them):
                     yield (name,), refusals[0]
                     continue
@@ -212,11 +215,22 @@ def owners(name: str, architectures: Sequence[str]) -> list[str]:
     return found
 
 
-def _refusal(architecture: str, field: str, axis: Axis) -> str | None:
+def accepted_value(architecture: str, field: str, value: Any, *, is_random: bool) -> Any:
+    """The value as the config has it.
+
+    Raises:
+        ConfigError: the config does not accept it, or the split does not allow it.
+    """
+    config = build_config(architecture, **{field: value})
+    config.for_split(is_random=is_random)
+    return getattr(config, field)
+
+
+def _refusal(architecture: str, field: str, axis: Axis, is_random: bool) -> str | None:
     """Why the config does not accept the axis's values unchanged; None if it does."""
     for value in axis.probes():
         try:
-            accepted = getattr(build_config(architecture, **{field: value}), field)
+            accepted = accepted_value(architecture, field, value, is_random=is_random)
         except ConfigError as error:
             return str(error)
         if accepted != value:

@@ -40,7 +40,7 @@ from .limits import Limits
 from .objective import Objective
 from .sampler import Sampler, TpeSettings
 from .sizes import Size
-from .space import STORED, Problem, Space, field_of, owners
+from .space import STORED, Problem, Space, accepted_value, field_of, owners
 
 
 def _printable(text: str) -> str:
@@ -163,7 +163,7 @@ class StudySpec(Strict):
                 yield ("base", "architecture"), f"{message} {', '.join(known)}"
         elif architecture is not None:
             yield ("base", "architecture"), "the space has an axis for it; keep one of the two"
-        for at, message in self.space.problems(self.architectures):
+        for at, message in self.space.problems(self.architectures, is_random=self.split.is_random):
             yield ("space", *at), message
         for at, message in self._base_problems():
             yield ("base", *at), message
@@ -184,7 +184,7 @@ class StudySpec(Strict):
             try:
                 trained = owners(name, self.architectures)
                 for owner in trained:
-                    build_config(owner, **{field: value})
+                    accepted_value(owner, field, value, is_random=self.split.is_random)
             except ConfigError as error:
                 yield (name,), str(error)
                 continue
@@ -209,7 +209,7 @@ class StudySpec(Strict):
             )
         for field, value in given.items():
             try:
-                build_config(architecture, **{field: value})
+                accepted_value(architecture, field, value, is_random=self.split.is_random)
             except ConfigError as error:
                 yield (field,), str(error)
         for field, message in self.space.off_axis(self._known_values(entry)).items():

@@ -86,16 +86,28 @@ def test_ctrl_c_is_130_and_says_how_to_go_on(done, press_ctrl_c, job):
     )
 
 
-def test_an_ensemble_of_one_member_is_equal_to_it():
-    gain = {"rmse": 0.0, "low": 0.0, "high": 0.0}
+EQUAL = [{"run": run, "weight": 0.5} for run in ("runs/a", "runs/b")]
+
+
+def test_an_ensemble_of_one_member_is_said_to_be_that_one():
+    gain = {"rmse": -1e-5, "low": -1e-5, "high": 0.0}
+    members = [{"run": "runs/a", "weight": 1.0}, {"run": "runs/b", "weight": 0.0}]
+    result = {"gain": gain, "best_member": "runs/a", "members": members}
+    assert describe_gain(result) == "this is runs/a alone: no other member lowers its RMSE"
+
+
+def test_a_gain_of_less_than_the_digits_shown_is_none():
+    gain = {"rmse": -1e-5, "low": -1e-5, "high": 0.0}
     result = {"gain": gain, "best_member": "runs/a", "best_member_val_rmse": 0.8, "n": 60}
-    assert describe_gain(result).startswith("equal to its best member, runs/a (0.8000); 95% ")
+    assert describe_gain(result | {"members": EQUAL}).startswith(
+        "equal to its best member, runs/a (0.8000); 95% interval of the gain [0.0000, 0.0000], "
+    )
 
 
 def test_an_ensemble_that_is_worse_than_its_best_member_is_said_to_be():
     gain = {"rmse": -0.0012, "low": -0.003, "high": 0.0006}
     result = {"gain": gain, "best_member": "runs/a", "best_member_val_rmse": 0.8, "n": 10084}
-    assert describe_gain(result) == (
+    assert describe_gain(result | {"members": EQUAL}) == (
         "0.0012 worse than its best member, runs/a (0.8000); 95% interval of the gain "
         "[-0.0030, 0.0006], from the paired differences of squared errors over 10,084 validation "
         "ratings"

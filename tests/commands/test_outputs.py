@@ -9,6 +9,7 @@ import threading
 
 import pytest
 import yaml
+from recsys_search.search.results.reader import StudyReader
 
 
 @pytest.fixture
@@ -24,6 +25,19 @@ def test_trials_as_csv_on_stdout_are_alone_there(done):
     rows = list(csv.DictReader(outcome.out.splitlines()))
     records = json.loads(done("trials", "--json").out)
     assert [row["reason"] for row in rows] == [record["reason"] for record in records]
+
+
+def test_the_parts_of_a_weighted_sum_are_columns_of_the_csv(done, monkeypatch):
+    parts = {"val_rmse": 0.9, "val_ndcg": 0.8}
+    trials = StudyReader.trials
+    monkeypatch.setattr(
+        StudyReader,
+        "trials",
+        lambda self, state=None: [each | {"parts": parts} for each in trials(self, state)],
+    )
+    rows = list(csv.DictReader(done("trials", "--csv", "-").out.splitlines()))
+    assert {(row["val_rmse"], row["val_ndcg"]) for row in rows} == {("0.9", "0.8")}
+    assert "parts" not in rows[0]
 
 
 def test_no_trials_as_csv_on_stdout_are_a_header(done):

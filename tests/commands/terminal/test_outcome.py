@@ -161,8 +161,8 @@ def test_a_weighted_sum_is_shown_with_its_parts(capsys):
     summary["best"] |= {"val_ndcg": 0.8}
     print_outcome(summary, [trial], STORAGE)
     out = capsys.readouterr().out
-    assert f"{formula}  val_ndcg  val_rmse  val_mse" in out
-    assert " 0.5000    0.8000    0.9000 " in out
+    assert "objective  val_ndcg  val_rmse  val_mse" in out
+    assert "    0.5000    0.8000    0.9000 " in out
     figures = (
         f"objective ({formula}) 0.5000, validation NDCG@10 (held-out rated) 0.8000, validation "
         "RMSE 0.9000"

@@ -1,3 +1,4 @@
+import json
 import os
 from threading import Thread
 
@@ -398,3 +399,25 @@ def test_a_duration_is_read_in_hours_minutes_and_seconds(text, seconds):
 def test_text_that_is_not_a_duration_is_refused_with_examples(text):
     with pytest.raises(ConfigError, match="is not a duration; write 2h, 10m, 90s or 1h30m"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "at"),
+    [
+        ({"base": {"architecture": "two_tower", "neighbours": "both"}}, "base neighbours"),
+        ({"space": {"neighbours": {"choice": ["off", "both"]}}}, "space neighbours"),
+        ({"known": [{"name": "a", "neighbours": "both"}]}, "known neighbours"),
+    ],
+)
+def test_what_the_split_does_not_allow_is_refused(load, change, at):
+    study = {
+        "dataset": "demo",
+        "trials": 1,
+        "base": {"architecture": "two_tower"},
+        "space": {"kl_weight": {"float": [0.001, 0.002]}},
+        "known": [],
+        "split": {"method": "temporal", "train": 0.8, "validation": 0.1, "test": 0.1},
+    }
+    with pytest.raises(ConfigError, match=f"{at}: neighbours both uses ratings that are later"):
+        load(json.dumps(study | change))
+    load(json.dumps(study | change | {"split": {"method": "random"}}))
