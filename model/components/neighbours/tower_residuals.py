@@ -92,16 +92,18 @@ class TowerResiduals:
             base_error=nothing,
             product=nothing,
         )
-        errors, products = [], []
+        # Filled in place: a list of their parts would leave the heap in pieces, of which a process
+        # with 25 million ratings needs several gigabytes more.
+        base_error, product = torch.empty_like(store.rating), torch.empty_like(store.rating)
         for rows in torch.arange(len(store), device=store.device).split(PASS):
             pairs = store.pairs(rows)
             own, film = residuals._parts(pairs)
             error = store.rating[rows] - base(pairs)
             if users.side is not None:
                 error = error - (users.side[pairs.user] * film).sum(1)
-            errors.append(error)
-            products.append(((user_sums[pairs.user] - own) * film).sum(1))
-        return replace(residuals, base_error=torch.cat(errors), product=torch.cat(products))
+            base_error[rows] = error
+            product[rows] = ((user_sums[pairs.user] - own) * film).sum(1)
+        return replace(residuals, base_error=base_error, product=product)
 
     @property
     def state(self) -> dict[str, Tensor]:

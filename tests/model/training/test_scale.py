@@ -13,11 +13,14 @@ import pytest
 SCRIPT = Path(__file__).parents[3] / "benchmarks" / "scale.py"
 
 
+@pytest.mark.parametrize("neighbours", ["off", "auto"])
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
-def test_three_steps_at_a_million_ratings_need_far_less_than_a_row_of_latents_per_rating(tmp_path):
+def test_three_steps_at_a_million_ratings_need_far_less_than_a_row_of_latents_per_rating(
+    tmp_path, neighbours
+):
     """A (train ratings, latent_dim) table of float32 needs 205 MB, users by films 228 MB."""
     sizes = ["1000000", "--batch-size", "4096", "--latent-dim", "64", "--steps", "3"]
-    sizes += ["--neighbours", "off"]
+    sizes += ["--neighbours", neighbours]
     subprocess.run(
         [sys.executable, SCRIPT, *sizes, "--device", "cpu", "--out", tmp_path],
         check=True,
