@@ -108,6 +108,13 @@ def confirm(
             "--seeds", min=2, help="Trainings per trial, each with its own seed and split."
         ),
     ] = 5,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            help="Known config to retrain beside them, or none. [default: the study's first]",
+        ),
+    ] = None,
     dataset: MovedDataset = None,
     data_dir: DataDir = None,
     storage: Storage = DEFAULT_STORAGE,
@@ -128,7 +135,8 @@ def confirm(
 
     study_options = [*(["--study", study] if study else []), *storage_option(storage)]
     moved = ["--dataset", dataset] if dataset else []
-    again = example("confirm", "--top", top, "--seeds", seeds, *moved, *study_options)
+    known = ["--against", against] if against else []
+    again = example("confirm", "--top", top, "--seeds", seeds, *known, *moved, *study_options)
     with (
         interruptible(lambda: f"interrupted; continue with: {again}"),
         study_view(quiet=quiet) as view,
@@ -138,6 +146,7 @@ def confirm(
             storage,
             top=top,
             seeds=seeds,
+            against=against,
             dataset=dataset,
             device=device,
             listener=view,

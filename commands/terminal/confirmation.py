@@ -52,7 +52,20 @@ def format_confirmed(confirmed: dict[str, Any]) -> Text:
     """A mean with its interval, and what it was taken over."""
     over = "seeds and splits" if confirmed["splits"] > 1 else "seeds, all on the search's own split"
     figures = f"{confirmed['mean']:.4f} {_bounds(confirmed)}"
-    return Text(f"confirmed over {confirmed['seeds']} {over}: {figures}")
+    text = f"confirmed over {confirmed['seeds']} {over}: {figures}"
+    known = confirmed["against"]
+    return Text(f"{text}; {_describe_advantage(known)}" if known else text)
+
+
+def _describe_advantage(known: dict[str, Any]) -> str:
+    """How far a trial is ahead of a known config."""
+    if known["mean"] is None:
+        return f"this is the known config {known['name']}: the search found none that is better"
+    is_better, is_tie = known["mean"] >= 0, known["low"] <= 0 <= known["high"]
+    low, high = (known["low"], known["high"]) if is_better else (-known["high"], -known["low"])
+    side = "better" if is_better else "worse"
+    text = f"{side} than {known['name']} (trial {known['trial']}) by {abs(known['mean']):.4f}"
+    return f"{text} [{low:.4f}, {high:.4f}]{', a tie' if is_tie else ''}"
 
 
 def print_best(

@@ -12,6 +12,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 
 from ...base.interrupts import Interrupts
+from ...base.messages import printable
 from ...data.sets.loading import load_ratings
 from ...data.splits.split import Split, split_ratings
 from ...errors import OptionError
@@ -20,6 +21,7 @@ from ...model.config import DescentConfig, TrainingConfig
 from ...model.evaluation.metrics import Metric
 from ...model.training.device import resolve_device
 from ...model.training.training import Training
+from ..definition.study_file import StudySpec
 from ..running.events import (
     EpochEnded,
     Listener,
@@ -37,9 +39,10 @@ from ..storage.locks import study_lock
 from ..storage.trials import CONFIG, best_trials, count_trials
 from .ranking import no_completed_trial
 from .reader import StudyReader
-from .standings import SEEDS, Results, diverged_with, read_results, result_key
+from .standings import AGAINST, SEEDS, Results, diverged_with, read_results, result_key
 
 FIRST_SEED = 1000
+NONE = "none"
 
 
 def confirm(
@@ -48,11 +51,15 @@ def confirm(
     *,
     top: int = 3,
     seeds: int = 5,
+    against: str | None = None,
     dataset: str | None = None,
     device: str = "auto",
     listener: Listener = ignore,
 ) -> list[dict[str, Any]]:
     """Retrain the `top` best trials of different configs, all with the same fresh seeds.
+
+    A known config is retrained beside them, so that the outcome says how far the search got from
+    it.
 
     Each seed splits the rows that the search saw into train and validation again; the test rows
     stay unused. A split by time stays as it is. Each result is stored at once, and another call
@@ -60,13 +67,15 @@ def confirm(
 
     Args:
         name: of the study; may be None if the storage holds only one.
+        against: name of the known config, or `none`. [default: the study's first]
         dataset: where the study's ratings are now, if they have moved.
 
     Returns:
         The rows of `StudyReader.confirmation`.
 
     Raises:
-        OptionError: `top` is below 1, or `seeds` below 2.
+        OptionError: `top` is below 1, or `seeds` below 2, or no trial of a known config `against`
+            has completed.
         StudyError: no such study, another process confirms it, or its ratings have changed.
         NothingYet: no trial has completed.
         KeyboardInterrupt, SystemExit: as in `run_study`.
@@ -91,12 +100,16 @@ def confirm(
         chosen = distinct_configs(ranked)[:top]
         if not chosen:
             raise no_completed_trial(spec.name, storage_url)
+        asked_for = len(chosen)
+        known = _known_trial(spec, ranked, chosen, against)
+        if known is not None and known[0] not in chosen:
+            chosen.append(known[0])
         used = {_config(trial).seed for trial in ranked} | {spec.split.seed}
         fresh = fresh_seeds(seeds, used)
         listener(StudyStarted(spec, count_trials(trials)))
         results = read_results(storage.get_study_system_attrs(study._study_id))
-        if len(chosen) < top:
-            listener(Notice(f"only {len(chosen)} of {top} trials: no other config has completed"))
+        if asked_for < top:
+            listener(Notice(f"only {asked_for} of {top} trials: no other config has completed"))
         listener(Notice(_describe_plan(chosen, fresh, results, split)))
         if seeds == 2:
             listener(Notice("two seeds say little about chance; intervals need three or more"))
@@ -105,9 +118,42 @@ def confirm(
                 study, storage, split, reader.metric, device, listener, interrupts
             )
             retraining.run(chosen, fresh, results)
+            compared: Any = known and {"trial": known[0].number, "name": known[1]}
+            storage.set_study_system_attr(study._study_id, AGAINST, compared)
             storage.set_study_system_attr(study._study_id, SEEDS, fresh)
     interrupts.leave()
     return reader.confirmation()
+
+
+def _known_trial(
+    spec: StudySpec,
+    ranked: Sequence[FrozenTrial],
+    chosen: Sequence[FrozenTrial],
+    against: str | None,
+) -> tuple[FrozenTrial, str] | None:
+    """The trial and the name of the known config to compare with.
+
+    The trial is the chosen one with the same config, if there is one.
+
+    None if the study has none, or, unless one is asked for, its first has not completed.
+
+    Raises:
+        OptionError: the one asked for is not known, or has not completed.
+    """
+    names = [entry["name"] for entry in spec.known]
+    if against == NONE or (against is None and not names):
+        return None
+    name = names[0] if against is None else against
+    completed = {trial.user_attrs.get("known_config"): trial for trial in reversed(ranked)}
+    if name in completed:
+        trial = completed[name]
+        same = [other for other in chosen if distinct_configs([other, trial]) == [other]]
+        return (same[0] if same else trial), name
+    if against is None:
+        return None
+    choices = ", ".join([*(known for known in names if known in completed), NONE])
+    why = "has not completed" if name in names else "is no known config of the study"
+    raise OptionError(f"{printable(name)} {why}; choose --against from {choices}")
 
 
 def fresh_seeds(n: int, used: Iterable[int | None]) -> list[int]:

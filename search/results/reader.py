@@ -188,7 +188,7 @@ class StudyReader:
         trials, confirmation = self._trials(), self._confirmation()
         figures = confirmation.figures
         unknown = dict.fromkeys(
-            ("mean", "low", "high", "seeds", "splits", "behind", "tie", "values")
+            ("mean", "low", "high", "seeds", "splits", "against", "behind", "tie", "values")
         )
 
         def row(number: int, **values: Any) -> dict[str, Any]:

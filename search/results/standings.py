@@ -2,7 +2,8 @@
 
 Each result is a system attribute of the study, written as soon as it is known:
 `recsys_search:confirm:7:1000` is the metric's value of trial 7 with seed 1000, or null if that
-training diverged. Once a call has all its results, `recsys_search:confirmed` holds its seeds.
+training diverged. Once a call has all its results, `recsys_search:confirmed` holds its seeds, and
+`recsys_search:confirmed_against` the trial and the name of the known config among them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from .intervals import Interval, mean_interval, paired_interval
 
 RESULT = "recsys_search:confirm"
 SEEDS = "recsys_search:confirmed"
+AGAINST = "recsys_search:confirmed_against"
 
 Results = Mapping[int, Mapping[int, float | None]]
 """trial -> seed -> the metric's value, None if the training diverged."""
@@ -32,12 +34,15 @@ class Standing:
         mean: of these values.
         behind: mean of the differences to the leader's value with the same seed, positive where
             the leader is better; None for the leader itself.
+        ahead: of the known config, likewise, positive where this trial is better; None for the
+            known config itself, or if there is none.
     """
 
     number: int
     values: dict[int, float]
     mean: Interval
     behind: Interval | None
+    ahead: Interval | None = None
 
     @property
     def tie(self) -> bool:
@@ -51,11 +56,13 @@ class Confirmation:
 
     Attributes:
         standings: the ranking after the last finished call, leader first; empty before it.
+        against: trial and name of the known config that all are compared to; None if there is none.
         recut: whether each seed had its own cut of train and validation.
     """
 
     results: Results
     standings: list[Standing]
+    against: Mapping[str, Any] | None
     recut: bool
 
     @classmethod
@@ -67,8 +74,10 @@ class Confirmation:
             split: the study's split.
         """
         results = read_results(attrs)
-        standings = rank(results, attrs.get(SEEDS, ()), cut_overlap(split), metric)
-        return cls(results, standings, split.is_random)
+        against = attrs.get(AGAINST)
+        known = against and against["trial"]
+        standings = rank(results, attrs.get(SEEDS, ()), cut_overlap(split), metric, known)
+        return cls(results, standings, against, split.is_random)
 
     @cached_property
     def figures(self) -> dict[int, dict[str, Any]]:
@@ -77,12 +86,21 @@ class Confirmation:
         for standing in self.standings:
             seeds = len(standing.values)
             splits = seeds if self.recut else 1
-            figures[standing.number] = {**standing.mean._asdict(), "seeds": seeds, "splits": splits}
+            figures[standing.number] = {
+                **standing.mean._asdict(),
+                "seeds": seeds,
+                "splits": splits,
+                "against": self.against and {**self.against, **_distance(standing.ahead)},
+            }
         return figures
 
     def diverged_with(self, number: int) -> int | None:
         """The lowest seed with which the trial diverged; None if there is none."""
         return diverged_with(self.results, number)
+
+
+def _distance(ahead: Interval | None) -> dict[str, float | None]:
+    return dict.fromkeys(Interval._fields) if ahead is None else ahead._asdict()
 
 
 def cut_overlap(split: SplitSpec) -> float:
@@ -107,7 +125,11 @@ def read_results(attrs: Mapping[str, Any]) -> dict[int, dict[int, float | None]]
 
 
 def rank(
-    results: Results, seeds: Iterable[int], overlap: float = 0.0, metric: Metric = VAL_RMSE
+    results: Results,
+    seeds: Iterable[int],
+    overlap: float = 0.0,
+    metric: Metric = VAL_RMSE,
+    known: int | None = None,
 ) -> list[Standing]:
     """The trials that have a value for each of the seeds, best mean first.
 
@@ -116,6 +138,7 @@ def rank(
 
     Args:
         overlap: of the seeds' splits, as `mean_interval` takes it.
+        known: trial of the known config that the others are compared to.
     """
     wanted = set(seeds)
     complete: dict[int, dict[int, float]] = {}
@@ -131,14 +154,19 @@ def rank(
     ranked = sorted(means, key=lambda number: (metric.cost(means[number].mean), number))
     costs = {number: [metric.cost(value) for value in columns[number]] for number in ranked}
     leader = ranked[0]
+
+    def difference(worse: int, better: int) -> Interval | None:
+        if worse == better:
+            return None
+        return paired_interval(costs[worse], costs[better], overlap)
+
     return [
         Standing(
             number=number,
             values=dict(zip(shared, columns[number], strict=True)),
             mean=means[number],
-            behind=None
-            if number == leader
-            else paired_interval(costs[number], costs[leader], overlap),
+            behind=difference(number, leader),
+            ahead=difference(known, number) if known in costs else None,
         )
         for number in ranked
     ]

@@ -34,7 +34,8 @@ def test_the_winner_is_shown_as_confirmed_after_confirm(searched):
     assert any(" for being low, so this value is optimistic" in line for line in lines)
     assert lines[-1] == "  recsys-search best --export config.yaml"
     last = searched("best").out.splitlines()[-1]
-    assert re.fullmatch(rf"confirmed over 2 seeds and splits: [0-9.]+ {INTERVAL}", last)
+    assert re.match(rf"confirmed over 2 seeds and splits: [0-9.]+ {INTERVAL}; ", last)
+    assert re.search(r"tower \(trial [01]\) by |this is the known config tower: ", last)
     again = searched("start", "--study", "small.yaml", "--device", "cpu", "--quiet")
     assert leads in again.out.splitlines()
 
@@ -66,7 +67,7 @@ def test_a_storage_without_studies_is_reported(cli):
     assert outcome.err.startswith("error: no studies in sqlite:///studies.db; run one with: ")
 
 
-CONFIRMED = {"mean": 0.81, "low": 0.8, "high": 0.82, "seeds": 5, "splits": 5}
+CONFIRMED = {"mean": 0.81, "low": 0.8, "high": 0.82, "seeds": 5, "splits": 5, "against": None}
 
 
 def test_a_better_unconfirmed_trial_is_named():
@@ -77,6 +78,23 @@ def test_a_better_unconfirmed_trial_is_named():
         "trial 9 reached 0.8010 in the search, below this one's 0.8050, and is not confirmed: "
         "recsys-search confirm --study small"
     )
+
+
+@pytest.mark.parametrize(
+    ("mean", "low", "high", "text"),
+    [
+        (0.0123, 0.01, 0.015, "better than plain (trial 0) by 0.0123 [0.0100, 0.0150]"),
+        (0.0011, -0.0005, 0.0027, "better than plain (trial 0) by 0.0011 [-0.0005, 0.0027], a tie"),
+        (-0.004, -0.005, -0.003, "worse than plain (trial 0) by 0.0040 [0.0030, 0.0050]"),
+        (-0.0011, -0.0027, 0.0005, "worse than plain (trial 0) by 0.0011 [-0.0005, 0.0027], a tie"),
+        (None, None, None, "this is the known config plain: the search found none that is better"),
+    ],
+)
+def test_the_distance_from_the_known_config_is_told(mean, low, high, text):
+    against = {"trial": 0, "name": "plain", "mean": mean, "low": low, "high": high}
+    best = {"confirmed": {**CONFIRMED, "against": against}, "val_rmse": 0.8}
+    told = f"confirmed over 5 seeds and splits: 0.8100 [0.8000, 0.8200]; {text}"
+    assert format_best(best, None).plain == told
 
 
 def test_seeds_on_one_cut_are_reported_as_such():

@@ -129,6 +129,75 @@ def test_a_split_by_time_keeps_its_cut_and_says_so(workplace, recorder, monkeypa
     assert "all on the one temporal:80/10/10 split" in listener.notices[0]
 
 
+# Compared with a known config.
+
+
+@pytest.fixture
+def with_known(workplace):
+    """The second known config completes best, the third diverges."""
+    known = [
+        {"name": "plain", "learning_rate": 1e-4},
+        {"name": "good", "learning_rate": 1e-2},
+        {"name": "wild", "learning_rate": 1e6},
+    ]
+    workplace.start(
+        workplace.write_study(
+            known=known, trials=3, space={"learning_rate": {"float": [1e-5, 1e6], "log": True}}
+        )
+    )
+    return workplace
+
+
+def test_the_first_known_config_is_trained_beside_the_best(with_known, recorder):
+    listener = recorder()
+    best, plain = run(with_known, listener, top=1, seeds=3)
+    assert trained(listener) == [(n, seed) for seed in (1000, 1001, 1002) for n in (1, 0)]
+    assert (best["number"], plain["number"]) == (1, 0)
+    ahead = fmean(plain["values"][seed] - best["values"][seed] for seed in best["values"])
+    assert best["against"]["mean"] == pytest.approx(ahead)
+    assert best["against"]["low"] < ahead < best["against"]["high"]
+    assert best["against"] | {"mean": 0, "low": 0, "high": 0} == {
+        **{"trial": 0, "name": "plain"},
+        **{"mean": 0, "low": 0, "high": 0},
+    }
+    assert plain["against"]["mean"] is None
+    assert with_known.read().status()["confirmed"]["against"] == best["against"]
+
+
+def test_any_known_config_may_be_named_or_none(with_known, recorder):
+    listener = recorder()
+    (row,) = run(with_known, listener, top=1, seeds=2, against="good")
+    assert trained(listener) == [(1, 1000), (1, 1001)]
+    assert row["against"]["name"] == "good"
+    (row,) = run(with_known, top=1, seeds=2, against="none")
+    assert row["against"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("best", "best is no known config of the study; choose --against from plain, good, none"),
+        ("wild", "wild has not completed; choose --against from plain, good, none"),
+    ],
+)
+def test_a_known_config_without_a_result_cannot_be_named(with_known, name, message):
+    with pytest.raises(OptionError, match=message):
+        run(with_known, against=name)
+
+
+def test_the_same_config_as_a_known_one_is_trained_once(workplace, recorder):
+    """Trial 0 is the known config; trial 1 has its values with another seed, and a lower RMSE."""
+    known = [
+        {"name": "plain", "learning_rate": 1e-2, "seed": 1},
+        {"name": "twin", "learning_rate": 1e-2, "seed": 2},
+    ]
+    workplace.start(workplace.write_study(known=known, trials=2))
+    listener = recorder()
+    (row,) = run(workplace, listener, top=1, seeds=2)
+    assert len(trained(listener)) == 2
+    assert row["against"]["name"] == "plain" and row["against"]["trial"] == row["number"]
+
+
 # Interrupted, and continued.
 
 
@@ -238,7 +307,7 @@ def test_the_best_trial_carries_its_confirmation(searched, tmp_path):
     assert reader.status()["confirmed"] is None
     assert reader.experiment().metrics["confirmed_val_rmse"] is None
     leader = run(searched, top=2, seeds=2)[0]
-    expected = {key: leader[key] for key in ("mean", "low", "high", "seeds", "splits")}
+    expected = {key: leader[key] for key in ("mean", "low", "high", "seeds", "splits", "against")}
     assert reader.best()[0]["number"] == leader["number"]
     assert reader.best()[0]["confirmed"] == expected
     assert reader.status()["confirmed"] == {"number": leader["number"], **expected}

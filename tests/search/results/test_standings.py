@@ -71,7 +71,7 @@ def test_results_are_read_from_a_studys_attributes():
         "recsys_search:confirmed": [1000, 1001],
         "recsys_search:spec": "{}",
     }
-    values = {"mean": 0.5, "low": 0.5, "high": 0.5, "seeds": 2}
+    values = {"mean": 0.5, "low": 0.5, "high": 0.5, "seeds": 2, "against": None}
     recut = Confirmation.of(attrs, SplitSpec())
     assert recut.results == {7: {1000: 0.5, 1001: 0.5}, 3: {1000: None}}
     assert recut.figures == {7: {**values, "splits": 2}}
