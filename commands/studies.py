@@ -93,12 +93,14 @@ def status(
         print_json(values)
         return
     from .terminal.consoles import out
+    from .terminal.outcome import describe_edges
     from .terminal.values import format_bytes, key_values
 
     del values["stopped"]  # the state or the note says it
     if kept := values["kept_checkpoints"]:
         size, limit = format_bytes(kept["bytes"]), format_bytes(kept["limit_bytes"])
         values["kept_checkpoints"] = f"{kept['trials']} trials, {size} of {limit}"
+    values["edges"] = describe_edges(values["edges"]) if values["edges"] else None
     if target := values["target"]:
         reached = "reached" if target["reached"] else "not reached"
         values["target"] = f"{target['condition']}: {reached}. {target['note']}".strip()

@@ -36,6 +36,8 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
         out.print(f"\nbest: trial {best['number']}, {figures}")
     if confirmed := status["confirmed"]:
         out.print(Text(f"trial {confirmed['number']} leads, {format_confirmed(confirmed)}"))
+    if status["edges"]:
+        out.print(Text(f"the best trials are all at {describe_edges(status['edges'])}"))
     if target:
         reached = "reached" if target["reached"] else "not reached"
         aim = f"target {target['condition']}: {reached}. {target['note']}"
@@ -53,6 +55,12 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
         commands.append(example("best", "--export", "config.yaml", *study_options))
         commands.append(example("train", "--config", "config.yaml", "--out", "runs/best"))
     print_next(*commands, example("dashboard", *places))
+
+
+def describe_edges(edges: list[dict[str, Any]]) -> str:
+    """The ends of axes at which the best trials are, as `status --json` has them."""
+    ends = (f"the {edge['end']} end of {edge['axis']} ({edge['values']})" for edge in edges)
+    return f"{' and '.join(ends)}: a wider axis may have better ones"
 
 
 def _print_trials(

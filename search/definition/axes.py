@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, StrictBool, model_validator
 
@@ -35,6 +35,9 @@ def _check_choice(value: Any) -> Any:
 Scalar = bool | int | float | str
 Choice = Annotated[Scalar | tuple[Scalar, ...], BeforeValidator(_check_choice)]
 
+End = Literal["low", "high"]
+AT_END = 0.05  # share of an axis's length
+
 
 class Axis(Strict):
     """The values that one config field may take."""
@@ -57,6 +60,27 @@ class Axis(Strict):
         """Values to test: a config that accepts them accepts the whole axis."""
         raise NotImplementedError
 
+    def end_of(self, value: Any) -> End | None:
+        """The end of the axis that a value is at, if it could be made longer there.
+
+        An end at 0 is none: what starts there is a share, a weight or a time, and ends there too.
+        """
+        low, high = self.ends()
+        if low == high or not _is_number(value):
+            return None
+        if self.position(value) <= AT_END:
+            return "low" if low else None
+        return "high" if self.position(value) >= 1 - AT_END else None
+
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest value; twice the same if the axis has no order."""
+        raise NotImplementedError
+
+    def position(self, value: float) -> float:
+        """Where a value is between the ends, 0 to 1."""
+        low, high = self.ends()
+        return (value - low) / (high - low)
+
     def param_of(self, value: Any) -> Any:
         """What Optuna stores for a value on the axis."""
         return value
@@ -66,9 +90,22 @@ class Axis(Strict):
         return param
 
 
-class FloatAxis(Axis):
-    bounds: Annotated[tuple[Number, Number], Pair] = Field(alias="float")
+class _Range(Axis):
+    bounds: tuple[float, float]
     log: StrictBool = False
+
+    def ends(self) -> tuple[float, float]:
+        return self.bounds
+
+    def position(self, value: float) -> float:
+        if not self.log:
+            return super().position(value)
+        low, high = self.bounds
+        return math.log(value / low) / math.log(high / low)
+
+
+class FloatAxis(_Range):
+    bounds: Annotated[tuple[Number, Number], Pair] = Field(alias="float")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -96,10 +133,9 @@ class FloatAxis(Axis):
         return f"{self.bounds[0]:g} to {self.bounds[1]:g}"
 
 
-class IntAxis(Axis):
+class IntAxis(_Range):
     bounds: Annotated[tuple[Whole, Whole], Pair] = Field(alias="int")
     step: Count = 1
-    log: StrictBool = False
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -162,6 +198,12 @@ class ChoiceAxis(Axis):
 
     def probes(self) -> tuple[Any, ...]:
         return self.choices
+
+    def ends(self) -> tuple[float, float]:
+        if not all(_is_number(choice) for choice in self.choices):
+            return 0.0, 0.0
+        numbers: list[Any] = list(self.choices)
+        return min(numbers), max(numbers)
 
     def param_of(self, value: Any) -> Any:
         # The axis's own label: a config may have 2.0 where the axis has 2.

@@ -34,6 +34,7 @@ from ..storage.trials import (
     trial_records,
 )
 from ..storage.urls import redact
+from .edges import edges
 from .ranking import Ranking, best_record, no_completed_trial
 from .standings import Confirmation
 
@@ -113,6 +114,7 @@ class StudyReader:
             "metric": self.metric.name,
             "best": self._summary(ranked[0]) if ranked else None,
             "confirmed": next(({"number": n, **mean} for n, mean in confirmed.items()), None),
+            "edges": edges(self.spec.space, ranked),
             "target": target
             and {
                 "metric": target.metric,

@@ -36,6 +36,7 @@ def status(best, metric="val_rmse"):
         "best": {"number": best["number"], "val_rmse": 0.9, "val_mse": 0.81, metric: best["value"]},
         "bias_val_rmse": 0.95,
         "confirmed": None,
+        "edges": [],
         "target": None,
         "cost_usd": None,
         "budget_spent": None,
@@ -99,6 +100,7 @@ def test_a_confirmation_of_a_maximised_metric_shows_and_explains_its_values(caps
         "high": 0.41,
         "seeds": 5,
         "splits": 5,
+        "against": None,
         "behind": None,
         "tie": False,
         "diverged_with_seed": None,
@@ -152,6 +154,16 @@ def test_no_password_is_in_any_example_command(capsys):
         "recsys-search train --config config.yaml --out runs/best",
         f"recsys-search dashboard {option}",
     ]
+
+
+def test_axes_at_whose_end_the_best_trials_are_are_named(capsys):
+    trial = record(0, 0.9)
+    edges = [{"axis": "batch_size", "end": "low", "values": "one of 4096, 8192"}]
+    print_outcome(status(trial) | {"edges": edges}, [trial], STORAGE)
+    assert (
+        "the best trials are all at the low end of batch_size (one of 4096, 8192): a wider axis "
+        "may have better ones"
+    ) in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_weighted_sum_is_shown_with_its_parts(capsys):
