@@ -14,6 +14,7 @@ from .rule import Kind, Progress, Rule, Stop
 FULL_KL_WEIGHT = 0.9  # share of its final value at which the KL weight counts as in effect
 # Relative rise of the MSE; from here on the decoder relies on its few active units: no warning.
 PARTIAL_COST = 0.05
+LATE = 0.75  # of a cycle
 NEAR_TARGET = 0.1  # distance from the controller's set point, relative to it
 
 
@@ -102,7 +103,7 @@ def settled_epochs(config: VaeConfig, reports: Sequence[EpochReport]) -> list[Ep
     """The epochs in which a dead latent means a collapse, by the KL schedule.
 
     constant, linear: the KL weight has reached 0.9 of its final value
-    cyclical: the epoch is the last of a cycle, but not of the first one
+    cyclical: the epoch ends in the last quarter of a cycle, but not of the first of several
     controller: the raw KL has come near its set point, or crossed it
     """
     return _SETTLED[config.kl_schedule](config, reports)
@@ -112,10 +113,16 @@ def _at_full_kl_weight(config: VaeConfig, reports: Sequence[EpochReport]) -> lis
     return [report for report in reports if report.beta >= FULL_KL_WEIGHT * config.kl_weight]
 
 
-def _at_cycle_ends(config: VaeConfig, reports: Sequence[EpochReport]) -> list[EpochReport]:
-    length = config.max_epochs / config.kl_cycles
-    ends = {ceil(cycle * length) for cycle in range(2, config.kl_cycles + 1)}
-    return [report for report in reports if report.epoch in ends]
+def _late_in_cycles(config: VaeConfig, reports: Sequence[EpochReport]) -> list[EpochReport]:
+    """The KL weight rises in the first half of a cycle, and latents may need the third quarter."""
+    first = min(1, config.kl_cycles - 1)
+    settled = []
+    for report in reports:
+        cycles = round(report.epoch * config.kl_cycles / config.max_epochs, 9)
+        before = ceil(cycles) - 1  # complete when this one began
+        if before >= first and cycles - before > LATE:
+            settled.append(report)
+    return settled
 
 
 def _from_set_point(config: VaeConfig, reports: Sequence[EpochReport]) -> list[EpochReport]:
@@ -131,6 +138,6 @@ def _from_set_point(config: VaeConfig, reports: Sequence[EpochReport]) -> list[E
 _SETTLED: dict[str, Callable[[VaeConfig, Sequence[EpochReport]], list[EpochReport]]] = {
     "constant": _at_full_kl_weight,
     "linear": _at_full_kl_weight,
-    "cyclical": _at_cycle_ends,
+    "cyclical": _late_in_cycles,
     "controller": _from_set_point,
 }

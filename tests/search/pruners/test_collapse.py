@@ -86,12 +86,25 @@ def test_nothing_is_judged_while_the_kl_weight_warms_up(progress):
     assert Collapse().judge(ready) is not None
 
 
-def test_a_cyclical_schedule_is_judged_at_the_ends_of_its_cycles(progress):
-    config = {"kl_schedule": "cyclical", "kl_cycles": 4, "max_epochs": 22}
-    cycles = progress(n=22, config=config, **DEAD)
-    assert epochs(settled_epochs(cycles.config, cycles.reports)) == [11, 17, 22]
-    assert Collapse().judge(progress(n=21, config=config, **DEAD)) is None
-    assert Collapse().judge(cycles) is not None
+@pytest.mark.parametrize(
+    ("kl_cycles", "max_epochs", "settled", "stopped_in"),
+    [
+        (4, 22, [10, 11, 16, 21, 22], 16),  # cycles of 5.5 epochs
+        (3, 20, [12, 13, 19, 20], 19),
+        (2, 20, [18, 19, 20], 20),
+        (2, 40, [36, 37, 38, 39, 40], 38),
+        (1, 20, [16, 17, 18, 19, 20], 18),  # the only cycle
+        (4, 100, [*range(44, 51), *range(69, 76), *range(94, 101)], 46),
+    ],
+)
+def test_a_cyclical_schedule_is_judged_late_in_its_cycles(
+    progress, kl_cycles, max_epochs, settled, stopped_in
+):
+    config = {"kl_schedule": "cyclical", "kl_cycles": kl_cycles, "max_epochs": max_epochs}
+    whole = progress(n=max_epochs, config=config, **DEAD)
+    assert epochs(settled_epochs(whole.config, whole.reports)) == settled
+    assert Collapse().judge(progress(n=stopped_in - 1, config=config, **DEAD)) is None
+    assert Collapse().judge(progress(n=stopped_in, config=config, **DEAD)) is not None
 
 
 @pytest.mark.parametrize(
