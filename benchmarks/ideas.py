@@ -45,7 +45,7 @@ SESSION_GAP_S = 3600  # between the ratings of two sessions
 
 
 class SessionVAE(TwoTowerVAE):
-    """A hierarchical VAE: each session of a user has a latent of its own beside the user's.
+    """A hierarchical VAE: each session of a user has a latent of its own in addition to the user's.
 
     Its posterior comes from the session's other ratings, as the user's from all of them:
     prediction = biases + (z_user + z_session) · z_film.

@@ -127,14 +127,8 @@ def head_rmse(split: Split, residual: Tensor, fitted: Fitted, seed: int) -> floa
             optimizer.step()
             schedule.step()
     with torch.no_grad():
-        added = torch.cat(
-            [head(pairs) for pairs in _batches(store.held_out(split.validation), HEAD_BATCH)]
-        )
+        added = head(store.held_out(split.validation))
     return _rmse((fitted.validation + added).clamp(*store.scale), split)
-
-
-def _batches(pairs: Pairs, size: int) -> list[Pairs]:
-    return [pairs[start : start + size] for start in range(0, len(pairs), size)]
 
 
 def _rmse(predicted: Tensor, split: Split) -> float:

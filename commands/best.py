@@ -112,7 +112,7 @@ def confirm(
         str | None,
         typer.Option(
             "--against",
-            help="Known config to retrain beside them, or none. [default: the study's first]",
+            help="Known config to retrain with them, or none. [default: the study's first]",
         ),
     ] = None,
     dataset: MovedDataset = None,

@@ -65,7 +65,7 @@ def _describe_advantage(known: dict[str, Any]) -> str:
     low, high = (known["low"], known["high"]) if is_better else (-known["high"], -known["low"])
     side = "better" if is_better else "worse"
     text = f"{side} than {known['name']} (trial {known['trial']}) by {abs(known['mean']):.4f}"
-    return f"{text} [{low:.4f}, {high:.4f}]{', a tie' if is_tie else ''}"
+    return f"{text} {_bounds({'low': low, 'high': high})}{', a tie' if is_tie else ''}"
 
 
 def print_best(

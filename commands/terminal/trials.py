@@ -117,7 +117,7 @@ def format_value(record: dict[str, Any]) -> str:
 
 
 def describe_quality(values: Mapping[str, float], metric: Metric, bias_rmse: float | None) -> str:
-    """A trial's metric and its parts, and its validation RMSE beside the bias baseline's.
+    """A trial's metric and its parts, and its validation RMSE compared to the bias baseline's.
 
     Args:
         values: by metric.

@@ -23,9 +23,9 @@ from .neighbours.head import NeighbourHead
 from .output import Output, Posterior
 from .rating_model import RatingModel
 
-# Weight of the losses of parts that are trained beside the model, such as the neighbour head.
-# Gradients are clipped together, so a large weight would shrink the model's gradient. A small one
-# costs these parts nothing: AdamW steps as far for a small gradient as for a large one.
+# Weight of the losses of parts that are trained separately from the model, such as the neighbour
+# head. Gradients are clipped together, so a large weight would shrink the model's gradient. A small
+# one costs these parts nothing: AdamW steps as far for a small gradient as for a large one.
 PENALTY_WEIGHT = 0.03
 
 

@@ -58,7 +58,7 @@ def confirm(
 ) -> list[dict[str, Any]]:
     """Retrain the `top` best trials of different configs, all with the same fresh seeds.
 
-    A known config is retrained beside them, so that the outcome says how far the search got from
+    A known config is retrained with them, so that the outcome says how far the search got from
     it.
 
     Each seed splits the rows that the search saw into train and validation again; the test rows

@@ -90,11 +90,11 @@ def test_a_better_unconfirmed_trial_is_named():
         (None, None, None, "this is the known config plain: the search found none that is better"),
     ],
 )
-def test_the_distance_from_the_known_config_is_told(mean, low, high, text):
+def test_the_distance_from_the_known_config_is_shown(mean, low, high, text):
     against = {"trial": 0, "name": "plain", "mean": mean, "low": low, "high": high}
     best = {"confirmed": {**CONFIRMED, "against": against}, "val_rmse": 0.8}
-    told = f"confirmed over 5 seeds and splits: 0.8100 [0.8000, 0.8200]; {text}"
-    assert format_best(best, None).plain == told
+    shown = f"confirmed over 5 seeds and splits: 0.8100 [0.8000, 0.8200]; {text}"
+    assert format_best(best, None).plain == shown
 
 
 def test_seeds_on_one_cut_are_reported_as_such():

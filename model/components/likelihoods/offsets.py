@@ -14,9 +14,8 @@ class Offsets(nn.Module):
     """Numbers of each user or film, initially 0.
 
     Their prior is Gaussian with mean 0, so they are small where there are few ratings; the
-    optimiser's weight decay makes them a little smaller still. They are
-    trained weights, like a learned bias: a prediction reads no rating through them. Shapes: B
-    pairs, W offsets of each.
+    optimiser's weight decay makes them a little smaller still. They are trained weights, like a
+    learned bias: a prediction reads no rating through them. Shapes: B pairs, W offsets of each.
     """
 
     def __init__(self, counts: Tensor, width: int, prior_std: float) -> None:

@@ -32,8 +32,8 @@ class Ordinal(Likelihood):
     constant times exp(of the user + of the film). The centre c is not learned: it is where the mean
     of the distribution is the prediction, kept `EDGE` within the scale. So predictions remain
     expected ratings, whatever the thresholds are; a model can be trained on their squared error,
-    and distributions beside it on the likelihood, without an effect on the predictions. Trained
-    through c, the RMSE was 0.005 to 0.008 worse (validation, ml-latest-small).
+    and distributions at the same time on the likelihood, without an effect on the predictions.
+    Trained through c, the RMSE was 0.005 to 0.008 worse (validation, ml-latest-small).
 
     Source: Koren & Sill 2011, "OrdRec", section 4, with gaps by softplus instead of exp, a spread,
     and c.
