@@ -1,14 +1,23 @@
-"""Tables and numbers for pydantic that accept no value of another type."""
+"""Tables, numbers and texts for pydantic that accept no value of another type."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticKnownError
 
-from .messages import suggest
+from .messages import quoted, suggest
 
 
 def _no_bool(kind: Literal["int_type", "float_type"]) -> BeforeValidator:
@@ -34,6 +43,16 @@ Positive = Annotated[Number, Field(gt=0)]
 NonNegative = Annotated[Number, Field(ge=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Chance = Annotated[Number, Field(gt=0, lt=1)]
+
+
+def _on_one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"must be text on one line, got {quoted(text)}")
+    return text
+
+
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Name = Annotated[Text, AfterValidator(_on_one_line)]
 
 
 UNKNOWN_KEY = "unknown key"

@@ -3,42 +3,62 @@
     python benchmarks/curves.py ../ml-latest-small --architecture two_tower --n 200 --shard 0/2
 
 Every trial runs all its epochs, unpruned, and all reports are kept, one trial per line, in
-benchmarks/curves/ARCHITECTURE-SHARD.jsonl. A config beyond the study's limits is drawn again.
+benchmarks/curves/ARCHITECTURE-SHARD.jsonl (ARCHITECTURE-near-SHARD.jsonl with --near-known). A config beyond the study's limits is drawn again. A
+`hybrid` runs 30 epochs instead of the study's 100, which would take hours each.
 Recorded trials are skipped, so an interrupted recording continues; shards may run in parallel,
 with one thread each (OMP_NUM_THREADS=1).
+
+    python benchmarks/curves.py --study plain --storage sqlite:///studies.db --architecture two_tower
+
+Instead, copy the completed trials of a study of the same space to ARCHITECTURE-searched.jsonl: the
+configs that a sampler proposes, many of them near the best ones. Some end early, on a plateau.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 from machine import machine
 from optuna.samplers import RandomSampler
 from recsys_search.data.sets.loading import load_ratings
 from recsys_search.data.splits.split import Split, split_ratings
+from recsys_search.model.architectures.configs import config_from_mapping
 from recsys_search.model.config import TrainingConfig, config_to_mapping
+from recsys_search.model.training.reports import EpochReport
 from recsys_search.model.training.training import Training
 from recsys_search.search.definition.limits import Limits
 from recsys_search.search.definition.study_file import StudySpec, load_study
+from recsys_search.search.results.reader import StudyReader
 
 FOLDER = Path(__file__).parent / "curves"
-EPOCHS = 30
+EPOCHS = {"two_tower": 20, "hybrid": 30}
 DIGITS = 6  # significant digits: a curve's noise is in the third or fourth
 
 
-def drawn_configs(spec: StudySpec, architecture: str, index: int) -> Iterator[TrainingConfig]:
-    """Endless draws for that index, independent of the draws for other indices."""
-    sampler = RandomSampler(seed=index)
-    fixed = {"max_epochs": EPOCHS, "patience": EPOCHS}
+def drawn_configs(
+    spec: StudySpec, architecture: str, index: int, *, near_known: bool
+) -> Iterator[TrainingConfig]:
+    """Endless draws for that index, independent of the draws for other indices.
+
+    Args:
+        near_known: each axis keeps the first known config's value with a chance of one half.
+    """
+    sampler, rng = RandomSampler(seed=index), np.random.default_rng(index)
+    fixed = {"max_epochs": EPOCHS[architecture], "patience": EPOCHS[architecture]}
     while True:
         study = optuna.create_study(sampler=sampler)
-        study.enqueue_trial({"architecture": architecture})
+        kept = {}
+        if near_known:
+            known = next(k for k in spec.known_trials() if k.params["architecture"] == architecture)
+            kept = {name: value for name, value in known.params.items() if rng.random() < 0.5}
+        study.enqueue_trial({**kept, "architecture": architecture})
         yield spec.config({**spec.space.suggest(study.ask()), **fixed})
 
 
@@ -48,10 +68,10 @@ def is_within(limits: Limits | None, training: Training) -> bool:
 
 
 def record_run(
-    spec: StudySpec, split: Split, architecture: str, index: int, device: str
+    spec: StudySpec, split: Split, architecture: str, index: int, device: str, *, near_known: bool
 ) -> Training:
     """The training of the first draw within the limits: all epochs, or up to one that diverges."""
-    for config in drawn_configs(spec, architecture, index):
+    for config in drawn_configs(spec, architecture, index, near_known=near_known):
         with Training(config, split, device) as run:
             if is_within(spec.limits, run):
                 for report in run:
@@ -61,17 +81,22 @@ def record_run(
     raise AssertionError("draws are endless")
 
 
-def recorded_indices(architecture: str) -> set[int]:
+def recorded_indices(architecture: str, kind: str) -> set[int]:
     """Indices of the configs whose curves are recorded, in any shard's file."""
-    return {curve["index"] for curve in read_curves(architecture)}
+    return {curve["index"] for curve in read_curves(architecture, shards=f"{kind}[0-9]")}
 
 
-def read_curves(architecture: str, folder: Path = FOLDER) -> Iterator[dict[str, Any]]:
+def read_curves(
+    architecture: str, folder: Path = FOLDER, shards: str = "[0-9]"
+) -> Iterator[dict[str, Any]]:
     """One trial each: index, config, bias_val_rmse, and reports as a list per field.
 
     A line that a crash cut off is skipped.
+
+    Args:
+        shards: pattern of the file's last part: random configs by default; `near-*`, `searched`.
     """
-    for path in sorted(folder.glob(f"{architecture}-*.jsonl")):
+    for path in sorted(folder.glob(f"{architecture}-{shards}.jsonl")):
         for line in path.read_text().splitlines():
             try:
                 yield json.loads(line)
@@ -79,15 +104,19 @@ def read_curves(architecture: str, folder: Path = FOLDER) -> Iterator[dict[str, 
                 continue
 
 
-def curve_record(index: int, training: Training, **about: Any) -> dict[str, Any]:
-    reports = [asdict(report) for report in training.reports]
-    return {
+def line_of(
+    index: int, config: TrainingConfig, params: int, reports: Sequence[EpochReport], **about: Any
+) -> str:
+    """A recorded trial as a line of JSON."""
+    rows = [asdict(report) for report in reports]
+    record = {
         "index": index,
-        "config": config_to_mapping(training.config),
-        "params": training.n_parameters,
+        "config": config_to_mapping(config),
+        "params": params,
         **about,
-        "reports": {name: [rounded(report[name]) for report in reports] for name in reports[0]},
+        "reports": {name: [rounded(row[name]) for row in rows] for name in rows[0]},
     }
+    return json.dumps(record, separators=(",", ":"))
 
 
 def rounded(value: Any) -> Any:
@@ -108,31 +137,62 @@ def append(path: Path, line: str) -> None:
         file.write(f"{line}\n".encode())
 
 
+def record_study(storage: str, study: str, architecture: str) -> None:
+    """Write the completed trials of one architecture, replacing what the file held."""
+    reader = StudyReader(storage, study)
+    lines = []
+    for record in reader.trials("complete"):
+        trial = reader.show(record["number"])
+        if record["architecture"] == architecture and trial["reports"]:
+            about = {
+                "bias_val_rmse": trial["bias_val_rmse"],
+                "fingerprint": reader.fingerprint,
+                "machine": machine("cpu"),
+            }
+            config = config_from_mapping(trial["config"])
+            lines.append(
+                line_of(record["number"], config, trial["params"], trial["reports"], **about)
+            )
+    (FOLDER / f"{architecture}-searched.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    print(f"{len(lines)} trials of {study}")
+
+
 def main() -> None:
     spec = load_study("breakthrough")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("dataset")
+    parser.add_argument("dataset", nargs="?", help="ratings to train on")
+    parser.add_argument("--study", help="copy the trials of this study, and train nothing")
+    parser.add_argument("--storage", default="sqlite:///studies.db")
     parser.add_argument("--architecture", required=True, choices=spec.architectures)
     parser.add_argument("--n", type=int, default=200, help="curves in all shards together")
+    parser.add_argument(
+        "--near-known", action="store_true", help="configs that share axes with the first known one"
+    )
     parser.add_argument("--shard", default="0/1", help="K/N: every N-th config, from the K-th")
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
+    if args.study:
+        record_study(args.storage, args.study, args.architecture)
+        return
     shard, n_shards = map(int, args.shard.split("/"))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     ratings = load_ratings(args.dataset)
     split = split_ratings(ratings, spec.split)
     FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / f"{args.architecture}-{shard}.jsonl"
+    kind = "near-" if args.near_known else ""
+    path = FOLDER / f"{args.architecture}-{kind}{shard}.jsonl"
     for index in range(shard, args.n, n_shards):
-        if index in recorded_indices(args.architecture):
+        if index in recorded_indices(args.architecture, kind):
             continue
-        run = record_run(spec, split, args.architecture, index, args.device)
+        run = record_run(
+            spec, split, args.architecture, index, args.device, near_known=args.near_known
+        )
         about = {
             "bias_val_rmse": run.bias_val_rmse,
             "fingerprint": split.fingerprint,
             "machine": machine(str(run.device)),
         }
-        append(path, json.dumps(curve_record(index, run, **about), separators=(",", ":")))
+        append(path, line_of(index, run.config, run.n_parameters, run.reports, **about))
         best = min((r.val_rmse for r in run.reports), default=float("nan"))
         train_s = sum(report.epoch_s for report in run.reports)
         print(f"{index}: best {best:.4f} in {len(run.reports)} epochs, {train_s:.0f} s", flush=True)

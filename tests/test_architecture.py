@@ -50,6 +50,15 @@ ALLOWED = {
         "base",
         "errors",
     ),
+    "search/prospects": (
+        "search/running",
+        "search/definition",
+        "search/pruners",
+        "search/storage",
+        "model",
+        "base",
+        "errors",
+    ),
     "search/launch": (
         "search/workers",
         "search/running",
@@ -61,6 +70,7 @@ ALLOWED = {
         "errors",
     ),
     "search/workers": (
+        "search/prospects",
         "search/running",
         "search/definition",
         "search/pruners",
@@ -71,6 +81,7 @@ ALLOWED = {
         "errors",
     ),
     "search/results": (
+        "search/prospects",
         "search/running",
         "search/definition",
         "search/storage",

@@ -81,6 +81,10 @@ class Axis(Strict):
         low, high = self.ends()
         return (value - low) / (high - low)
 
+    def at(self, position: float) -> Any:
+        """The value at a position, 0 to 1: values drawn uniformly for uniform positions."""
+        raise NotImplementedError
+
     def param_of(self, value: Any) -> Any:
         """What Optuna stores for a value on the axis."""
         return value
@@ -102,6 +106,11 @@ class _Range(Axis):
             return super().position(value)
         low, high = self.bounds
         return math.log(value / low) / math.log(high / low)
+
+    def at(self, position: float) -> Any:
+        low, high = self.bounds
+        value = low * (high / low) ** position if self.log else low + (high - low) * position
+        return self.nearest(value)
 
 
 class FloatAxis(_Range):
@@ -204,6 +213,9 @@ class ChoiceAxis(Axis):
             return 0.0, 0.0
         numbers: list[Any] = list(self.choices)
         return min(numbers), max(numbers)
+
+    def at(self, position: float) -> Any:
+        return self.choices[min(int(position * len(self.choices)), len(self.choices) - 1)]
 
     def param_of(self, value: Any) -> Any:
         # The axis's own label: a config may have 2.0 where the axis has 2.

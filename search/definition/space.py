@@ -56,7 +56,7 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
 
     def suggest(self, trial: BaseTrial) -> dict[str, Any]:
         """Field -> value for this trial; axes that do not apply are not drawn."""
-        chosen = self._choose(lambda name, axis: axis.suggest(trial, name))
+        chosen = self.choose(lambda name, axis: axis.suggest(trial, name))
         return {field_of(name): value for name, value in chosen.items()}
 
     def params_of(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,12 +70,12 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
         """
         for message in self.off_axis(values).values():
             raise ConfigError(message)
-        chosen = self._choose(lambda name, _: values[field_of(name)])
+        chosen = self.choose(lambda name, _: values[field_of(name)])
         return {name: self.axes[name].param_of(value) for name, value in chosen.items()}
 
     def off_axis(self, values: Mapping[str, Any]) -> dict[str, str]:
         """Field -> message, for each value that is not on its axis."""
-        chosen = self._choose(lambda name, _: values[field_of(name)])
+        chosen = self.choose(lambda name, _: values[field_of(name)])
         return {
             field_of(name): message
             for name, value in chosen.items()
@@ -172,16 +172,16 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
             return None
         return f"{name} {shown(value)} is not on its axis: {axis}"
 
-    def _choose(self, value_of: Callable[[str, Axis], Any]) -> dict[str, Any]:
+    def choose(self, value_of: Callable[[str, Axis], Any]) -> dict[str, Any]:
         """Axis name -> value; `value_of` is called only for the axes that apply."""
         axes = self.axes
         chosen: dict[str, Any] = {}
         for name, axis in axes.items():
             # Without an architecture axis, the base names the architecture and every axis is its.
             trained = chosen.get("architecture")
-            if trained is None or _is_of(name, trained):
+            if trained is None or is_of(name, trained):
                 met = (
-                    other in chosen and chosen[other] in _allowed(axes[other], condition)
+                    other in chosen and chosen[other] in allowed_values(axes[other], condition)
                     for other, condition in axis.when.items()
                 )
                 if all(met):
@@ -238,12 +238,13 @@ def _refusal(architecture: str, field: str, axis: Axis, is_random: bool) -> str 
     return None
 
 
-def _is_of(name: str, architecture: str) -> bool:
+def is_of(name: str, architecture: str) -> bool:
+    """Whether the axis is one of the architecture's."""
     owner, _, field = name.rpartition(".")
     return owner == architecture or (not owner and field in config_fields(architecture))
 
 
-def _allowed(axis: Axis, condition: Any) -> tuple[Any, ...]:
+def allowed_values(axis: Axis, condition: Any) -> tuple[Any, ...]:
     """The values that a condition allows: one, or a list of them; a value may itself be a list."""
     condition = frozen(condition)
     return condition if isinstance(condition, tuple) and not axis.holds(condition) else (condition,)
@@ -257,7 +258,7 @@ def _condition_problem(condition: Any, other: str, before: Mapping[str, Axis]) -
     axis = before[other]
     if isinstance(axis, FloatAxis):
         return f"{other} must be an int or a choice: a float hardly ever hits one exact value"
-    for value in _allowed(axis, condition):
+    for value in allowed_values(axis, condition):
         if not axis.holds(value):
             return f"{other} must be {axis}; it is never {shown(value)}"
     return None

@@ -10,20 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    StringConstraints,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import Field, StrictBool, ValidationError, ValidationInfo, model_validator
 
 from ...base.files import can_be_read, is_descriptor
 from ...base.messages import format_detail, printable, quoted
-from ...base.strict import Count, Strict, error_at, refuse_unknown
+from ...base.strict import Count, Name, Strict, Text, error_at, refuse_unknown
 from ...base.yaml_file import YamlFile
 from ...data.sets.registry import find_dataset
 from ...data.splits.spec import SplitSpec
@@ -36,21 +29,12 @@ from ..pruners.table import Pruner
 from .budget import Budget
 from .contingency import Contingency
 from .durations import Duration
+from .finish import Finish
 from .limits import Limits
 from .objective import Objective
 from .sampler import Sampler, TpeSettings
 from .sizes import Size
 from .space import STORED, Problem, Space, accepted_value, field_of, owners
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError(f"must be text on one line, got {quoted(text)}")
-    return text
-
-
-Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-Name = Annotated[Text, AfterValidator(_printable)]
 
 
 @dataclass(frozen=True)
@@ -81,6 +65,8 @@ class StudySpec(Strict):
     trials: Count  # in total
     budget: Budget | None = None  # of all starts together
     timeout: Duration | None = None  # of one start
+    finish: Finish | None = None  # when the study may end before its total
+    thaw: StrictBool = False  # whether a trial that a comparison stopped may go on later
     keep_checkpoints: Size = "2GB"  # of trials that stopped early and could go on
 
     @property

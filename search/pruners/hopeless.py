@@ -20,6 +20,7 @@ SLOPE, SLOPE_SD = 0.7, 0.2  # a trial that lags behind partly catches up
 END_SD = 1.0  # stars
 NOISE_SHARE = 0.3  # of the mean improvement that was still to come
 MIN_NOISE = 0.001  # stars
+DOUBT = 0.4  # share of the improvement beyond what other trials have shown
 NOISE_TRIALS = 8  # weight of the guessed noise, in trials
 NORMAL_MEDIAN = 0.6745  # median of |x| for x from the standard normal distribution
 
@@ -112,7 +113,10 @@ def expected_end(level: float, epoch: int, curves: Sequence[Sequence[float]]) ->
         noise_weight=NOISE_TRIALS - 1,
     )
     mean, scale = fit.predict(np.array([[1.0, 0.0]]))
-    return ExpectedEnd(min(level, float(ends.mean() + mean[0])), float(scale[0]), fit.freedom)
+    end = min(level, float(ends.mean() + mean[0]))
+    # A trial that has further to go than the others did goes further beyond what they show.
+    unseen = DOUBT * max(0.0, (level - end) - float((levels - ends).mean()))
+    return ExpectedEnd(end, float(np.hypot(scale[0], unseen)), fit.freedom)
 
 
 def jumpiness(curves: Sequence[Sequence[float]]) -> float:

@@ -29,7 +29,7 @@ from ..pruners.rule import Kind, Progress, Stop
 from ..pruners.trial_pruner import TrialPruner
 from ..storage.artifacts import ArtifactStore, upload_reports
 from ..storage.failures import DATABASE_ERRORS, describe_database_error
-from ..storage.trials import CONFIG, ENVIRONMENT, EPOCH_AT, INTERRUPTED
+from ..storage.trials import CONFIG, CONTINUES, ENVIRONMENT, EPOCH_AT, INTERRUPTED
 from .checkpoint_folders import folder_name
 from .ended_trials import EndedTrials
 from .endings import (
@@ -200,7 +200,9 @@ class Objective:
         trial.set_user_attr("resumed_from_epoch", run.resumed_from_epoch)
         for report in run.reports:
             trial.report(self._metric.of(report), report.epoch)
-        earlier, done = trial.user_attrs["retry_of"], len(run.reports)
+        earlier, done = trial.user_attrs.get("retry_of"), len(run.reports)
+        if earlier is None:
+            earlier = trial.user_attrs[CONTINUES]
         self._notify(
             f"trial {trial.number} goes on from trial {earlier}'s checkpoint, after {done} of "
             f"{run.config.max_epochs} epochs"

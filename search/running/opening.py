@@ -52,6 +52,7 @@ class Overrides:
     usd_per_hour: float | None = None
     budget_usd: float | None = None
     keep_checkpoints: str | None = None  # such as 2GB
+    no_finish: bool = False  # run all trials, for the rest of the study
 
 
 def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> StudySpec:
@@ -185,6 +186,8 @@ def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
     for name, usd in (("usd_per_hour", overrides.usd_per_hour), ("usd", overrides.budget_usd)):
         if usd is not None:
             values["budget"] = {**(values["budget"] or {}), name: usd}
+    if overrides.no_finish:
+        values["finish"] = None
     if overrides.explore:
         values["limits"] = None
         values["pruners"] = without_memory_limit(values["pruners"])

@@ -24,6 +24,8 @@ def study_state(status: dict[str, Any]) -> str:
         return "target reached"
     if status["done"] >= status["total"]:
         return "done"
+    if status["outlook"] and status["outlook"]["finished"]:
+        return "finished"
     return "stopped" if status["stopped"] else "paused"
 
 

@@ -24,6 +24,7 @@ WORKER = "recsys_search:worker"
 ENVIRONMENT = "recsys_search:environment"
 EPOCH_AT = "recsys_search:epoch_at"  # when the last epoch ended, in ISO 8601
 SAME_AS = "same_as"
+CONTINUES = "continues"  # number of the stopped trial that this one goes on from
 INTERRUPTED = "interrupted"
 REMOVED = "removed"
 OUT_OF_MEMORY = "out-of-memory"
@@ -96,6 +97,7 @@ def trial_record(trial: FrozenTrial, metric: Metric = VAL_RMSE) -> dict[str, Any
         "train_s": attrs.get("train_s"),
         "known_config": attrs.get("known_config"),
         "retry_of": attrs.get("retry_of"),
+        "continues": attrs.get(CONTINUES),
         "contingency_of": attrs.get("contingency_of"),
         "second_chance": attrs.get("second_chance"),
         "same_as": attrs.get(SAME_AS),
@@ -107,10 +109,12 @@ def trial_record(trial: FrozenTrial, metric: Metric = VAL_RMSE) -> dict[str, Any
 
 
 def trial_records(trials: Sequence[FrozenTrial], metric: Metric = VAL_RMSE) -> list[dict[str, Any]]:
-    """The records of all trials of a study; a lost trial's reason adds that it is run again."""
+    """The records of all trials of a study; a reason adds which trial goes on from it, if any."""
     records = [trial_record(trial, metric) for trial in trials]
     for number in _lost(trials):
         records[number]["reason"] += f"; {RUN_AGAIN}"
+    for number, later in continued_by(trials).items():
+        records[number]["reason"] += f"; trial {later} continues it"
     return records
 
 
@@ -177,19 +181,38 @@ def find_trial(trials: Sequence[FrozenTrial], number: int, study: str) -> Frozen
 
 
 def first_attempt(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> FrozenTrial:
-    """The trial that this one tries again, through all retries in between; else the trial itself.
+    """The trial that this one goes on from, through all attempts in between; else the trial itself.
 
     Args:
         trials: of the study, by number.
     """
-    while (earlier := trial.user_attrs.get("retry_of")) is not None:
+    while (earlier := earlier_attempt(trial)) is not None:
         trial = trials[earlier]
     return trial
 
 
+def earlier_attempt(trial: FrozenTrial) -> int | None:
+    """Number of the trial that this one tries again or continues; None if it is the first."""
+    earlier: int | None = trial.user_attrs.get("retry_of", trial.user_attrs.get(CONTINUES))
+    return earlier
+
+
+def continued_by(trials: Iterable[FrozenTrial]) -> dict[int, int]:
+    """The stopped trials that others continue: number -> that of the first trial that does.
+
+    A trial that was interrupted and is run again continues the same one.
+    """
+    found: dict[int, int] = {}
+    for trial in trials:
+        if (earlier := trial.user_attrs.get(CONTINUES)) is not None:
+            found.setdefault(earlier, trial.number)
+    return found
+
+
 def count_trials(trials: Iterable[FrozenTrial]) -> int:
-    """How many of the trials count towards the study's total."""
-    return sum(map(is_counted, trials))
+    """How many of the trials count towards the study's total; a continued one counts once."""
+    trials = list(trials)
+    return sum(map(is_counted, trials)) - len(continued_by(trials))
 
 
 def best_trials(trials: Iterable[FrozenTrial], metric: Metric = VAL_RMSE) -> list[FrozenTrial]:

@@ -16,11 +16,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..definition.space import field_of
 from ..definition.study_file import StudySpec, spec_from_json
+from ..running.endings import is_frozen
 from ..running.second_chances import CONTINGENCIES, SecondChance, second_chance
 from ..storage.claims import StudyTransaction, study_transaction
 from ..storage.studies import SPEC, STOPPED
 from ..storage.trials import (
     CONFIG,
+    CONTINUES,
     INTERRUPTED,
     OUT_OF_MEMORY,
     WORKER_DIED,
@@ -29,7 +31,10 @@ from ..storage.trials import (
 )
 
 # Attributes of a queued trial that it keeps when it is queued again.
-_KEPT = ("known_config", "fixed", "contingency_of", "after_out_of_memory", "second_chance")
+_KEPT = (
+    *("known_config", "fixed", "contingency_of", "after_out_of_memory", "second_chance"),
+    CONTINUES,
+)
 
 # A trial whose process is killed this often in one and the same epoch has failed.
 MAX_KILLS = 5
@@ -42,12 +47,14 @@ class Claim:
     Attributes:
         spec: the study as it is now: another process may have changed its total.
         retry_of: the interrupted trial that this one goes on from; None if there is none.
+        continues: the stopped trial that this one goes on from; None if there is none.
     """
 
     trial_id: int
     number: int
     spec: StudySpec
     retry_of: int | None
+    continues: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +79,14 @@ class NothingToRun:
 
 
 def next_trial(
-    storage: RDBStorage, study_id: int, worker: Mapping[str, Any]
+    storage: RDBStorage, study_id: int, worker: Mapping[str, Any], thaw: int | None = None
 ) -> Claim | NothingToRun:
     """Clean up after processes that have died, and claim the next trial, in one transaction.
 
     Args:
         worker: the identity of who is to run it.
+        thaw: number of a stopped trial to go on with rather than with a new one, if nothing is
+            queued and no other process goes on with it.
 
     Raises:
         StudyError: the study has been deleted.
@@ -87,9 +96,17 @@ def next_trial(
         if nothing := _nothing_to_run(transaction, spec):
             return nothing
         waiting = _first(transaction.trials(TrialState.WAITING))
+        if waiting is None and thaw is not None:
+            waiting = _queue_thawed(transaction, thaw)
         trial_id, number = transaction.claim(waiting, worker)
-        retry_of = waiting.user_attrs.get("retry_of") if waiting else None
-        return Claim(trial_id=trial_id, number=number, spec=spec, retry_of=retry_of)
+        attrs = waiting.user_attrs if waiting else {}
+        return Claim(
+            trial_id=trial_id,
+            number=number,
+            spec=spec,
+            retry_of=attrs.get("retry_of"),
+            continues=attrs.get(CONTINUES),
+        )
 
 
 def has_trials(transaction: StudyTransaction) -> bool:
@@ -114,7 +131,8 @@ def _nothing_to_run(transaction: StudyTransaction, spec: StudySpec) -> NothingTo
     running = transaction.count(TrialState.RUNNING)
     failed = transaction.trials(TrialState.FAIL)
     ended = transaction.count(TrialState.COMPLETE, TrialState.PRUNED)
-    n_done = ended + sum(map(is_counted, failed))
+    continued = set(transaction.user_attrs(CONTINUES).values())
+    n_done = ended + sum(map(is_counted, failed)) - len(continued)
     is_stopped = transaction.study_attr(STOPPED) is not None
     if not is_stopped and n_done + running < spec.trials:
         return None
@@ -145,7 +163,8 @@ def _recover(transaction: StudyTransaction, ended_runs: Collection[str] = ()) ->
     if spec.contingency:
         stop_reasons = transaction.user_attrs("stop_reason")
         candidates = {n for n, why in stop_reasons.items() if why in CONTINGENCIES}
-        candidates -= {*followed, *contingencies}  # a second chance has none of its own
+        # A second chance has none of its own, nor has a trial that goes on from another.
+        candidates -= {*followed, *contingencies, *transaction.user_attrs(CONTINUES)}
         ended += transaction.trials(TrialState.PRUNED, numbers=candidates)
     for trial in sorted(ended, key=lambda trial: trial.number):
         if trial.number in followed:
@@ -183,6 +202,17 @@ def _requeue(transaction: StudyTransaction, trial: FrozenTrial) -> None:
     # Queued parameters that the trial had not drawn yet are only in this attribute of Optuna's.
     params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
     transaction.queue(params, {**_kept_attrs(trial), "retry_of": trial.number})
+
+
+def _queue_thawed(transaction: StudyTransaction, number: int) -> FrozenTrial | None:
+    """Queue a trial that goes on from a stopped one; None if it cannot, or another one does."""
+    if number in transaction.user_attrs(CONTINUES).values():
+        return None
+    for trial in transaction.trials(TrialState.PRUNED, numbers=[number]):
+        if is_frozen(trial.state, trial.user_attrs.get("stop_reason")):
+            transaction.queue(trial.params, {**_kept_attrs(trial), CONTINUES: number})
+            return _first(transaction.trials(TrialState.WAITING))
+    return None
 
 
 def _queue_second_chance(

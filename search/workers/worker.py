@@ -15,14 +15,16 @@ from ...data.splits.split import Split
 from ...errors import StudyError
 from ...model.evaluation.weighted import find_metric
 from ..definition.study_file import StudySpec
+from ..prospects.look_ahead import find_thaw, look_ahead
+from ..prospects.outlook import OUTLOOK, Outlook
 from ..pruners.trial_pruner import TrialPruner
-from ..running.checkpoint_folders import tidy_checkpoints
+from ..running.checkpoint_folders import list_checkpoints, tidy_checkpoints
 from ..running.events import Listener, TrialEnded, notifier
 from ..running.objective import FailedTrial, InterruptedTrial, Objective
 from ..running.opening import trial_sampler
 from ..running.study_progress import spending, target_reached
 from ..storage.artifacts import artifact_store, checkpoint_folder
-from ..storage.trials import best_trials, trial_record
+from ..storage.trials import best_trials, count_trials, trial_record
 from ..storage.worker import GRACE_S, worker_identity
 from .heartbeat import Heartbeat
 from .job import Job
@@ -47,6 +49,7 @@ class Worker:
         """Args: should_stop: asked after each batch; the reason to end, or None."""
         self._study = _ClaimedStudy(spec.name, storage)
         self._split = split
+        self._star = split.train.scale.star
         self._storage = storage
         self._job = job
         self._listener = listener
@@ -87,7 +90,7 @@ class Worker:
                     f"the last {len(errors)} trials of {self._spec.name} failed, the latest with "
                     f"{errors[-1]}; fix the cause, then run start again"
                 )
-            claim = self._claim()
+            claim = self._claim(self._choose_thaw())
             if isinstance(claim, NothingToRun):
                 # A worker that serves all studies finds this one again when it goes on.
                 is_reported = claim.is_stopped and self._job.waits
@@ -96,6 +99,7 @@ class Worker:
                 continue
             self._run_trial(claim)
             self._tidy()
+            self._look_ahead()
             errors = [*errors, self._objective.error] if self._objective.error else []
         return reason
 
@@ -127,13 +131,53 @@ class Worker:
         if target_reached(self._spec.objective.target, trials):
             return "the target is reached"
         budget = self._spec.budget
-        return budget.exhausted(spending(trials, self._objective.ended)) if budget else None
+        if budget and (reason := budget.exhausted(spending(trials, self._objective.ended))):
+            return reason
+        return self._why_finished()
 
-    def _claim(self) -> Claim | NothingToRun | None:
-        """The next trial; None if it is time to look at the study again."""
+    def _why_finished(self) -> str | None:
+        """Why the trials left are not worth their time, if that is so."""
+        outlook, finish = self._outlook(), self._spec.finish
+        if outlook is None or finish is None or not outlook.ends(finish, self._spec.trials):
+            return None
+        return outlook.describe_end(finish, self._metric, self._star)
+
+    def _outlook(self) -> Outlook | None:
+        return Outlook.of(self._storage.get_study_system_attrs(self._study._study_id))
+
+    def _look_ahead(self) -> None:
+        """Store what the trials left are expected to bring."""
+        trials = self._study.get_trials(deepcopy=False)
+        outlook = look_ahead(
+            self._spec, trials, count_trials(trials), self._outlook(), self._star
+        )
+        if outlook is not None:
+            self._storage.set_study_system_attr(
+                self._study._study_id, OUTLOOK, outlook.to_json()
+            )
+
+    def _choose_thaw(self) -> int | None:
+        """Number of a stopped trial that is worth going on with rather than trying a new config."""
+        if not self._spec.thaw:
+            return None
+        try:
+            folders = list_checkpoints(self._study, self._objective.checkpoints)
+        except OSError:
+            return None  # which `tidy_checkpoints` has reported
+        kept = {each.trial.number for each in folders if each.trial and each.is_frozen}
+        trials = self._study.get_trials(deepcopy=False)
+        thaw = find_thaw(self._spec, trials, self._star, kept) if kept else None
+        return thaw.number if thaw else None
+
+    def _claim(self, thaw: int | None) -> Claim | NothingToRun | None:
+        """The next trial; None if it is time to look at the study again.
+
+        Args:
+            thaw: number of a stopped trial to go on with if nothing is queued.
+        """
         pause_s, is_announced = FIRST_WAIT_S, False
         while True:
-            found = next_trial(self._storage, self._study._study_id, self._identity)
+            found = next_trial(self._storage, self._study._study_id, self._identity, thaw)
             if found.spec != self._spec:
                 self._use(found.spec)
             if isinstance(found, Claim):
@@ -156,6 +200,8 @@ class Worker:
         """
         if claim.retry_of is not None:
             self._notify(f"trial {claim.retry_of} is tried again as trial {claim.number}")
+        elif claim.continues is not None:
+            self._notify(f"trial {claim.continues} goes on as trial {claim.number}")
         self._study.sampler = trial_sampler(self._spec, claim.number)
         self._study.claimed = claim.trial_id
         value, state = None, TrialState.FAIL

@@ -1,0 +1,15 @@
+"""When a study may end before its total, as its file defines it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ...base.strict import Chance, Count, Positive, Strict
+
+
+class Finish(Strict):
+    """A study ends once its trials left are unlikely to improve the best one by `gain`."""
+
+    chance: Chance = 0.05
+    gain: Positive | Literal["auto"] = "auto"  # stars; auto is what another seed may change
+    checks: Count = 3  # trials in a row after which the chance is below the limit

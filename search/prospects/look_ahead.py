@@ -1,0 +1,84 @@
+"""Looks at all trials of a study: what those that are left would bring, and what is worth more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+from optuna.trial import FrozenTrial
+
+from ...model.architectures.configs import config_from_mapping
+from ...model.evaluation.weighted import find_metric
+from ..definition.finish import Finish
+from ..definition.study_file import StudySpec
+from ..storage.trials import CONFIG, best_trials
+from .outcomes import outcomes
+from .outlook import Outlook
+from .proposals import log_expected_improvement, most_promising
+from .remaining import expected_gain
+from .surrogate import Surrogate
+from .thaw import Thaw, choose_thaw
+
+MIN_OUTCOMES = 15  # fewer say little about a space of ten axes
+
+
+def look_ahead(
+    spec: StudySpec,
+    trials: Sequence[FrozenTrial],
+    n_done: int,
+    before: Outlook | None,
+    star: float = 1.0,
+) -> Outlook | None:
+    """The outlook of a study; None while there are too few outcomes.
+
+    Args:
+        trials: all of the study's.
+        n_done: how many of them count towards the total.
+        before: the outlook after an earlier trial.
+        star: what a star is worth in the ratings' units: `Scale.star`.
+    """
+    metric = find_metric(spec.objective.metric)
+    finish = spec.finish or Finish()
+    known, ranked = outcomes(trials, metric, star), best_trials(trials, metric)
+    if len(known) < MIN_OUTCOMES or not ranked:
+        return None
+    best = config_from_mapping(ranked[0].system_attrs[CONFIG])
+    wanted = best.seed_noise if finish.gain == "auto" else finish.gain
+    left = max(spec.trials - n_done, 0)
+    surrogate = Surrogate(spec.space, known)
+    rng = np.random.default_rng(n_done)
+    gain = expected_gain(surrogate, spec.architectures, left, wanted, rng)
+    earlier = before.below if before and before.done < n_done else 0
+    unit = metric.moves_per_star(star)
+    return Outlook(
+        done=n_done,
+        left=left,
+        mean=gain.mean * unit,
+        sd=gain.sd * unit,
+        wanted=wanted * unit,
+        chance=gain.chance,
+        below=earlier + 1 if gain.chance < finish.chance else 0,
+    )
+
+
+def find_thaw(
+    spec: StudySpec,
+    trials: Sequence[FrozenTrial],
+    star: float = 1.0,
+    kept: Collection[int] | None = None,
+) -> Thaw | None:
+    """The stopped trial that is worth more than a new one; None if there is none.
+
+    Args:
+        trials: all of the study's, by number.
+        star: what a star is worth in the ratings' units: `Scale.star`.
+        kept: numbers of the stopped trials that have a checkpoint. [default: all]
+    """
+    known = outcomes(trials, find_metric(spec.objective.metric), star)
+    if len(known) < MIN_OUTCOMES:
+        return None
+    surrogate = Surrogate(spec.space, known)
+    rng = np.random.default_rng(len(trials))
+    proposal = most_promising(surrogate, spec.architectures, rng)[None]
+    improvement = float(np.exp(log_expected_improvement(surrogate, proposal)[0]))
+    return choose_thaw(trials, known, improvement, kept)

@@ -1,0 +1,62 @@
+"""What a study's remaining trials are expected to bring, as the study stores it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from ...model.evaluation.metrics import Metric
+from ..definition.finish import Finish
+
+OUTLOOK = "recsys_search:outlook"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """The expected gain of the trials left, after the latest one that ended.
+
+    Attributes:
+        done, left: trials that count towards the total, and those that are left.
+        mean, sd: by how much the best value would improve, in units of the metric.
+        wanted: the gain that is worth going on for, likewise.
+        chance: that the gain is more than that.
+        below: for how many trials in a row the chance has been below the study's limit.
+    """
+
+    done: int
+    left: int
+    mean: float
+    sd: float
+    wanted: float
+    chance: float
+    below: int
+
+    @classmethod
+    def of(cls, attrs: Mapping[str, Any]) -> Self | None:
+        """The stored one. Args: attrs: the study's system attributes."""
+        stored = attrs.get(OUTLOOK)
+        return None if stored is None else cls(**stored)
+
+    def to_json(self) -> dict[str, Any]:
+        """For the storage."""
+        return asdict(self)
+
+    def ends(self, finish: Finish | None, total: int) -> bool:
+        """Whether the study ends now; not if its total has changed since."""
+        if finish is None or self.done + self.left != total or not self.left:
+            return False
+        return self.below >= finish.checks
+
+    def describe_end(self, finish: Finish, metric: Metric, star: float) -> str:
+        """Why the study ends, with the figures."""
+
+        def show(value: float) -> str:
+            return metric.format(value, star)
+
+        return (
+            f"{self.done} trials are enough: the next {self.left} would improve {metric.label} by "
+            f"{show(self.mean)} ± {show(self.sd)}, and the chance that they improve it by more "
+            f"than {show(self.wanted)} is {100 * self.chance:.1f}% (limit "
+            f"{100 * finish.chance:g}%, {finish.checks} trials in a row)"
+        )

@@ -1,0 +1,74 @@
+"""What a search may try next: points, and how much the surrogate expects of each.
+
+Source: expected improvement on noisy outcomes after Huang et al. 2006, "Global optimization of
+stochastic black-box systems via sequential kriging meta-models"; Thompson sampling after Russo et
+al. 2018, "A tutorial on Thompson sampling".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.random import Generator
+from scipy.stats import norm
+
+from .encoding import Doubles
+from .surrogate import Surrogate
+
+N_RANDOM, N_NEAR, N_BEST = 600, 600, 8
+SPREADS = (0.02, 0.1, 0.25)
+REFINED, FINER = 10, (0.05, 0.02)  # points of the first round that are moved, and how far
+
+
+def candidates(
+    surrogate: Surrogate, architectures: Sequence[str | None], rng: Generator
+) -> Doubles:
+    """Points that a search may try next: anywhere, and near the best ones."""
+    encoding = surrogate.encoding
+    drawn = [encoding.draw(N_RANDOM // len(architectures), name, rng) for name in architectures]
+    expected, _ = surrogate.predict(surrogate.points)
+    best = surrogate.points[expected.argsort()[:N_BEST]]
+    each = N_NEAR // len(SPREADS) // len(best)
+    near = [encoding.near(np.repeat(best, each, axis=0), spread, rng) for spread in SPREADS]
+    return np.concatenate([*drawn, *near])
+
+
+def most_promising(
+    surrogate: Surrogate, architectures: Sequence[str | None], rng: Generator
+) -> Doubles:
+    """(n_columns,) the point with the highest expected improvement, of many."""
+    points = candidates(surrogate, architectures, rng)
+    promise = log_expected_improvement(surrogate, points)
+    for spread in FINER:
+        best = points[promise.argsort()[-REFINED:]]
+        moved = surrogate.encoding.near(np.repeat(best, REFINED, axis=0), spread, rng)
+        points = np.concatenate([points, moved])
+        promise = np.concatenate([promise, log_expected_improvement(surrogate, moved)])
+    chosen: Doubles = points[promise.argmax()]
+    return chosen
+
+
+def thompson_sample(
+    surrogate: Surrogate, architectures: Sequence[str | None], rng: Generator
+) -> Doubles:
+    """(n_columns,) the lowest of many points on one function drawn from the posterior."""
+    points = candidates(surrogate, architectures, rng)
+    chosen: Doubles = points[surrogate.draw(points, 1, rng)[0].argmin()]
+    return chosen
+
+
+def log_expected_improvement(surrogate: Surrogate, points: Doubles) -> Doubles:
+    """(n,) log of how far each point is expected to be below the best outcome, in stars.
+
+    Less where the surrogate is sure already: another outcome there would only show its noise.
+    """
+    mean, sd = surrogate.predict(points)
+    best = surrogate.predict(surrogate.points)[0].min()
+    z = (best - mean) / sd
+    log_density = norm.logpdf(z)
+    # In logs: far above the best, the improvement itself is lost in rounding.
+    inner = np.maximum(1 + z * np.exp(norm.logcdf(z) - log_density), 1e-12)
+    noise = surrogate.noise_sd
+    known = np.log1p(-noise / np.hypot(noise, sd))
+    return np.log(sd) + log_density + np.log(inner) + known

@@ -1,0 +1,76 @@
+"""What the trials that are left would bring: by how much they would lower the best level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+
+from .encoding import Doubles
+from .proposals import candidates
+from .surrogate import Surrogate
+
+N_DRAWS = 400
+N_PATHS = 60  # functions that lead to the points that a search may reach
+SPREADS = (0.15, 0.08)
+POOL = 300  # proposals, at most, of all trials that are left
+PER_TRIAL = 4  # proposals that a trial left stands for: a search chooses the better ones
+N_BEST = 20  # outcomes among which the best may be
+
+
+class Gain(NamedTuple):
+    """By how much the best level would fall, in stars.
+
+    Attributes:
+        mean, sd: of the gain.
+        chance: that it is more than what was asked for.
+    """
+
+    mean: float
+    sd: float
+    chance: float
+
+
+def expected_gain(
+    surrogate: Surrogate,
+    architectures: Sequence[str | None],
+    n_left: int,
+    wanted: float,
+    rng: Generator,
+) -> Gain:
+    """The gain of the trials left, and the chance that it is more than `wanted`.
+
+    Functions are drawn from the surrogate's posterior; each says which of the outcomes is truly
+    best, and what the most promising proposals would reach.
+    """
+    if n_left == 0:
+        return Gain(0.0, 0.0, 0.0)
+    reached = _best_points(surrogate)
+    pool = _reachable(surrogate, architectures, n_left, rng)
+    draws = surrogate.draw(np.concatenate([reached, pool]), N_DRAWS, rng)
+    best = draws[:, : len(reached)].min(axis=1)
+    gains = np.maximum(best - draws[:, len(reached) :].min(axis=1), 0.0)
+    return Gain(float(gains.mean()), float(gains.std()), float((gains > wanted).mean()))
+
+
+def _reachable(
+    surrogate: Surrogate, architectures: Sequence[str | None], n_left: int, rng: Generator
+) -> Doubles:
+    """Points that the trials left may reach: a search moves on from where drawn functions are best."""
+    points = candidates(surrogate, architectures, rng)
+    for spread in SPREADS:
+        draws = surrogate.draw(points, N_PATHS, rng)
+        lowest = np.unique(draws.argsort(axis=1)[:, :2])
+        moved = surrogate.encoding.near(np.repeat(points[lowest], 3, axis=0), spread, rng)
+        points = np.concatenate([points[lowest], moved])
+    promising = surrogate.draw(points, N_PATHS, rng).min(axis=0).argsort()
+    chosen: Doubles = points[promising[: min(POOL, PER_TRIAL * n_left)]]
+    return chosen
+
+
+def _best_points(surrogate: Surrogate) -> Doubles:
+    expected, _ = surrogate.predict(surrogate.points)
+    points: Doubles = surrogate.points[expected.argsort()[:N_BEST]]
+    return points

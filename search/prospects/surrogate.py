@@ -1,0 +1,179 @@
+"""A Gaussian process over the outcomes of a study's trials: what a config would reach.
+
+Source: Rasmussen and Williams 2006, "Gaussian processes for machine learning"; the prior of the
+length scales grows with the number of axes, after Hvarfner et al. 2024, "Vanilla Bayesian
+optimization performs great in high dimensions".
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from copy import copy
+from typing import Any, Self
+
+import numpy as np
+from numpy.random import Generator
+from scipy.optimize import minimize
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
+from ..definition.space import Space
+from .encoding import Doubles, Encoding
+from .outcomes import Outcome
+
+MAX_OUTCOMES = 300  # the best and the latest; a fit takes time in proportion to the cube
+MAX_ITERATIONS = 30
+JITTER = 1e-8
+
+
+class Surrogate:
+    """Predicts the level of configs, with its uncertainty, from outcomes that have their own.
+
+    Levels are modelled on a log scale above the best one, so that a few bad outcomes do not hide
+    the differences between good ones. Each architecture has a mean of its own, as uncertain as its
+    outcomes are few.
+
+    Attributes:
+        encoding: of the space.
+        points: (n, n_columns) of the outcomes.
+        noise_sd: of an outcome, in stars near the best one: seeds, and what the axes do not explain.
+    """
+
+    def __init__(self, space: Space, outcomes: Sequence[Outcome]) -> None:
+        """Args: outcomes: at least two."""
+        outcomes = _most_telling(outcomes)
+        self.encoding = Encoding(space)
+        self.points = self.encoding.encode_params([outcome.params for outcome in outcomes])
+        levels = np.array([outcome.level for outcome in outcomes])
+        self._counts = Counter(self._architectures(self.points))
+        sds = np.array([outcome.sd for outcome in outcomes])
+        self._floor = float(levels.min() - max(np.median(levels) - levels.min(), 1e-3))
+        logs = np.log(levels - self._floor)
+        self._means = self._architecture_means(logs)
+        residuals = logs - self._mean_of(self.points)
+        self._unit = float(residuals.std()) or 1.0
+        # A forecast's uncertainty, on the log scale.
+        spread = sds / (levels - self._floor) / self._unit
+        self._gp = fit_process(self.points, residuals / self._unit, spread**2)
+        noise = float(self._gp.kernel_.k2.noise_level) ** 0.5
+        self.noise_sd = noise * self._unit * float(levels.min() - self._floor)
+
+    def believing(self, points: Doubles) -> Self:
+        """The surrogate as if these points had turned out as it expects them to.
+
+        For trials that are running: their outcomes are unknown, but will be known.
+        """
+        believer = copy(self)
+        expected = self._gp.predict(points)
+        believer._gp = GaussianProcessRegressor(
+            self._gp.kernel_,
+            alpha=np.concatenate([self._gp.alpha, np.full(len(points), JITTER)]),
+            optimizer=None,
+        ).fit(
+            np.concatenate([self._gp.X_train_, points]),
+            np.concatenate([self._gp.y_train_, expected]),
+        )
+        return believer
+
+    def predict(self, points: Doubles) -> tuple[Doubles, Doubles]:
+        """(n,) medians and (n,) standard deviations of the levels of points, without the noise."""
+        mean, sd = self._gp.predict(points, return_std=True)
+        variance = np.maximum(sd**2 - self._gp.kernel_.k2.noise_level, JITTER)
+        variance += self._mean_sd_of(points) ** 2
+        above = np.exp(self._mean_of(points) + self._unit * mean)
+        return self._floor + above, above * self._unit * np.sqrt(variance)
+
+    def draw(self, points: Doubles, n: int, rng: Generator) -> Doubles:
+        """(n, n_points) levels of functions drawn from the posterior, without the noise."""
+        mean, covariance = self._gp.predict(points, return_cov=True)
+        covariance[np.diag_indices_from(covariance)] -= self._gp.kernel_.k2.noise_level - 1e-6
+        root = np.linalg.cholesky(covariance)
+        draws = mean + rng.standard_normal((n, len(points))) @ root.T
+        keys = self._architectures(points)
+        shifts = {key: rng.standard_normal(n) for key in sorted(set(keys))}
+        draws += self._mean_sd_of(points) * np.stack([shifts[key] for key in keys], axis=1)
+        levels: Doubles = self._floor + np.exp(self._mean_of(points) + self._unit * draws)
+        return levels
+
+    def _architecture_means(self, logs: Doubles) -> dict[bytes, float]:
+        return {
+            key: float(logs[[row == key for row in keys]].mean())
+            for keys in [self._architectures(self.points)]
+            for key in set(keys)
+        }
+
+    def _mean_of(self, points: Doubles) -> Doubles:
+        """(n,) the mean of each point's architecture; of all of them for one without outcomes."""
+        usual = float(np.mean(list(self._means.values())))
+        return np.array([self._means.get(key, usual) for key in self._architectures(points)])
+
+    def _mean_sd_of(self, points: Doubles) -> Doubles:
+        """(n,) standard deviation of that mean, in units of the outcomes' around it."""
+        counts = [self._counts[key] for key in self._architectures(points)]
+        return np.array([(1 + count) ** -0.5 for count in counts])
+
+    def _architectures(self, points: Doubles) -> list[bytes]:
+        columns = self.encoding.columns.get("architecture", slice(0, 0))
+        return [row.tobytes() for row in np.ascontiguousarray(points[:, columns])]
+
+
+def fit_process(
+    points: Doubles, values: Doubles, variance: Doubles | float = 0.0
+) -> GaussianProcessRegressor:
+    """A Gaussian process with the most likely hyperparameters.
+
+    Args:
+        points: (n, n_columns) of an `Encoding`.
+        values: (n,) of mean 0 and variance 1 or so.
+        variance: of the values, in addition to the noise that is common to all.
+    """
+    process = GaussianProcessRegressor(
+        _kernel(points),
+        alpha=np.broadcast_to(variance + JITTER, len(points)),
+        optimizer=_maximum_a_posteriori,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return process.fit(points, values)
+
+
+def _kernel(points: Doubles) -> Any:
+    n = points.shape[1]
+    scales = Matern(np.full(n, _usual_scale(n)), length_scale_bounds=(0.05, 1e2), nu=2.5)
+    return ConstantKernel(1.0, (1e-2, 1e2)) * scales + WhiteKernel(1e-2, (1e-4, 1.0))
+
+
+def _maximum_a_posteriori(
+    objective: Callable[..., Any], start: Doubles, bounds: Doubles
+) -> tuple[Doubles, float]:
+    """The hyperparameters with the highest posterior, for scikit-learn's `optimizer`."""
+    n_scales = len(start) - 2
+    mean = np.array([0.0, *[np.log(_usual_scale(n_scales))] * n_scales, np.log(1e-2)])
+    sd = np.array([1.0, *[1.0] * n_scales, 1.5])
+
+    def loss(theta: Doubles) -> tuple[float, Doubles]:
+        value, gradient = objective(theta, eval_gradient=True)
+        z = (theta - mean) / sd
+        return float(value + 0.5 * z @ z), gradient + z / sd
+
+    found = minimize(
+        loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": MAX_ITERATIONS}
+    )
+    return found.x, found.fun
+
+
+def _usual_scale(n_columns: int) -> float:
+    """The length scale to expect: the more columns, the further apart are two random points."""
+    return float(np.sqrt(n_columns) / 2)
+
+
+def _most_telling(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes to learn from, if there are too many for all: half the best, half the latest."""
+    if len(outcomes) <= MAX_OUTCOMES:
+        return list(outcomes)
+    best = sorted(outcomes, key=lambda outcome: outcome.level)[: MAX_OUTCOMES // 2]
+    rest = [outcome for outcome in outcomes if outcome not in best]
+    return best + rest[len(best) - MAX_OUTCOMES :]

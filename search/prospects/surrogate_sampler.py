@@ -1,0 +1,106 @@
+"""A sampler that proposes what the surrogate over all trials expects most of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from optuna import Study
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from ...model.evaluation.weighted import find_metric
+from ..definition.study_file import StudySpec
+from .encoding import Doubles, Encoding
+from .outcomes import outcomes
+from .proposals import most_promising, thompson_sample
+from .surrogate import Surrogate
+
+
+class SurrogateSampler(BaseSampler):
+    """Expected improvement and Thompson sampling by turns, after a few random trials.
+
+    It learns from each trial, whichever way it ended: Optuna's samplers ignore a pruned trial, or
+    rank it by its last value. Thompson sampling explores: rules soon stop a trial that does not
+    live up to the draw, so that it costs few epochs. One sampler is for one trial.
+    """
+
+    def __init__(
+        self, spec: StudySpec, seed: int, startup_trials: int = 10, star: float = 1.0
+    ) -> None:
+        """Args:
+        seed: of this trial.
+        startup_trials: outcomes before the surrogate is asked.
+        star: what a star is worth in the ratings' units: `Scale.star`.
+        """
+        self._spec = spec
+        self._rng = np.random.default_rng(seed)
+        self._startup_trials = startup_trials
+        self._star = star
+        self._params: dict[str, Any] | None = None
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return {}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return {}
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Asked for each parameter that is not queued; all are chosen together at the first."""
+        if self._params is None:
+            self._params = self._propose(study, trial)
+        if param_name in self._params:
+            return self._params[param_name]
+        # An axis that applies because of a queued value of another one.
+        return self._spec.space.axes[param_name].param_of(
+            self._spec.space.axes[param_name].at(self._rng.random())
+        )
+
+    def _propose(self, study: Study, trial: FrozenTrial) -> dict[str, Any]:
+        queued: Mapping[str, Any] = trial.system_attrs.get("fixed_params", {})
+        architectures = self._spec.architectures
+        if "architecture" in queued:
+            architectures = (queued["architecture"],)
+        trials = study.get_trials(deepcopy=False)
+        known = outcomes(trials, find_metric(self._spec.objective.metric), self._star)
+        space = self._spec.space
+        if len(known) < self._startup_trials:
+            encoding = Encoding(space)
+            name = architectures[self._rng.integers(len(architectures))]
+            point = encoding.draw(1, name, self._rng)[0]
+        else:
+            surrogate = Surrogate(space, known)
+            encoding = surrogate.encoding
+            running = [
+                each.params
+                for each in trials
+                if each.state == TrialState.RUNNING
+                and each.number != trial.number
+                and self._is_whole(each.params)
+            ]
+            if running:
+                surrogate = surrogate.believing(encoding.encode_params(running))
+            point = self._choose(trial.number, surrogate, architectures)
+        return {
+            name: space.axes[name].param_of(value) for name, value in encoding.decode(point).items()
+        }
+
+    def _choose(self, number: int, surrogate: Surrogate, architectures: tuple[str, ...]) -> Doubles:
+        propose = thompson_sample if number % 2 else most_promising
+        return propose(surrogate, architectures, self._rng)
+
+    def _is_whole(self, params: Mapping[str, Any]) -> bool:
+        """Whether a running trial has drawn more than its architecture."""
+        return len(params) > 1 or "architecture" not in params
