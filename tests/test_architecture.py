@@ -50,9 +50,18 @@ ALLOWED = {
         "base",
         "errors",
     ),
+    "search/samplers": (
+        "search/definition",
+        "search/pruners",
+        "search/storage",
+        "model",
+        "base",
+        "errors",
+    ),
     "search/launch": (
         "search/workers",
         "search/running",
+        "search/samplers",
         "search/definition",
         "search/storage",
         "model",
@@ -62,6 +71,7 @@ ALLOWED = {
     ),
     "search/workers": (
         "search/running",
+        "search/samplers",
         "search/definition",
         "search/pruners",
         "search/storage",
@@ -72,6 +82,7 @@ ALLOWED = {
     ),
     "search/results": (
         "search/running",
+        "search/samplers",
         "search/definition",
         "search/storage",
         "model",

@@ -9,8 +9,6 @@ from secrets import token_hex
 from typing import Any
 
 import optuna
-from numpy.random import SeedSequence
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 from pydantic import ValidationError
@@ -199,26 +197,3 @@ def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
 def without_memory_limit(pruners: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The pruners except `gpu_memory`, which is a limit like those in `limits`."""
     return [pruner for pruner in pruners if "gpu_memory" not in pruner]
-
-
-def trial_sampler(spec: StudySpec, number: int) -> BaseSampler:
-    """The sampler of one trial.
-
-    Its seed depends on the trial's number: processes that started with the same seed would draw
-    the same values.
-    """
-    if (random := spec.sampler.random) is not None:
-        return RandomSampler(seed=_trial_seed(random.seed, number))
-    tpe = spec.sampler.tpe
-    assert tpe is not None
-    return TPESampler(
-        seed=_trial_seed(tpe.seed, number),
-        n_startup_trials=tpe.startup_trials,
-        multivariate=True,
-        group=True,  # each architecture has axes of its own
-        constant_liar=True,  # away from the trials that other processes are running
-    )
-
-
-def _trial_seed(seed: int, number: int) -> int:
-    return int(SeedSequence([seed, number]).generate_state(1)[0])

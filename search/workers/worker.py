@@ -19,8 +19,8 @@ from ..pruners.trial_pruner import TrialPruner
 from ..running.checkpoint_folders import tidy_checkpoints
 from ..running.events import Listener, TrialEnded, notifier
 from ..running.objective import FailedTrial, InterruptedTrial, Objective
-from ..running.opening import trial_sampler
 from ..running.study_progress import spending, target_reached
+from ..samplers.build import trial_sampler
 from ..storage.artifacts import artifact_store, checkpoint_folder
 from ..storage.trials import best_trials, trial_record
 from ..storage.worker import GRACE_S, worker_identity

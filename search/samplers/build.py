@@ -1,0 +1,96 @@
+"""The sampler of one trial, as the study file names it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numpy.random import SeedSequence
+from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
+
+from ..definition.sampler import (
+    AutoSettings,
+    CmaEsSettings,
+    GpSettings,
+    GridSettings,
+    RandomSettings,
+    SamplerSettings,
+    TpeSettings,
+)
+from ..definition.study_file import StudySpec
+from .evidence import View
+from .per_architecture import PerArchitectureSampler
+
+
+def trial_sampler(spec: StudySpec, number: int) -> BaseSampler:
+    """The sampler of one trial.
+
+    It keeps nothing from one trial to the next, because the trials of a study may run in several
+    processes. Its seed depends on the trial's number: processes that started with the same seed
+    would draw the same values.
+    """
+    settings = spec.sampler.settings
+    if isinstance(settings, AutoSettings):
+        settings = choose_sampler(spec, settings)
+    return _BUILDERS[type(settings)](spec, settings, _trial_seed(settings.seed, number))
+
+
+def choose_sampler(spec: StudySpec, settings: AutoSettings) -> SamplerSettings:
+    """The settings of the sampler that `auto` stands for in this study: TPE.
+
+    They must not depend on the trials: all trials of a study have the same sampler.
+    """
+    return TpeSettings(seed=settings.seed)
+
+
+def _tpe(_: StudySpec, settings: TpeSettings, seed: int) -> BaseSampler:
+    return TPESampler(
+        seed=seed,
+        n_startup_trials=settings.startup_trials,
+        multivariate=True,
+        group=True,  # each architecture has axes of its own
+        constant_liar=True,  # away from the trials that other processes are running
+    )
+
+
+def _gp(spec: StudySpec, settings: GpSettings, seed: int) -> BaseSampler:
+    return PerArchitectureSampler(
+        spec.space,
+        lambda view, axes: GPSampler(
+            seed=seed, n_startup_trials=settings.startup_trials, warn_independent_sampling=False
+        ),
+        _tpe(spec, TpeSettings(startup_trials=settings.startup_trials), seed),
+    )
+
+
+def _cmaes(spec: StudySpec, settings: CmaEsSettings, seed: int) -> BaseSampler:
+    def build(view: View, axes: list[str]) -> BaseSampler:
+        # The startup trials are no generation of CMA-ES. Their best is where it starts from.
+        best = view.best(settings.startup_trials)
+        return CmaEsSampler(
+            seed=seed,
+            n_startup_trials=settings.startup_trials,
+            x0=None if best is None else {name: best.params[name] for name in axes},
+            warn_independent_sampling=False,
+        )
+
+    tpe = _tpe(spec, TpeSettings(startup_trials=settings.startup_trials), seed)
+    return PerArchitectureSampler(spec.space, build, tpe, numeric_only=True)
+
+
+def _random(_: StudySpec, settings: SamplerSettings, seed: int) -> BaseSampler:
+    return RandomSampler(seed=seed)
+
+
+def _trial_seed(seed: int, number: int) -> int:
+    return int(SeedSequence([seed, number]).generate_state(1)[0])
+
+
+# A grid's trials are claimed with their values (`grid.py`): nothing is left to draw.
+_BUILDERS: dict[type[SamplerSettings], Callable[[StudySpec, Any, int], BaseSampler]] = {
+    TpeSettings: _tpe,
+    GpSettings: _gp,
+    CmaEsSettings: _cmaes,
+    RandomSettings: _random,
+    GridSettings: _random,
+}

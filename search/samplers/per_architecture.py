@@ -1,0 +1,96 @@
+"""Lets a sampler that needs a fixed space search the axes of one architecture at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from optuna import Study
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FixedTrial, FrozenTrial
+
+from ..definition.axes import Axis
+from ..definition.space import Space
+from .evidence import View, of_architecture, with_values
+
+Build = Callable[[View, list[str]], BaseSampler]
+"""The wrapped sampler, for these trials and these axes, which all of them have."""
+
+ARCHITECTURE = "architecture"
+
+
+class PerArchitectureSampler(BaseSampler):
+    """Chooses the architecture by TPE, then its axes by a sampler that needs a fixed space.
+
+    GPSampler and CmaEsSampler model the axes that all trials of a study have in common. With two
+    architectures that is `architecture` alone, and they would draw everything else at random.
+    Here they see the trials of one architecture, and the axes that all of these have. Axes with
+    conditions are drawn by TPE, one by one.
+
+    It serves one trial.
+    """
+
+    def __init__(
+        self, space: Space, build: Build, tpe: BaseSampler, *, numeric_only: bool = False
+    ) -> None:
+        """Args: numeric_only: leave choices to TPE, because the wrapped sampler has none."""
+        self._space = space
+        self._build = build
+        self._tpe = tpe
+        self._numeric_only = numeric_only
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """The axes of all architectures; `sample_relative` draws those of one."""
+        return {name: _distribution(name, axis) for name, axis in self._space.axes.items()}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Values by axis: the architecture, and all that the wrapped sampler draws."""
+        drawn = {}
+        architecture = self._architecture(trial)
+        if architecture is None and ARCHITECTURE in search_space:
+            architecture = self._tpe.sample_independent(
+                study, trial, ARCHITECTURE, search_space[ARCHITECTURE]
+            )
+            drawn[ARCHITECTURE] = architecture
+        modelled = {
+            name: search_space[name]
+            for name in self._space.unconditional(architecture)
+            if self._models(search_space[name])
+        }
+        view = with_values(of_architecture(study, trial, architecture, modelled))
+        sampler = self._build(view, list(modelled))
+        return {**drawn, **sampler.sample_relative(view, trial, modelled)}
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """A value by TPE, which is random for an architecture with few trials."""
+        view = of_architecture(study, trial, self._architecture(trial), [param_name])
+        return self._tpe.sample_independent(view, trial, param_name, param_distribution)
+
+    def _architecture(self, trial: FrozenTrial) -> str | None:
+        """The trial's architecture, if it has been chosen."""
+        queued = trial.system_attrs.get("fixed_params", {})
+        architecture: str | None = {**queued, **trial.params}.get(ARCHITECTURE)
+        return architecture
+
+    def _models(self, distribution: BaseDistribution) -> bool:
+        """Whether the wrapped sampler draws such an axis."""
+        is_choice = isinstance(distribution, CategoricalDistribution)
+        return not distribution.single() and not (is_choice and self._numeric_only)
+
+
+def _distribution(name: str, axis: Axis) -> BaseDistribution:
+    """The distribution that the axis asks Optuna for."""
+    trial = FixedTrial({name: axis.param_of(axis.probes()[0])})
+    axis.suggest(trial, name)
+    return trial.distributions[name]
