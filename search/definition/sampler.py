@@ -25,7 +25,8 @@ class GpSettings(SamplerSettings):
 
 
 class CmaEsSettings(SamplerSettings):
-    startup_trials: Natural = 10  # random trials of an architecture; the best is the first mean
+    # As in Optuna: what is drawn at random is no generation, and CMA-ES learns nothing from it.
+    startup_trials: Natural = 1
 
 
 class RandomSettings(SamplerSettings):
@@ -84,7 +85,3 @@ class Sampler(Strict):
                 "{tpe: {seed: 42}}"
             )
         return self
-
-
-def sampler_names() -> tuple[str, ...]:
-    return tuple(Sampler.model_fields)

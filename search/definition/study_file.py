@@ -176,8 +176,8 @@ class StudySpec(Strict):
                 message = f"two configs are named {printable(entry['name'])}; rename one"
                 yield ("known", place, "name"), message
             names.append(entry["name"])
-        if (grid := self.sampler.grid) and (message := grid_problem(self.space, grid.points)):
-            yield ("sampler", "grid"), message
+        if (grid := self.sampler.grid) and (problem := grid_problem(self.space, grid.points)):
+            yield ("sampler", "grid"), problem
 
     def _base_problems(self) -> Iterator[Problem]:
         for name, value in self.base.items():

@@ -17,6 +17,7 @@ from ...model.training.reports import EpochReport
 from ..definition.study_file import StudySpec, spec_from_json
 from ..running.checkpoint_folders import count_kept
 from ..running.study_progress import spending, study_state, target_reached
+from ..samplers.grid import study_total
 from ..storage.artifacts import artifact_store, checkpoint_folder, download_reports
 from ..storage.database import no_studies, readable_storage
 from ..storage.studies import FINGERPRINT, STOPPED, check_exists, read_stored_specs
@@ -101,7 +102,7 @@ class StudyReader:
         target, budget, spent = self.spec.objective.target, self.spec.budget, spending(trials)
         status = {
             "dataset": self.spec.dataset,
-            "total": self.spec.trials,
+            "total": study_total(self.spec, trials),
             "done": count_trials(trials),
             "complete": states["complete"],
             "pruned": states["pruned"],

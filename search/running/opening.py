@@ -50,6 +50,7 @@ class Overrides:
     usd_per_hour: float | None = None
     budget_usd: float | None = None
     keep_checkpoints: str | None = None  # such as 2GB
+    sampler: str | None = None  # of a new study, with its defaults and the file's seed
 
 
 def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> StudySpec:
@@ -66,6 +67,7 @@ def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> S
     stored = read_stored_specs(storage) if storage else {}
     if name_or_path in stored:
         before = spec_from_json(stored[name_or_path])
+        _check_same_sampler(before, overrides.sampler)
         spec = _override(before, overrides)
         _check_same_dataset(before, spec)
         return spec
@@ -84,7 +86,9 @@ def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> S
         raise file.refusal_at(("dataset",), f"dataset: {message}") from None
     if spec.name in stored:
         before = spec_from_json(stored[spec.name])
-        check_unchanged(before, in_file, file, storage_url)
+        _check_same_sampler(before, overrides.sampler)
+        with_sampler = in_file.model_copy(update={"sampler": spec.sampler})
+        check_unchanged(before, with_sampler, file, storage_url)
         _check_same_dataset(before, spec)
     elif storage:
         check_name_is_free(spec.name, storage, storage_url)
@@ -172,6 +176,15 @@ def _check_same_dataset(stored: StudySpec, spec: StudySpec) -> None:
         )
 
 
+def _check_same_sampler(stored: StudySpec, name: str | None) -> None:
+    """Refuse another sampler than the study's own."""
+    if name not in (None, stored.sampler.name):
+        raise StudyError(
+            f"study {stored.name} was created with the sampler {stored.sampler.name}, not with "
+            f"{name}; leave out --sampler, or start a new study"
+        )
+
+
 def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
     values: dict[str, Any] = spec.model_dump(by_alias=True)
     values["dataset"] = dataset_reference(overrides.dataset or spec.dataset)
@@ -183,6 +196,8 @@ def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
     for name, usd in (("usd_per_hour", overrides.usd_per_hour), ("usd", overrides.budget_usd)):
         if usd is not None:
             values["budget"] = {**(values["budget"] or {}), name: usd}
+    if overrides.sampler is not None:
+        values["sampler"] = spec.sampler.replaced_by(overrides.sampler)
     if overrides.explore:
         values["limits"] = None
         values["pruners"] = without_memory_limit(values["pruners"])

@@ -18,7 +18,6 @@ from ..definition.sampler import (
     TpeSettings,
 )
 from ..definition.study_file import StudySpec
-from .evidence import View
 from .per_architecture import PerArchitectureSampler
 
 
@@ -54,28 +53,20 @@ def _tpe(_: StudySpec, settings: TpeSettings, seed: int) -> BaseSampler:
 
 
 def _gp(spec: StudySpec, settings: GpSettings, seed: int) -> BaseSampler:
-    return PerArchitectureSampler(
-        spec.space,
-        lambda view, axes: GPSampler(
-            seed=seed, n_startup_trials=settings.startup_trials, warn_independent_sampling=False
-        ),
-        _tpe(spec, TpeSettings(startup_trials=settings.startup_trials), seed),
+    gp = GPSampler(
+        seed=seed, n_startup_trials=settings.startup_trials, warn_independent_sampling=False
     )
+    tpe = _tpe(spec, TpeSettings(startup_trials=settings.startup_trials), seed)
+    return PerArchitectureSampler(spec.space, gp, tpe)
 
 
 def _cmaes(spec: StudySpec, settings: CmaEsSettings, seed: int) -> BaseSampler:
-    def build(view: View, axes: list[str]) -> BaseSampler:
-        # The startup trials are no generation of CMA-ES. Their best is where it starts from.
-        best = view.best(settings.startup_trials)
-        return CmaEsSampler(
-            seed=seed,
-            n_startup_trials=settings.startup_trials,
-            x0=None if best is None else {name: best.params[name] for name in axes},
-            warn_independent_sampling=False,
-        )
-
+    # CMA-ES stores its state with the trials, where the sampler of the next trial finds it.
+    cmaes = CmaEsSampler(
+        seed=seed, n_startup_trials=settings.startup_trials, warn_independent_sampling=False
+    )
     tpe = _tpe(spec, TpeSettings(startup_trials=settings.startup_trials), seed)
-    return PerArchitectureSampler(spec.space, build, tpe, numeric_only=True)
+    return PerArchitectureSampler(spec.space, cmaes, tpe, numeric_only=True)
 
 
 def _random(_: StudySpec, settings: SamplerSettings, seed: int) -> BaseSampler:

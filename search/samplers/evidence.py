@@ -30,11 +30,6 @@ class View(Study):
         seen = [trial for trial in self._seen if states is None or trial.state in states]
         return _deepcopy(seen) if deepcopy else seen
 
-    def best(self, n: int) -> FrozenTrial | None:
-        """The best of the first `n` completed trials; None if there is none."""
-        first = [trial for trial in self._seen if trial.state == TrialState.COMPLETE][:n]
-        return _best_of(self)(first, key=_value) if first else None
-
 
 def of_architecture(
     study: Study, trial: FrozenTrial, architecture: str | None, axes: Collection[str]
@@ -107,11 +102,6 @@ def _completed(trial: FrozenTrial, value: float) -> FrozenTrial:
         if name.partition(":")[0] != "constraints"
     }
     return completed
-
-
-def _value(trial: FrozenTrial) -> float:
-    assert trial.value is not None
-    return trial.value
 
 
 def _best_of(study: Study) -> Callable[..., float | None]:

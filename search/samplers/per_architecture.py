@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from optuna import Study
@@ -12,10 +11,7 @@ from optuna.trial import FixedTrial, FrozenTrial
 
 from ..definition.axes import Axis
 from ..definition.space import Space
-from .evidence import View, of_architecture, with_values
-
-Build = Callable[[View, list[str]], BaseSampler]
-"""The wrapped sampler, for these trials and these axes, which all of them have."""
+from .evidence import of_architecture, with_values
 
 ARCHITECTURE = "architecture"
 
@@ -32,11 +28,11 @@ class PerArchitectureSampler(BaseSampler):
     """
 
     def __init__(
-        self, space: Space, build: Build, tpe: BaseSampler, *, numeric_only: bool = False
+        self, space: Space, wrapped: BaseSampler, tpe: BaseSampler, *, numeric_only: bool = False
     ) -> None:
-        """Args: numeric_only: leave choices to TPE, because the wrapped sampler has none."""
+        """Args: numeric_only: leave choices to TPE: the wrapped sampler cannot draw them."""
         self._space = space
-        self._build = build
+        self._wrapped = wrapped
         self._tpe = tpe
         self._numeric_only = numeric_only
 
@@ -63,8 +59,7 @@ class PerArchitectureSampler(BaseSampler):
             if self._models(search_space[name])
         }
         view = with_values(of_architecture(study, trial, architecture, modelled))
-        sampler = self._build(view, list(modelled))
-        return {**drawn, **sampler.sample_relative(view, trial, modelled)}
+        return {**drawn, **self._wrapped.sample_relative(view, trial, modelled)}
 
     def sample_independent(
         self,

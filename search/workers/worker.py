@@ -89,15 +89,24 @@ class Worker:
                 )
             claim = self._claim()
             if isinstance(claim, NothingToRun):
-                # A worker that serves all studies finds this one again when it goes on.
-                is_reported = claim.is_stopped and self._job.waits
-                return f"study {self._spec.name} is stopped" if is_reported else None
+                return self._describe_end(claim)
             if claim is None:
                 continue
             self._run_trial(claim)
             self._tidy()
             errors = [*errors, self._objective.error] if self._objective.error else []
         return reason
+
+    def _describe_end(self, end: NothingToRun) -> str | None:
+        """Why no trial is left to run; None if the study has reached its total."""
+        if end.tried_grid is not None and end.is_final:
+            return (
+                f"all {end.tried_grid:,} points of the grid of {self._spec.name} are tried, "
+                f"{end.n_done:,} trials in total"
+            )
+        # A worker that serves all studies finds this one again when it goes on.
+        is_reported = end.is_stopped and self._job.waits
+        return f"study {self._spec.name} is stopped" if is_reported else None
 
     def _use(self, spec: StudySpec) -> None:
         """Run the trials by this version of the study, which another process may have changed."""
