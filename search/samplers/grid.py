@@ -67,11 +67,12 @@ def describe_grid(spec: StudySpec, trials: Iterable[FrozenTrial]) -> Iterator[st
     every = spec.model_copy(update={"trials": len(grid) + len(trials) + 1})
     total = study_total(every, trials, grid)
     size = f"the grid has {len(grid):,} points"
-    others = f", with {total - len(grid)} configs that are not on it" if total > len(grid) else ""
+    if others := total - len(grid):
+        size += f", plus {others} {'trial' if others == 1 else 'trials'} outside it"
     if total > spec.trials:
-        yield f"{size}{others}; the study tries {spec.trials:,} of these {total:,} trials"
+        yield f"{size}: the study tries {spec.trials:,} of these {total:,}"
     else:
-        yield f"{size}{others}; the study ends after {total:,} trials"
+        yield f"{size}: the study ends after {total:,} trials, of {spec.trials:,} asked for"
 
 
 def _own_params(trial: FrozenTrial) -> dict[str, Any]:
