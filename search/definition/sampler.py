@@ -21,7 +21,7 @@ class TpeSettings(SamplerSettings):
 
 
 class GpSettings(SamplerSettings):
-    startup_trials: Natural = 10  # random trials of an architecture before its axes are modelled
+    startup_trials: Natural = 10  # random trials, shared evenly by the architectures
 
 
 class CmaEsSettings(SamplerSettings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from typing import Any
 
 from numpy.random import SeedSequence
@@ -19,6 +20,8 @@ from ..definition.sampler import (
 )
 from ..definition.study_file import StudySpec
 from .per_architecture import PerArchitectureSampler
+
+_TURNS = 2  # each architecture has as many modelled trials as random ones before one is chosen
 
 
 def trial_sampler(spec: StudySpec, number: int) -> BaseSampler:
@@ -53,20 +56,32 @@ def _tpe(_: StudySpec, settings: TpeSettings, seed: int) -> BaseSampler:
 
 
 def _gp(spec: StudySpec, settings: GpSettings, seed: int) -> BaseSampler:
-    gp = GPSampler(
-        seed=seed, n_startup_trials=settings.startup_trials, warn_independent_sampling=False
+    startup = _startup_of_each(spec, settings.startup_trials)
+    return PerArchitectureSampler(
+        spec.space,
+        _tpe(spec, TpeSettings(startup_trials=settings.startup_trials), seed),
+        GPSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False),
+        _tpe(spec, TpeSettings(startup_trials=startup), seed),
+        turns=_TURNS * startup,
     )
-    tpe = _tpe(spec, TpeSettings(startup_trials=settings.startup_trials), seed)
-    return PerArchitectureSampler(spec.space, gp, tpe)
 
 
 def _cmaes(spec: StudySpec, settings: CmaEsSettings, seed: int) -> BaseSampler:
-    # CMA-ES stores its state with the trials, where the sampler of the next trial finds it.
-    cmaes = CmaEsSampler(
-        seed=seed, n_startup_trials=settings.startup_trials, warn_independent_sampling=False
+    startup = _startup_of_each(spec, settings.startup_trials)
+    return PerArchitectureSampler(
+        spec.space,
+        _tpe(spec, TpeSettings(startup_trials=settings.startup_trials), seed),
+        # It stores its state with the trials, where the sampler of the next trial finds it.
+        CmaEsSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False),
+        _tpe(spec, TpeSettings(startup_trials=startup), seed),
+        turns=_TURNS * startup,
+        numeric_only=True,
     )
-    tpe = _tpe(spec, TpeSettings(startup_trials=settings.startup_trials), seed)
-    return PerArchitectureSampler(spec.space, cmaes, tpe, numeric_only=True)
+
+
+def _startup_of_each(spec: StudySpec, startup_trials: int) -> int:
+    """An architecture's share of the startup trials."""
+    return ceil(startup_trials / len(spec.architectures))
 
 
 def _random(_: StudySpec, settings: SamplerSettings, seed: int) -> BaseSampler:
