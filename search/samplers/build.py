@@ -80,8 +80,8 @@ def _cmaes(spec: StudySpec, settings: CmaEsSettings, seed: int) -> BaseSampler:
 
 
 def _startup_of_each(spec: StudySpec, startup_trials: int) -> int:
-    """An architecture's share of the startup trials."""
-    return ceil(startup_trials / len(spec.architectures))
+    """An architecture's share of the startup trials; one at least, as GP cannot model none."""
+    return max(1, ceil(startup_trials / len(spec.architectures)))
 
 
 def _random(_: StudySpec, settings: SamplerSettings, seed: int) -> BaseSampler:

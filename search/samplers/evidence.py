@@ -18,7 +18,7 @@ class View(Study):
     """A study of which only some trials are seen; what is written goes to the study itself."""
 
     def __init__(self, study: Study, trials: Sequence[FrozenTrial]) -> None:
-        self.__dict__.update(study.__dict__)
+        self.__dict__.update(study.__dict__)  # `Study.__init__` would query the storage again
         self._seen = list(trials)
 
     def _get_trials(

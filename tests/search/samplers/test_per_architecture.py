@@ -239,6 +239,11 @@ def test_gp_sees_what_other_processes_are_running():
     assert drawn[0] != drawn[1]
 
 
+@pytest.mark.parametrize("name", ["gp", "cmaes", "tpe"])
+def test_a_study_may_start_without_random_trials(name):
+    assert len(search(spec_of(name, startup_trials=0), 5).trials) == 5
+
+
 def test_auto_draws_what_tpe_draws():
     auto, tpe = (search(spec_of(name), 12).trials for name in ("auto", "tpe"))
     assert [trial.params for trial in auto] == [trial.params for trial in tpe]
