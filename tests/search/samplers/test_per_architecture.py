@@ -109,7 +109,7 @@ def asked(monkeypatch):
 
 def test_gp_beats_random_on_a_smooth_objective(asked):
     found = {
-        name: [search(spec_of(name, seed, **few), 26).best_value for seed in range(2)]
+        name: [search(spec_of(name, seed, **few), 22).best_value for seed in range(2)]
         for name, few in (("gp", {"startup_trials": 4}), ("random", {}))
     }
     assert mean(found["gp"]) - 0.8 < 0.5 * (mean(found["random"]) - 0.8), found
@@ -151,7 +151,7 @@ def test_a_search_does_not_depend_on_the_process_and_warns_of_nothing(name, capl
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-        first, second = ([t.params for t in search(spec, 12).trials] for _ in range(2))
+        first, second = ([t.params for t in search(spec, 9).trials] for _ in range(2))
     optuna.logging.disable_propagation()
     assert first == second
     assert not [each for each in caplog.messages if "independent" in each or "dynamic" in each]
