@@ -3,12 +3,14 @@
     python benchmarks/curves.py ../ml-latest-small --architecture two_tower --n 200 --shard 0/2
 
 Every trial runs all its epochs, unpruned, and all reports are kept, one trial per line, in
-benchmarks/curves/ARCHITECTURE-SHARD.jsonl (ARCHITECTURE-near-SHARD.jsonl with --near-known). A config beyond the study's limits is drawn again. A
-`hybrid` runs 30 epochs instead of the study's 100, which would take hours each.
+benchmarks/curves/ARCHITECTURE-SHARD.jsonl. A config beyond the study's limits is drawn again. A
+`hybrid` runs 30 epochs instead of the study's 100, which would take hours each. --near-known draws
+configs around the study's first known one (ARCHITECTURE-near-SHARD.jsonl), and --configs FILE takes
+those of a file, such as the best ones of `landscape.py --promising` (ARCHITECTURE-FILE.jsonl).
 Recorded trials are skipped, so an interrupted recording continues; shards may run in parallel,
 with one thread each (OMP_NUM_THREADS=1).
 
-    python benchmarks/curves.py --study plain --storage sqlite:///studies.db --architecture two_tower
+    python benchmarks/curves.py --study NAME --storage URL --architecture two_tower
 
 Instead, copy the completed trials of a study of the same space to ARCHITECTURE-searched.jsonl: the
 configs that a sampler proposes, many of them near the best ones. Some end early, on a plateau.
@@ -18,7 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -68,22 +70,17 @@ def is_within(limits: Limits | None, training: Training) -> bool:
 
 
 def record_run(
-    spec: StudySpec, split: Split, architecture: str, index: int, device: str, *, near_known: bool
+    configs: Iterable[TrainingConfig], limits: Limits | None, split: Split, device: str
 ) -> Training:
-    """The training of the first draw within the limits: all epochs, or up to one that diverges."""
-    for config in drawn_configs(spec, architecture, index, near_known=near_known):
+    """The first config within the limits, trained for all epochs, or up to one that diverges."""
+    for config in configs:
         with Training(config, split, device) as run:
-            if is_within(spec.limits, run):
+            if is_within(limits, run):
                 for report in run:
                     if not report.finite:
                         break
                 return run
-    raise AssertionError("draws are endless")
-
-
-def recorded_indices(architecture: str, kind: str) -> set[int]:
-    """Indices of the configs whose curves are recorded, in any shard's file."""
-    return {curve["index"] for curve in read_curves(architecture, shards=f"{kind}[0-9]")}
+    raise ValueError("every config exceeds the study's limits")
 
 
 def read_curves(
@@ -157,6 +154,13 @@ def record_study(storage: str, study: str, architecture: str) -> None:
     print(f"{len(lines)} trials of {study}")
 
 
+def read_configs(spec: StudySpec, architecture: str, path: Path) -> Iterator[TrainingConfig]:
+    """The configs of a file: one JSON object of fields a line, the others as the study has them."""
+    epochs = {"max_epochs": EPOCHS[architecture], "patience": EPOCHS[architecture]}
+    for line in path.read_text().splitlines():
+        yield spec.config({"architecture": architecture, **json.loads(line), **epochs})
+
+
 def main() -> None:
     spec = load_study("breakthrough")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -168,6 +172,7 @@ def main() -> None:
     parser.add_argument(
         "--near-known", action="store_true", help="configs that share axes with the first known one"
     )
+    parser.add_argument("--configs", type=Path, help="file of configs, one JSON object a line")
     parser.add_argument("--shard", default="0/1", help="K/N: every N-th config, from the K-th")
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
@@ -179,14 +184,21 @@ def main() -> None:
     ratings = load_ratings(args.dataset)
     split = split_ratings(ratings, spec.split)
     FOLDER.mkdir(exist_ok=True)
-    kind = "near-" if args.near_known else ""
-    path = FOLDER / f"{args.architecture}-{kind}{shard}.jsonl"
-    for index in range(shard, args.n, n_shards):
-        if index in recorded_indices(args.architecture, kind):
+    if args.configs:
+        kind, configs = args.configs.stem, read_configs(spec, args.architecture, args.configs)
+        jobs = {index: iter([config]) for index, config in enumerate(configs)}
+    else:
+        kind = f"near-{shard}" if args.near_known else str(shard)
+        jobs = {
+            index: drawn_configs(spec, args.architecture, index, near_known=args.near_known)
+            for index in range(shard, args.n, n_shards)
+        }
+    path = FOLDER / f"{args.architecture}-{kind}.jsonl"
+    pattern = kind if args.configs else f"{kind.rstrip('0123456789')}[0-9]"
+    for index, configs in jobs.items():
+        if index in {curve["index"] for curve in read_curves(args.architecture, shards=pattern)}:
             continue
-        run = record_run(
-            spec, split, args.architecture, index, args.device, near_known=args.near_known
-        )
+        run = record_run(configs, spec.limits, split, args.device)
         about = {
             "bias_val_rmse": run.bias_val_rmse,
             "fingerprint": split.fingerprint,

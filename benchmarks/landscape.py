@@ -11,6 +11,8 @@ that is nearest to the fitted one. Another seed changes a curve as a recorded cu
 
 from __future__ import annotations
 
+import argparse
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +25,7 @@ from numpy.typing import NDArray
 from recsys_search.model.architectures.configs import config_from_mapping
 from recsys_search.model.config import config_to_mapping
 from recsys_search.model.training.reports import EpochReport, report_of
-from recsys_search.search.definition.space import Space
+from recsys_search.search.definition.space import Space, field_of
 from recsys_search.search.definition.study_file import StudySpec, load_study
 from recsys_search.search.prospects.encoding import Encoding
 from recsys_search.search.prospects.surrogate import fit_process
@@ -70,7 +72,8 @@ def recorded(space: Space, architecture: str) -> list[Recorded]:
         curve = [each if each is not None else CEILING for each in columns["val_rmse"]]
         curve += curve[-1:] * (n_epochs - len(curve))
         values = {
-            name: space.axes[name].value_of(param) for name, param in space.params_of(config).items()
+            name: space.axes[name].value_of(param)
+            for name, param in space.params_of(config).items()
         }
         found.append(Recorded(values, reports, np.minimum(curve, CEILING)))
     return found
@@ -176,6 +179,23 @@ def fit_error(space: Space, trials: Sequence[Recorded]) -> FitError:
     )
 
 
+def promising(space: Space, architecture: str, n: int) -> list[dict[str, Any]]:
+    """Configs at lows of the fitted landscape, to be recorded: it must be right there."""
+    landscape = Landscape(space, recorded(space, architecture))
+    encoding, rng = Encoding(space), np.random.default_rng(0)
+    found = []
+    for _ in range(n):
+        points = encoding.draw(400, architecture, rng)
+        for spread in (0.2, 0.1, 0.05, 0.05):
+            configs = [encoding.decode(point) for point in points]
+            best = landscape.curves(configs).min(axis=1).argsort()[:20]
+            moved = encoding.near(np.repeat(points[best], 10, axis=0), spread, rng)
+            points = np.concatenate([points[best], moved])
+        config = configs[int(best[0])]
+        found.append({field_of(name): value for name, value in config.items()})
+    return found
+
+
 def landscapes(spec: StudySpec | None = None) -> dict[str, Landscape]:
     """One of each architecture of `breakthrough`."""
     spec = spec or load_study("breakthrough")
@@ -184,6 +204,13 @@ def landscapes(spec: StudySpec | None = None) -> dict[str, Landscape]:
 
 def main() -> None:
     spec = load_study("breakthrough")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--promising", type=int, help="print that many configs to record")
+    args = parser.parse_args()
+    if args.promising:
+        for config in promising(spec.space, spec.architectures[0], args.promising):
+            print(json.dumps(config))
+        return
     for name in spec.architectures:
         print(f"{name}, {fit_error(spec.space, recorded(spec.space, name))}", flush=True)
 

@@ -30,7 +30,8 @@ from recsys_search.search.pruners.trial_pruner import TrialPruner
 from recsys_search.search.results.reader import StudyReader
 from recsys_search.search.running.events import ignore
 from recsys_search.search.running.objective import Objective
-from recsys_search.search.running.opening import open_study, trial_sampler
+from recsys_search.search.running.opening import open_study
+from recsys_search.search.samplers.build import trial_sampler
 from recsys_search.search.storage.artifacts import artifact_store, checkpoint_folder
 from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.trials import best_trials, trial_record

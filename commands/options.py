@@ -22,6 +22,17 @@ class DuplicatesChoice(StrEnum):
     MEAN = "mean"
 
 
+class SamplerChoice(StrEnum):
+    """The samplers of `search/definition/sampler.py`, which `--help` must not import."""
+
+    TPE = "tpe"
+    GP = "gp"
+    CMAES = "cmaes"
+    RANDOM = "random"
+    GRID = "grid"
+    AUTO = "auto"
+
+
 class SplitPart(StrEnum):
     """The part of a split that a run is evaluated on."""
 
@@ -175,6 +186,7 @@ __all__ = [
     "MovedDataset",
     "Quiet",
     "RunFolder",
+    "SamplerChoice",
     "SplitPart",
     "Storage",
     "StoragePatience",

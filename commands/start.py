@@ -18,6 +18,7 @@ from .options import (
     Device,
     Duplicates,
     Quiet,
+    SamplerChoice,
     Storage,
     StoragePatience,
     parse_reading,
@@ -80,6 +81,15 @@ def start(
         float | None,
         typer.Option("--target-rmse", help="End the study once a validation RMSE is below this."),
     ] = None,
+    sampler: Annotated[
+        SamplerChoice | None,
+        typer.Option(
+            "--sampler",
+            help="Sampler of a new study, with its default settings and the study file's seed. "
+            "[default: the study file's]",
+            show_default=False,
+        ),
+    ] = None,
     explore: Annotated[
         bool,
         typer.Option("--explore", help="Lift the study file's limits for the rest of the study."),
@@ -121,6 +131,7 @@ def start(
         usd_per_hour=usd_per_hour,
         budget_usd=budget_usd,
         keep_checkpoints=keep_checkpoints,
+        sampler=sampler and sampler.value,
     )
 
     def last_line() -> str:

@@ -59,9 +59,20 @@ ALLOWED = {
         "base",
         "errors",
     ),
+    "search/samplers": (
+        "search/prospects",
+        "search/running",
+        "search/definition",
+        "search/pruners",
+        "search/storage",
+        "model",
+        "base",
+        "errors",
+    ),
     "search/launch": (
         "search/workers",
         "search/running",
+        "search/samplers",
         "search/definition",
         "search/storage",
         "model",
@@ -72,6 +83,7 @@ ALLOWED = {
     "search/workers": (
         "search/prospects",
         "search/running",
+        "search/samplers",
         "search/definition",
         "search/pruners",
         "search/storage",
@@ -83,6 +95,7 @@ ALLOWED = {
     "search/results": (
         "search/prospects",
         "search/running",
+        "search/samplers",
         "search/definition",
         "search/storage",
         "model",

@@ -60,6 +60,10 @@ class Axis(Strict):
         """Values to test: a config that accepts them accepts the whole axis."""
         raise NotImplementedError
 
+    def grid(self, points: int) -> tuple[Any, ...]:
+        """The axis's values on a grid: all of a choice, at most `points` of a range."""
+        raise NotImplementedError
+
     def end_of(self, value: Any) -> End | None:
         """The end of the axis that a value is at, if it could be made longer there.
 
@@ -100,6 +104,17 @@ class _Range(Axis):
 
     def ends(self) -> tuple[float, float]:
         return self.bounds
+
+    def grid(self, points: int) -> tuple[Any, ...]:
+        """Evenly spaced from end to end, on the log scale if the axis has one; no value twice."""
+        low, high = self.bounds
+        shares = [place / (points - 1) for place in range(points)] if points > 1 else [0.5]
+        spaced = (
+            low * (high / low) ** share if self.log else low + (high - low) * share
+            for share in shares
+        )
+        # 12 digits, so that the middle of 1e-4 and 1e-2 is 0.001 itself, as a study file has it.
+        return tuple(dict.fromkeys(self.nearest(float(f"{value:.12g}")) for value in spaced))
 
     def position(self, value: float) -> float:
         if not self.log:
@@ -206,6 +221,9 @@ class ChoiceAxis(Axis):
         return min(numbers, key=lambda choice: (abs(choice - value), choice), default=None)
 
     def probes(self) -> tuple[Any, ...]:
+        return self.choices
+
+    def grid(self, points: int) -> tuple[Any, ...]:
         return self.choices
 
     def ends(self) -> tuple[float, float]:

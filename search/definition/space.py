@@ -112,6 +112,28 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
         names = (field, f"{architecture}.{field}")
         return any(name in self.root and not self.root[name].when for name in names)
 
+    def unconditional(self, architecture: str | None) -> dict[str, Axis]:
+        """The axes that every trial of the architecture draws, after `architecture` itself.
+
+        Args:
+            architecture: None if the base config names it.
+        """
+        chosen = {} if architecture is None else {"architecture": architecture}
+        return {
+            name: axis
+            for name, axis in self.root.items()
+            if name != "architecture" and self.applies(name, chosen)
+        }
+
+    def applies(self, name: str, chosen: Mapping[str, Any]) -> bool:
+        """Whether the axis is drawn, given the values of the axes before it."""
+        # Without an architecture axis, the base names the architecture and every axis is its.
+        trained = chosen.get("architecture")
+        return (trained is None or name == "architecture" or is_of(name, trained)) and all(
+            other in chosen and chosen[other] in allowed_values(self.root[other], condition)
+            for other, condition in self.root[name].when.items()
+        )
+
     def problems(
         self, architectures: Sequence[str], *, is_random: bool = True, any_of_them: bool = False
     ) -> Iterator[Problem]:
@@ -174,18 +196,10 @@ class Space(RootModel[dict[str, Annotated[SerializeAsAny[Axis], PlainValidator(r
 
     def choose(self, value_of: Callable[[str, Axis], Any]) -> dict[str, Any]:
         """Axis name -> value; `value_of` is called only for the axes that apply."""
-        axes = self.axes
         chosen: dict[str, Any] = {}
-        for name, axis in axes.items():
-            # Without an architecture axis, the base names the architecture and every axis is its.
-            trained = chosen.get("architecture")
-            if trained is None or is_of(name, trained):
-                met = (
-                    other in chosen and chosen[other] in allowed_values(axes[other], condition)
-                    for other, condition in axis.when.items()
-                )
-                if all(met):
-                    chosen[name] = frozen(value_of(name, axis))
+        for name, axis in self.axes.items():
+            if self.applies(name, chosen):
+                chosen[name] = frozen(value_of(name, axis))
         return chosen
 
 

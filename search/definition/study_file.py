@@ -30,6 +30,7 @@ from .budget import Budget
 from .contingency import Contingency
 from .durations import Duration
 from .finish import Finish
+from .grid import grid_problem
 from .limits import Limits
 from .objective import Objective
 from .sampler import Sampler, TpeSettings
@@ -161,6 +162,8 @@ class StudySpec(Strict):
                 message = f"two configs are named {printable(entry['name'])}; rename one"
                 yield ("known", place, "name"), message
             names.append(entry["name"])
+        if (grid := self.sampler.grid) and (problem := grid_problem(self.space, grid.points)):
+            yield ("sampler", "grid"), problem
 
     def _base_problems(self) -> Iterator[Problem]:
         for name, value in self.base.items():
@@ -181,10 +184,8 @@ class StudySpec(Strict):
         given = dict(entry)
         name = given.pop("name", None)
         if not isinstance(name, str) or not name:
-            yield (
-                (),
-                "a known config must have a name, such as {name: experiment_2, kl_weight: 0.01}",
-            )
+            example = "{name: experiment_2, kl_weight: 0.01}"
+            yield (), f"a known config must have a name, such as {example}"
         architecture = given.pop("architecture", self.base.get("architecture"))
         if architecture not in self.architectures:
             at = ("architecture",) if "architecture" in entry else ()
@@ -213,10 +214,8 @@ class StudySpec(Strict):
     def _known_trial(self, entry: Mapping[str, Any]) -> KnownTrial:
         values = self._known_values(entry)
         params = self.space.params_of(values)
-        drawn = {field_of(name) for name in params}
-        fixed = {
-            field: values[field] for field in entry if field not in {*drawn, "name", "architecture"}
-        }
+        not_fixed = {"name", "architecture", *map(field_of, params)}
+        fixed = {field: values[field] for field in entry if field not in not_fixed}
         return KnownTrial(entry["name"], params, fixed)
 
 

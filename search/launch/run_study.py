@@ -16,6 +16,7 @@ from ..definition.study_file import StudySpec
 from ..running.events import Listener, StudyStarted, broadcast, ignore, notifier
 from ..running.opening import Overrides, open_study, resolve_spec, with_done
 from ..running.targets import check_target, describe_scale, target_in_ratings
+from ..samplers.grid import describe_grid, study_total
 from ..storage.access import check_can_write
 from ..storage.database import writable_storage
 from ..storage.examples import DEFAULT_STORAGE, example, storage_and_artifacts
@@ -145,10 +146,13 @@ def _opened(
         study = open_study(spec, ratings.fingerprint, storage)
         if baseline is not None:
             study.set_user_attr("bias_val_rmse", baseline)
-        n_done = count_trials(study.get_trials(deepcopy=False))
+        trials = study.get_trials(deepcopy=False)
+        n_done = count_trials(trials)
         asked, spec = spec.trials, with_done(spec, n_done)
-        listener(StudyStarted(spec, n_done))
-        for note in (*split.notes, *describe_scale(in_stars, spec, ratings.scale)):
+        total = study_total(spec, trials)
+        listener(StudyStarted(spec.model_copy(update={"trials": total}), n_done))
+        in_scale = describe_scale(in_stars, spec, ratings.scale)
+        for note in (*split.notes, *in_scale, *describe_grid(spec, trials)):
             notifier(listener)(note)
         yield OpenStudy(spec, split, storage, n_done, asked)
 

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from ...model.evaluation.metrics import Metric
+from ..definition.budget import Spending
 from ..definition.finish import Finish
+from ..definition.study_file import StudySpec
 
 OUTLOOK = "recsys_search:outlook"
 
@@ -60,3 +62,30 @@ class Outlook:
             f"than {show(self.wanted)} is {100 * self.chance:.1f}% (limit "
             f"{100 * finish.chance:g}%, {finish.checks} trials in a row)"
         )
+
+
+def outlook_figures(
+    attrs: Mapping[str, Any], spec: StudySpec, spent: Spending, *, running: bool
+) -> dict[str, Any] | None:
+    """What the trials left would bring and cost, as `status --json` prints it.
+
+    None before there are enough trials to say, or if the total has changed since the last one.
+
+    Args:
+        attrs: the study's system attributes.
+        spent: by its trials so far, which say what one costs.
+        running: whether any of its trials is running.
+    """
+    outlook = Outlook.of(attrs)
+    if outlook is None or outlook.done + outlook.left != spec.trials:
+        return None
+    share = outlook.left / max(outlook.done, 1)
+    left = Spending(round(share * spent.epochs), round(share * spent.seconds, 1))
+    return {
+        "trials": outlook.left,
+        **{name: getattr(outlook, name) for name in ("mean", "sd", "wanted", "chance")},
+        "epochs": left.epochs,
+        "seconds": left.seconds,
+        "usd": spec.budget.cost_usd(left) if spec.budget else None,
+        "finished": not running and outlook.ends(spec.finish, spec.trials),
+    }

@@ -14,11 +14,11 @@ from ...model.evaluation.metrics import Metric
 from ...model.evaluation.weighted import find_metric
 from ...model.runs.experiment import Experiment
 from ...model.training.reports import EpochReport
-from ..definition.budget import Spending
 from ..definition.study_file import StudySpec, spec_from_json
+from ..prospects.outlook import outlook_figures
 from ..running.checkpoint_folders import count_kept
-from ..prospects.outlook import Outlook
 from ..running.study_progress import spending, study_state, target_reached
+from ..samplers.grid import study_total
 from ..storage.artifacts import artifact_store, checkpoint_folder, download_reports
 from ..storage.database import no_studies, readable_storage
 from ..storage.studies import FINGERPRINT, STOPPED, check_exists, read_stored_specs
@@ -103,7 +103,7 @@ class StudyReader:
         target, budget, spent = self.spec.objective.target, self.spec.budget, spending(trials)
         status = {
             "dataset": self.spec.dataset,
-            "total": self.spec.trials,
+            "total": study_total(self.spec, trials),
             "done": count_trials(trials),
             "complete": states["complete"],
             "pruned": states["pruned"],
@@ -117,7 +117,9 @@ class StudyReader:
             "best": self._summary(ranked[0]) if ranked else None,
             "confirmed": next(({"number": n, **mean} for n, mean in confirmed.items()), None),
             "edges": edges(self.spec.space, ranked),
-            "outlook": self._describe_outlook(trials, spent, running=states["running"] > 0),
+            "outlook": outlook_figures(
+                self._system_attrs(), self.spec, spent, running=states["running"] > 0
+            ),
             "target": target
             and {
                 "metric": target.metric,
@@ -248,25 +250,6 @@ class StudyReader:
             },
             environment=trial.system_attrs.get(ENVIRONMENT, {}),
         )
-
-    def _describe_outlook(
-        self, trials: list[FrozenTrial], spent: Spending, *, running: bool
-    ) -> dict[str, Any] | None:
-        """What the trials left would bring and cost; None before there are enough trials to say."""
-        outlook = Outlook.of(self._system_attrs())
-        if outlook is None or outlook.done + outlook.left != self.spec.trials:
-            return None
-        share = outlook.left / max(outlook.done, 1)
-        left = Spending(round(share * spent.epochs), round(share * spent.seconds, 1))
-        budget = self.spec.budget
-        return {
-            "trials": outlook.left,
-            **{name: getattr(outlook, name) for name in ("mean", "sd", "wanted", "chance")},
-            "epochs": left.epochs,
-            "seconds": left.seconds,
-            "usd": budget.cost_usd(left) if budget else None,
-            "finished": not running and outlook.ends(self.spec.finish, self.spec.trials),
-        }
 
     def _summary(self, trial: FrozenTrial) -> dict[str, Any]:
         record = trial_record(trial, self.metric)

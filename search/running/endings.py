@@ -2,8 +2,7 @@
 
 COMPLETE, with the best epoch's value: the trial ran to its last epoch or reuses a result; or it is
 a contender (within noise of the best trial) and ended on a plateau, an overfit gap or a budget.
-Optuna never calls a pruned trial its best, and its sampler ranks pruned trials below all complete
-ones.
+Optuna never calls a pruned trial its best, and TPE ranks pruned trials below all complete ones.
 
 PRUNED: anything else that a rule stops, a config beyond the study's limits, or out of memory with
 no smaller batch to try. FAIL: an error, or to be run again (interrupted, out of memory).

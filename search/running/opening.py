@@ -9,8 +9,6 @@ from secrets import token_hex
 from typing import Any
 
 import optuna
-from numpy.random import SeedSequence
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 from pydantic import ValidationError
@@ -53,6 +51,7 @@ class Overrides:
     budget_usd: float | None = None
     keep_checkpoints: str | None = None  # such as 2GB
     no_finish: bool = False  # run all trials, for the rest of the study
+    sampler: str | None = None  # of a new study, with its defaults and the file's seed
 
 
 def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> StudySpec:
@@ -69,6 +68,7 @@ def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> S
     stored = read_stored_specs(storage) if storage else {}
     if name_or_path in stored:
         before = spec_from_json(stored[name_or_path])
+        _check_same_sampler(before, overrides.sampler)
         spec = _override(before, overrides)
         _check_same_dataset(before, spec)
         return spec
@@ -87,7 +87,9 @@ def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> S
         raise file.refusal_at(("dataset",), f"dataset: {message}") from None
     if spec.name in stored:
         before = spec_from_json(stored[spec.name])
-        check_unchanged(before, in_file, file, storage_url)
+        _check_same_sampler(before, overrides.sampler)
+        with_sampler = in_file.model_copy(update={"sampler": spec.sampler})
+        check_unchanged(before, with_sampler, file, storage_url)
         _check_same_dataset(before, spec)
     elif storage:
         check_name_is_free(spec.name, storage, storage_url)
@@ -175,6 +177,15 @@ def _check_same_dataset(stored: StudySpec, spec: StudySpec) -> None:
         )
 
 
+def _check_same_sampler(stored: StudySpec, name: str | None) -> None:
+    """Refuse another sampler than the study's own."""
+    if name not in (None, stored.sampler.name):
+        raise StudyError(
+            f"study {stored.name} was created with the sampler {stored.sampler.name}, not with "
+            f"{name}; leave out --sampler, or start a new study"
+        )
+
+
 def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
     values: dict[str, Any] = spec.model_dump(by_alias=True)
     values["dataset"] = dataset_reference(overrides.dataset or spec.dataset)
@@ -188,6 +199,8 @@ def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
             values["budget"] = {**(values["budget"] or {}), name: usd}
     if overrides.no_finish:
         values["finish"] = None
+    if overrides.sampler is not None:
+        values["sampler"] = spec.sampler.replaced_by(overrides.sampler)
     if overrides.explore:
         values["limits"] = None
         values["pruners"] = without_memory_limit(values["pruners"])
@@ -202,26 +215,3 @@ def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
 def without_memory_limit(pruners: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The pruners except `gpu_memory`, which is a limit like those in `limits`."""
     return [pruner for pruner in pruners if "gpu_memory" not in pruner]
-
-
-def trial_sampler(spec: StudySpec, number: int) -> BaseSampler:
-    """The sampler of one trial.
-
-    Its seed depends on the trial's number: processes that started with the same seed would draw
-    the same values.
-    """
-    if (random := spec.sampler.random) is not None:
-        return RandomSampler(seed=_trial_seed(random.seed, number))
-    tpe = spec.sampler.tpe
-    assert tpe is not None
-    return TPESampler(
-        seed=_trial_seed(tpe.seed, number),
-        n_startup_trials=tpe.startup_trials,
-        multivariate=True,
-        group=True,  # each architecture has axes of its own
-        constant_liar=True,  # away from the trials that other processes are running
-    )
-
-
-def _trial_seed(seed: int, number: int) -> int:
-    return int(SeedSequence([seed, number]).generate_state(1)[0])

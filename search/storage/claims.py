@@ -29,6 +29,8 @@ from ...errors import StudyError
 from .trials import WORKER, is_dead
 from .worker import silent_trials
 
+_FIXED_PARAMS = "fixed_params"  # Optuna's name: its trials take these and draw only the others
+
 _LOADED = ("params", "values", "user_attributes", "system_attributes", "intermediate_values")
 
 
@@ -93,12 +95,11 @@ class StudyTransaction:
 
     def user_attrs(self, key: str) -> dict[int, Any]:
         """The values of a user attribute, by the number of the trial that has it."""
-        query = (
-            self._session.query(TrialModel.number, TrialUserAttributeModel.value_json)
-            .join(TrialUserAttributeModel, TrialModel.trial_id == TrialUserAttributeModel.trial_id)
-            .filter(TrialModel.study_id == self._study_id, TrialUserAttributeModel.key == key)
-        )
-        return {number: json.loads(value) for number, value in query}
+        return self._attrs(TrialUserAttributeModel, key)
+
+    def fixed_params(self) -> dict[int, dict[str, Any]]:
+        """The parameters that trials were queued or claimed with, by their numbers."""
+        return self._attrs(TrialSystemAttributeModel, _FIXED_PARAMS)
 
     def dead_trials(self, ended_runs: Collection[str] = ()) -> list[FrozenTrial]:
         """The running trials whose process has died, or has been silent for too long.
@@ -122,16 +123,20 @@ class StudyTransaction:
         self._add(
             TrialState.WAITING,
             user_attributes=_attributes(TrialUserAttributeModel, user_attrs),
-            system_attributes=_attributes(
-                TrialSystemAttributeModel, {"fixed_params": dict(params)}
-            ),
+            system_attributes=_attributes(TrialSystemAttributeModel, {_FIXED_PARAMS: dict(params)}),
         )
 
-    def claim(self, waiting: FrozenTrial | None, worker: Mapping[str, Any]) -> tuple[int, int]:
+    def claim(
+        self,
+        waiting: FrozenTrial | None,
+        worker: Mapping[str, Any],
+        params: Mapping[str, Any] | None = None,
+    ) -> tuple[int, int]:
         """Let a worker run a queued trial, or a new one.
 
         Args:
             worker: its identity.
+            params: of a new trial, if its sampler is not to draw them.
 
         Returns:
             The trial's ID and number.
@@ -144,8 +149,9 @@ class StudyTransaction:
         model.datetime_start = datetime.now()
         # The identity and the first heartbeat come with the claim: there is no moment in which
         # a running trial belongs to nobody.
+        fixed = {} if params is None else {_FIXED_PARAMS: dict(params)}
         model.system_attributes.extend(
-            _attributes(TrialSystemAttributeModel, {WORKER: dict(worker)})
+            _attributes(TrialSystemAttributeModel, {WORKER: dict(worker), **fixed})
         )
         self._session.add(TrialHeartbeatModel(trial_id=model.trial_id))
         return int(model.trial_id), int(model.number)
@@ -167,6 +173,14 @@ class StudyTransaction:
         model.state = TrialState.FAIL
         model.datetime_complete = datetime.now()
         return True
+
+    def _attrs(self, model: type[Any], key: str) -> dict[int, Any]:
+        query = (
+            self._session.query(TrialModel.number, model.value_json)
+            .join(model, TrialModel.trial_id == model.trial_id)
+            .filter(TrialModel.study_id == self._study_id, model.key == key)
+        )
+        return {number: json.loads(value) for number, value in query}
 
     def _trials(self) -> sqlalchemy.orm.Query[TrialModel]:
         return self._session.query(TrialModel).filter(TrialModel.study_id == self._study_id)

@@ -6,7 +6,7 @@ left, so that any number of processes end with exactly the total.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,10 +14,12 @@ from typing import Any
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from ..definition.grid import Point
 from ..definition.space import field_of
 from ..definition.study_file import StudySpec, spec_from_json
 from ..running.endings import is_frozen
 from ..running.second_chances import CONTINGENCIES, SecondChance, second_chance
+from ..samplers.grid import Grid
 from ..storage.claims import StudyTransaction, study_transaction
 from ..storage.studies import SPEC, STOPPED
 from ..storage.trials import (
@@ -65,17 +67,20 @@ class NothingToRun:
         n_done: trials that count towards the total.
         n_running: trials that other processes run.
         is_stopped: whether `stop` has been asked for.
+        tried_grid: the number of points of the study's grid if all have been claimed, else None.
     """
 
     spec: StudySpec
     n_done: int
     n_running: int
     is_stopped: bool
+    tried_grid: int | None = None
 
     @property
     def is_final(self) -> bool:
         """Whether waiting for the trials of other processes is of no use."""
-        return self.is_stopped or self.n_done >= self.spec.trials
+        is_tried = self.tried_grid is not None and not self.n_running
+        return self.is_stopped or self.n_done >= self.spec.trials or is_tried
 
 
 def next_trial(
@@ -98,7 +103,9 @@ def next_trial(
         waiting = _first(transaction.trials(TrialState.WAITING))
         if waiting is None and thaw is not None:
             waiting = _queue_thawed(transaction, thaw)
-        trial_id, number = transaction.claim(waiting, worker)
+        grid = None if waiting else _grid_of(transaction, spec)
+        point = next(_untried(transaction, grid)) if grid else None
+        trial_id, number = transaction.claim(waiting, worker, point)
         attrs = waiting.user_attrs if waiting else {}
         return Claim(
             trial_id=trial_id,
@@ -134,9 +141,33 @@ def _nothing_to_run(transaction: StudyTransaction, spec: StudySpec) -> NothingTo
     continued = set(transaction.user_attrs(CONTINUES).values())
     n_done = ended + sum(map(is_counted, failed)) - len(continued)
     is_stopped = transaction.study_attr(STOPPED) is not None
+    tried_grid = None
     if not is_stopped and n_done + running < spec.trials:
-        return None
-    return NothingToRun(spec=spec, n_done=n_done, n_running=running, is_stopped=is_stopped)
+        grid = _grid_of(transaction, spec)
+        if grid is None or transaction.count(TrialState.WAITING):
+            return None
+        if next(_untried(transaction, grid), None) is not None:
+            return None
+        tried_grid = len(grid)
+    return NothingToRun(
+        spec=spec,
+        n_done=n_done,
+        n_running=running,
+        is_stopped=is_stopped,
+        tried_grid=tried_grid,
+    )
+
+
+def _grid_of(transaction: StudyTransaction, spec: StudySpec) -> Grid | None:
+    """The study's grid; None if its sampler is another."""
+    return None if spec.sampler.grid is None else _parse_grid(transaction.study_attr(SPEC))
+
+
+def _untried(transaction: StudyTransaction, grid: Grid) -> Iterator[Point]:
+    """The points of the grid that no trial has, running and queued ones included."""
+    changed = {number for number, fixed in transaction.user_attrs("fixed").items() if fixed}
+    params = transaction.fixed_params()
+    return grid.untried(params[number] for number in params.keys() - changed)
 
 
 def _first(waiting: list[FrozenTrial]) -> FrozenTrial | None:
@@ -149,6 +180,11 @@ def _first(waiting: list[FrozenTrial]) -> FrozenTrial | None:
 @lru_cache(maxsize=8)
 def _parse_spec(text: str) -> StudySpec:
     return spec_from_json(text)
+
+
+@lru_cache(maxsize=2)  # each may have 100,000 points
+def _parse_grid(text: str) -> Grid:
+    return Grid(_parse_spec(text))
 
 
 def _recover(transaction: StudyTransaction, ended_runs: Collection[str] = ()) -> StudySpec:

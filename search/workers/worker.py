@@ -21,8 +21,8 @@ from ..pruners.trial_pruner import TrialPruner
 from ..running.checkpoint_folders import list_checkpoints, tidy_checkpoints
 from ..running.events import Listener, TrialEnded, notifier
 from ..running.objective import FailedTrial, InterruptedTrial, Objective
-from ..running.opening import trial_sampler
 from ..running.study_progress import spending, target_reached
+from ..samplers.build import trial_sampler
 from ..storage.artifacts import artifact_store, checkpoint_folder
 from ..storage.trials import best_trials, count_trials, trial_record
 from ..storage.worker import GRACE_S, worker_identity
@@ -92,9 +92,7 @@ class Worker:
                 )
             claim = self._claim(self._choose_thaw())
             if isinstance(claim, NothingToRun):
-                # A worker that serves all studies finds this one again when it goes on.
-                is_reported = claim.is_stopped and self._job.waits
-                return f"study {self._spec.name} is stopped" if is_reported else None
+                return self._describe_end(claim)
             if claim is None:
                 continue
             self._run_trial(claim)
@@ -102,6 +100,17 @@ class Worker:
             self._look_ahead()
             errors = [*errors, self._objective.error] if self._objective.error else []
         return reason
+
+    def _describe_end(self, end: NothingToRun) -> str | None:
+        """Why no trial is left to run; None if the study has reached its total."""
+        if end.tried_grid is not None and end.is_final:
+            return (
+                f"all {end.tried_grid:,} points of the grid of {self._spec.name} are tried, "
+                f"{end.n_done:,} trials in total"
+            )
+        # A worker that serves all studies finds this one again when it goes on.
+        is_reported = end.is_stopped and self._job.waits
+        return f"study {self._spec.name} is stopped" if is_reported else None
 
     def _use(self, spec: StudySpec) -> None:
         """Run the trials by this version of the study, which another process may have changed."""
@@ -148,13 +157,9 @@ class Worker:
     def _look_ahead(self) -> None:
         """Store what the trials left are expected to bring."""
         trials = self._study.get_trials(deepcopy=False)
-        outlook = look_ahead(
-            self._spec, trials, count_trials(trials), self._outlook(), self._star
-        )
+        outlook = look_ahead(self._spec, trials, count_trials(trials), self._outlook(), self._star)
         if outlook is not None:
-            self._storage.set_study_system_attr(
-                self._study._study_id, OUTLOOK, outlook.to_json()
-            )
+            self._storage.set_study_system_attr(self._study._study_id, OUTLOOK, outlook.to_json())
 
     def _choose_thaw(self) -> int | None:
         """Number of a stopped trial that is worth going on with rather than trying a new config."""
@@ -202,7 +207,7 @@ class Worker:
             self._notify(f"trial {claim.retry_of} is tried again as trial {claim.number}")
         elif claim.continues is not None:
             self._notify(f"trial {claim.continues} goes on as trial {claim.number}")
-        self._study.sampler = trial_sampler(self._spec, claim.number)
+        self._study.sampler = trial_sampler(self._spec, claim.number, self._star)
         self._study.claimed = claim.trial_id
         value, state = None, TrialState.FAIL
         with Heartbeat(self._storage, self._study._study_id, claim.trial_id) as self._heartbeat:

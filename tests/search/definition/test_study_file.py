@@ -357,7 +357,7 @@ def test_an_unknown_study_is_refused_with_the_built_in_ones(tmp_path):
         (
             "trials: 8",
             "trials: 8\nsampler: {}",
-            "line 27: sampler: must name one of tpe and random",
+            "line 27: sampler: must name one of tpe, gp, cmaes, random, grid and auto, such as",
         ),
         (
             "trials: 8",

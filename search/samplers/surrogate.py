@@ -13,10 +13,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ...model.evaluation.weighted import find_metric
 from ..definition.study_file import StudySpec
-from .encoding import Doubles, Encoding
-from .outcomes import outcomes
-from .proposals import most_promising, thompson_sample
-from .surrogate import Surrogate
+from ..prospects.encoding import Doubles, Encoding
+from ..prospects.outcomes import outcomes
+from ..prospects.proposals import most_promising, thompson_sample
+from ..prospects.surrogate import Surrogate
 
 
 class SurrogateSampler(BaseSampler):
