@@ -15,6 +15,7 @@ from .commands import (
     data,
     doctor,
     ensemble,
+    importance,
     start,
     studies,
     train,
@@ -26,7 +27,10 @@ from .commands.terminal.streams import install_streams, lost_on_stdout
 from .errors import NothingYet, OptionError, RecsysSearchError
 
 # In the order of the help. A new command is one file in commands/ and its name here.
-COMMANDS = (start, worker, studies, trials, best, train, ensemble, dashboard, doctor, data)
+COMMANDS = (
+    *(start, worker, studies, trials, best, importance, train, ensemble, dashboard, doctor),
+    data,
+)
 
 EXIT_CODES: dict[type[Exception], int] = {NothingYet: 3, OptionError: 2}  # any other error: 1
 

@@ -134,13 +134,15 @@ def by_optuna(trial: Trial, curve: Curve) -> tuple[int, TrialState]:
     return len(curve.reports), TrialState.COMPLETE
 
 
-def by_rules(trial: Trial, curve: Curve) -> tuple[int, TrialState]:
-    """Epochs and state, judged as in the objective."""
+def by_rules(trial: Trial, curve: Curve, done: int = 0) -> tuple[int, TrialState]:
+    """Epochs and state, judged as in the objective. Args: done: epochs of a trial that goes on."""
     trial.storage.set_trial_system_attr(trial._trial_id, CONFIG, config_to_mapping(curve.config))
     ended = EndedTrials()
     ended.add(trial.study.get_trials(deepcopy=False))
     others = trial_progress(curve, ended)  # type: ignore[arg-type]
-    for epoch in range(1, len(curve.reports) + 1):
+    for report in curve.reports[:done]:
+        trial.report(report.val_rmse, report.epoch)
+    for epoch in range(done + 1, len(curve.reports) + 1):
         progress = replace(others, reports=curve.reports[:epoch])
         if ending := ending_after(trial, progress):
             trial.set_user_attr("stop_reason", ending.stop_reason)

@@ -8,16 +8,18 @@ configs exceed none), second chances, and GPU memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import optuna
 from landscape import Landscape
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.trial import Trial, TrialState
-from recsys_search.model.config import TrainingConfig
+from optuna.trial import FrozenTrial, Trial, TrialState
 from recsys_search.search.definition.study_file import StudySpec, load_study
+from recsys_search.search.prospects.look_ahead import find_thaw
+from recsys_search.search.pruners.trial_pruner import TrialPruner
+from recsys_search.search.storage.trials import CONTINUES, count_trials, first_attempt
 from replay import by_optuna, by_rules
 from replay_figures import Curve, best
 
@@ -29,17 +31,16 @@ class Ended(NamedTuple):
     """A trial of a simulated study.
 
     Attributes:
-        epochs: trained for it, without those of a trial that it continues.
+        epochs: trained for it, without those of the trial that it continues.
         value: what it reported as its best; None unless it completed.
         true_value: the best value of its config to the last epoch, without a seed's noise.
-        reached: the best value of its config in the epochs that it ran, likewise.
+        continues: number of the stopped trial that it goes on from; None for a new one.
     """
 
     number: int
     epochs: int
     value: float | None
     true_value: float
-    reached: float
     continues: int | None = None
 
 
@@ -48,9 +49,12 @@ class Policy:
     """How a study searches.
 
     Attributes:
-        sampler: of a trial, by the study's seed and the trial's number; None for one that all
-            trials share.
+        sampler: of a trial, by the study's seed and the trial's number; or one for all trials,
+            with `shares_sampler`.
         pruner: built for each study.
+        known: whether the study tries its known configs first.
+        thaw: whether stopped trials may go on.
+        looks_ahead: whether it is computed after each trial what those left would bring.
     """
 
     name: str
@@ -58,7 +62,8 @@ class Policy:
     pruner: Callable[[StudySpec], BasePruner]
     shares_sampler: bool = False
     known: bool = False
-    options: Mapping[str, Any] = field(default_factory=dict)
+    thaw: bool = False
+    looks_ahead: bool = False
 
 
 def simulated_spec() -> StudySpec:
@@ -86,33 +91,38 @@ class SimulatedStudy:
         if policy.shares_sampler:
             self.study.sampler = policy.sampler(spec, seed, 0)
 
-    def run(self, n_trials: int) -> Iterator[Ended]:
-        """Run trials one after the other."""
-        for number in range(n_trials):
+    def run(self) -> Iterator[Ended]:
+        """Run trials one after the other, up to the study's total; thawed ones count once."""
+        while count_trials(self.trials) < self.spec.trials:
             if not self._policy.shares_sampler:
-                self.study.sampler = self._policy.sampler(self.spec, self._seed, number)
-            yield self.train(self.study.ask())
+                self.study.sampler = self._policy.sampler(self.spec, self._seed, len(self.trials))
+            thaw = find_thaw(self.spec, self.trials) if self._policy.thaw else None
+            if thaw is not None:
+                params = self.trials[thaw.number].params
+                self.study.enqueue_trial(params, user_attrs={CONTINUES: thaw.number})
+            yield self._train(self.study.ask())
 
-    def train(self, trial: Trial) -> Ended:
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False)
+
+    def _train(self, trial: Trial) -> Ended:
         values = self.spec.space.suggest(trial)
         config = self.spec.config(values, trial.user_attrs.get("fixed"))
-        curve = self.curve(trial, config)
-        by = by_optuna if not hasattr(self.study.pruner, "observe") else by_rules
-        epochs, state = by(trial, curve)
+        continues = trial.user_attrs.get(CONTINUES)
+        done = 0 if continues is None else len(self.trials[continues].intermediate_values)
+        first = trial.number if continues is None else first_attempt(trial, self.trials).number
+        axes = {
+            name: self.spec.space.axes[name].value_of(param) for name, param in trial.params.items()
+        }
+        landscape = self._landscapes[config.architecture]
+        reports = landscape.reports(axes, self._seed * 100_003 + first)[: config.max_epochs]
+        curve = Curve(trial.number, config, BIAS_VAL_RMSE, reports)
+        if isinstance(self.study.pruner, TrialPruner):
+            epochs, state = by_rules(trial, curve, done)
+        else:
+            epochs, state = by_optuna(trial, curve)
         value = best(curve, epochs) if state == TrialState.COMPLETE else None
         self.study.tell(trial, value, state)
-        true = self._true_curve(trial, config)
-        return Ended(trial.number, epochs, value, float(true.min()), float(true[:epochs].min()))
-
-    def curve(self, trial: Trial, config: TrainingConfig) -> Curve:
-        """The trial's reports, with the noise of its own seed."""
-        axes = self.spec.space.axes
-        values = {name: axes[name].value_of(param) for name, param in trial.params.items()}
-        landscape = self._landscapes[config.architecture]
-        reports = landscape.reports(values, self._seed * 100_003 + trial.number)
-        return Curve(trial.number, config, BIAS_VAL_RMSE, reports[: config.max_epochs])
-
-    def _true_curve(self, trial: Trial, config: TrainingConfig) -> Any:
-        axes = self.spec.space.axes
-        values = {name: axes[name].value_of(param) for name, param in trial.params.items()}
-        return self._landscapes[config.architecture].curves([values])[0][: config.max_epochs]
+        true_value = float(landscape.curves([axes])[0][: config.max_epochs].min())
+        return Ended(trial.number, epochs - done, value, true_value, continues)

@@ -108,6 +108,13 @@ def start(
             "none. [default: the study file's]",
         ),
     ] = None,
+    no_finish: Annotated[
+        bool,
+        typer.Option(
+            "--no-finish",
+            help="Run all trials, also if those left are unlikely to improve the best one.",
+        ),
+    ] = False,
     storage: Storage = DEFAULT_STORAGE,
     artifacts: Artifacts = None,
     device: Device = "auto",
@@ -131,6 +138,7 @@ def start(
         usd_per_hour=usd_per_hour,
         budget_usd=budget_usd,
         keep_checkpoints=keep_checkpoints,
+        no_finish=no_finish,
         sampler=sampler and sampler.value,
     )
 

@@ -92,14 +92,17 @@ def status(
     if as_json:
         print_json(values)
         return
+    from ..model.evaluation.weighted import find_metric
     from .terminal.consoles import out
-    from .terminal.outcome import describe_edges
+    from .terminal.outcome import describe_edges, describe_outlook
     from .terminal.values import format_bytes, key_values
 
     del values["stopped"]  # the state or the note says it
     if kept := values["kept_checkpoints"]:
         size, limit = format_bytes(kept["bytes"]), format_bytes(kept["limit_bytes"])
         values["kept_checkpoints"] = f"{kept['trials']} trials, {size} of {limit}"
+    if outlook := values["outlook"]:
+        values["outlook"] = describe_outlook(outlook, find_metric(values["metric"]))
     values["edges"] = describe_edges(values["edges"]) if values["edges"] else None
     if target := values["target"]:
         reached = "reached" if target["reached"] else "not reached"

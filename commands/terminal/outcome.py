@@ -11,6 +11,7 @@ from .confirmation import format_confirmed
 from .consoles import out
 from .examples import print_next
 from .trials import describe_quality, trials_table
+from .values import format_seconds
 
 if TYPE_CHECKING:
     from ...model.evaluation.metrics import Metric
@@ -38,6 +39,9 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
         out.print(Text(f"trial {confirmed['number']} leads, {format_confirmed(confirmed)}"))
     if status["edges"]:
         out.print(Text(f"the best trials are all at {describe_edges(status['edges'])}"))
+    outlook = status["outlook"]
+    if outlook and outlook["trials"]:
+        out.print(Text(describe_outlook(outlook, metric)), soft_wrap=True)
     if target:
         reached = "reached" if target["reached"] else "not reached"
         aim = f"target {target['condition']}: {reached}. {target['note']}"
@@ -47,7 +51,8 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
         out.print(f"cost: {cost:.2f} USD for {hours:.2f} h and {status['epochs']} epochs")
     commands = []
     is_over = status["budget_spent"] or (target and target["reached"])
-    if status["done"] < status["total"] and not is_over:
+    is_finished = outlook and outlook["finished"]
+    if status["done"] < status["total"] and not (is_over or is_finished):
         commands.append(example("start", *study, *places))
     if best:
         top = min(3, status["complete"])
@@ -55,6 +60,18 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
         commands.append(example("best", "--export", "config.yaml", *study_options))
         commands.append(example("train", "--config", "config.yaml", "--out", "runs/best"))
     print_next(*commands, example("dashboard", *places))
+
+
+def describe_outlook(outlook: dict[str, Any], metric: Metric) -> str:
+    """What the trials left would bring and cost, as `status --json` has it."""
+    mean, sd, wanted = (metric.format(outlook[name]) for name in ("mean", "sd", "wanted"))
+    cost = f"{outlook['epochs']} epochs, {format_seconds(outlook['seconds'])}"
+    if outlook["usd"] is not None:
+        cost += f", {outlook['usd']:.2f} USD"
+    return (
+        f"the {outlook['trials']} trials left ({cost}) would improve it by {mean} ± {sd}; the "
+        f"chance of more than {wanted} is {100 * outlook['chance']:.1f}%"
+    )
 
 
 def describe_edges(edges: list[dict[str, Any]]) -> str:

@@ -13,6 +13,7 @@ from ...errors import OptionError
 from ...model.training.device import resolve_device
 from ..definition.durations import parse_duration
 from ..definition.study_file import StudySpec
+from ..prospects.outlook import describe_finish
 from ..running.events import Listener, StudyStarted, broadcast, ignore, notifier
 from ..running.opening import Overrides, open_study, resolve_spec, with_done
 from ..running.targets import check_target, describe_scale, target_in_ratings
@@ -152,7 +153,8 @@ def _opened(
         total = study_total(spec, trials)
         listener(StudyStarted(spec.model_copy(update={"trials": total}), n_done))
         in_scale = describe_scale(in_stars, spec, ratings.scale)
-        for note in (*split.notes, *in_scale, *describe_grid(spec, trials)):
+        ending = describe_finish(spec)
+        for note in (*split.notes, *in_scale, *describe_grid(spec, trials), *ending):
             notifier(listener)(note)
         yield OpenStudy(spec, split, storage, n_done, asked)
 

@@ -143,7 +143,7 @@ def _rows(name: str, axis: Axis) -> dict[Any, Doubles]:
     if not isinstance(axis, ChoiceAxis):
         return {}
     if is_ordered(axis):
-        ranked = sorted(axis.choices)  # type: ignore[type-var]
+        ranked = sorted(axis.choices)
         return {
             axis.param_of(value): np.array([rank / (len(ranked) - 1)])
             for rank, value in enumerate(ranked)

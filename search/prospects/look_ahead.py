@@ -16,7 +16,7 @@ from .outcomes import outcomes
 from .outlook import Outlook
 from .proposals import log_expected_improvement, most_promising
 from .remaining import expected_gain
-from .surrogate import Surrogate
+from .surrogate import fit_surrogate
 from .thaw import Thaw, choose_thaw
 
 MIN_OUTCOMES = 15  # fewer say little about a space of ten axes
@@ -45,7 +45,7 @@ def look_ahead(
     best = config_from_mapping(ranked[0].system_attrs[CONFIG])
     wanted = best.seed_noise if finish.gain == "auto" else finish.gain
     left = max(spec.trials - n_done, 0)
-    surrogate = Surrogate(spec.space, known)
+    surrogate = fit_surrogate(spec.space, known)
     rng = np.random.default_rng(n_done)
     gain = expected_gain(surrogate, spec.architectures, left, wanted, rng)
     earlier = before.below if before and before.done < n_done else 0
@@ -55,6 +55,7 @@ def look_ahead(
         left=left,
         mean=gain.mean * unit,
         sd=gain.sd * unit,
+        high=gain.high * unit,
         wanted=wanted * unit,
         chance=gain.chance,
         below=earlier + 1 if gain.chance < finish.chance else 0,
@@ -77,7 +78,7 @@ def find_thaw(
     known = outcomes(trials, find_metric(spec.objective.metric), star)
     if len(known) < MIN_OUTCOMES:
         return None
-    surrogate = Surrogate(spec.space, known)
+    surrogate = fit_surrogate(spec.space, known)
     rng = np.random.default_rng(len(trials))
     proposal = most_promising(surrogate, spec.architectures, rng)[None]
     improvement = float(np.exp(log_expected_improvement(surrogate, proposal)[0]))

@@ -21,6 +21,7 @@ class Outlook:
     Attributes:
         done, left: trials that count towards the total, and those that are left.
         mean, sd: by how much the best value would improve, in units of the metric.
+        high: improvement that is exceeded with a chance of 5%.
         wanted: the gain that is worth going on for, likewise.
         chance: that the gain is more than that.
         below: for how many trials in a row the chance has been below the study's limit.
@@ -30,6 +31,7 @@ class Outlook:
     left: int
     mean: float
     sd: float
+    high: float
     wanted: float
     chance: float
     below: int
@@ -62,6 +64,17 @@ class Outlook:
             f"than {show(self.wanted)} is {100 * self.chance:.1f}% (limit "
             f"{100 * finish.chance:g}%, {finish.checks} trials in a row)"
         )
+
+
+def describe_finish(spec: StudySpec) -> list[str]:
+    """A sentence on how the study may end before its total; none if it cannot."""
+    if (finish := spec.finish) is None:
+        return []
+    gain = "another seed may" if finish.gain == "auto" else f"{finish.gain:g} stars"
+    return [
+        f"the study ends before its {spec.trials} trials once those left are unlikely to improve "
+        f"the best one by more than {gain}; --no-finish runs them all"
+    ]
 
 
 def outlook_figures(

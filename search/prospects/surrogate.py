@@ -39,7 +39,7 @@ class Surrogate:
     Attributes:
         encoding: of the space.
         points: (n, n_columns) of the outcomes.
-        noise_sd: of an outcome, in stars near the best one: seeds, and what the axes do not explain.
+        noise_sd: of an outcome near the best one, in stars: what the axes do not explain.
     """
 
     def __init__(self, space: Space, outcomes: Sequence[Outcome]) -> None:
@@ -118,6 +118,21 @@ class Surrogate:
     def _architectures(self, points: Doubles) -> list[bytes]:
         columns = self.encoding.columns.get("architecture", slice(0, 0))
         return [row.tobytes() for row in np.ascontiguousarray(points[:, columns])]
+
+
+_latest: tuple[Space, list[Outcome], Surrogate] | None = None
+
+
+def fit_surrogate(space: Space, outcomes: Sequence[Outcome]) -> Surrogate:
+    """The surrogate of these outcomes.
+
+    The latest one is kept: after each trial, a worker asks about the trials left, about stopped
+    ones, and for a proposal, all by the same outcomes.
+    """
+    global _latest
+    if _latest is None or _latest[0] != space or _latest[1] != list(outcomes):
+        _latest = space, list(outcomes), Surrogate(space, outcomes)
+    return _latest[2]
 
 
 def fit_process(

@@ -39,7 +39,7 @@ class Hopeless(Rule):
 
     chance: Chance = 0.05
     ended: Count = 3  # minimum number of trials to learn from
-    near: NonNegative = 0.005  # stars from the incumbent, or the seed noise if that is larger
+    near: NonNegative = 0.0  # stars from the incumbent, or the seed noise if that is larger
     warmup_epochs: Natural = 0  # not judged; 0, because an early forecast is wide anyway
 
     def judge(self, progress: Progress) -> Stop | None:

@@ -16,7 +16,7 @@ from ..definition.study_file import StudySpec
 from ..prospects.encoding import Doubles, Encoding
 from ..prospects.outcomes import outcomes
 from ..prospects.proposals import most_promising, thompson_sample
-from ..prospects.surrogate import Surrogate
+from ..prospects.surrogate import Surrogate, fit_surrogate
 
 
 class SurrogateSampler(BaseSampler):
@@ -81,7 +81,7 @@ class SurrogateSampler(BaseSampler):
             name = architectures[self._rng.integers(len(architectures))]
             point = encoding.draw(1, name, self._rng)[0]
         else:
-            surrogate = Surrogate(space, known)
+            surrogate = fit_surrogate(space, known)
             encoding = surrogate.encoding
             running = [
                 each.params

@@ -1,0 +1,52 @@
+"""The importance of axes as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from .consoles import out
+from .outcome import describe_edges
+
+BAR = 12  # characters
+
+
+def print_importance(found: dict[str, Any]) -> None:
+    """Print a table for each architecture. Args: found: as `importance --json` prints it."""
+    for architecture, rows in found["architectures"].items():
+        n_trials = found["trials"][architecture]
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in (f"{architecture}, {n_trials} trials", "", "overall", "near the best"):
+            table.add_column(name, no_wrap=True)
+        for row in rows:
+            table.add_row(
+                row["axis"].removeprefix(f"{architecture}."),
+                "█" * round(BAR * min(row["overall"]["mean"], 1.0)),
+                _format(row["overall"]),
+                _format(row["near_best"]),
+            )
+        out.print(table)
+        out.print()
+    left_out = [
+        f"{name} ({n_trials} trials)"
+        for name, n_trials in found["trials"].items()
+        if name not in found["architectures"]
+    ]
+    if left_out:
+        out.print(f"too few trials to say: {', '.join(left_out)}")
+    if found["edges"]:
+        out.print(Text(f"the best trials are all at {describe_edges(found['edges'])}"))
+    out.print(
+        Text(
+            "share of the differences in the metric that an axis causes, alone or together with "
+            "others, with 95% intervals: over the whole space, and among configs near the best"
+        )
+    )
+
+
+def _format(share: dict[str, float] | None) -> str:
+    if share is None:
+        return "-"
+    return f"{100 * share['mean']:3.0f}% ({100 * share['low']:.0f} to {100 * share['high']:.0f})"

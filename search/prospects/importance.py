@@ -1,0 +1,80 @@
+"""How much each axis matters, by the surrogate: over the whole space, and near the best configs.
+
+The measure is the total-effect index of Sobol: the share of the level's variance that remains if
+all other axes are known. The shares of axes that act together overlap, so they may add up to more
+than 1. Each function drawn from the posterior has its own shares, which gives the intervals.
+
+Source: Jansen's estimator, in Saltelli et al. 2010, "Variance based sensitivity analysis of model
+output".
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+
+from .encoding import Doubles
+from .surrogate import Surrogate
+
+N_POINTS, N_DRAWS = 120, 100
+N_BEST, SPREAD = 5, 0.15  # near the best: how many, and how far around them
+
+
+class Share(NamedTuple):
+    """A share of the variance: its mean over the drawn functions, and 95% of them."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def axis_shares(
+    surrogate: Surrogate, architecture: str | None, rng: Generator, *, near_best: bool = False
+) -> dict[str, Share]:
+    """Axis -> its share, for the axes of one architecture, the largest first.
+
+    Args:
+        near_best: among configs near the best ones, rather than anywhere in the space.
+    """
+    encoding = surrogate.encoding
+    points = encoding.draw(N_POINTS, architecture, rng)
+    other = encoding.draw(N_POINTS, architecture, rng)
+    if near_best:
+        points, other = (_around_best(surrogate, points, rng) for _ in range(2))
+    axes = [name for name, block in encoding.columns.items() if _varies(points, other, block)]
+    changed = [_with_columns_of(points, other, encoding.columns[name]) for name in axes]
+    draws = surrogate.draw(np.concatenate([points, *changed]), N_DRAWS, rng)
+    levels = draws.reshape(N_DRAWS, len(axes) + 1, N_POINTS)
+    variance = levels[:, 0].var(axis=1)
+    effects = 0.5 * ((levels[:, 1:] - levels[:, :1]) ** 2).mean(axis=2)
+    # Above 1 by the chance of the points alone.
+    shares = np.minimum(effects / np.maximum(variance, 1e-12)[:, None], 1.0)
+    found = {
+        name: Share(
+            float(column.mean()), *(float(each) for each in np.quantile(column, (0.025, 0.975)))
+        )
+        for name, column in zip(axes, shares.T, strict=True)
+    }
+    return dict(sorted(found.items(), key=lambda item: -item[1].mean))
+
+
+def _around_best(surrogate: Surrogate, like: Doubles, rng: Generator) -> Doubles:
+    """(N_POINTS, n_columns) points near the best outcomes of the same architecture as `like`."""
+    columns = surrogate.encoding.columns.get("architecture", slice(0, 0))
+    same = (surrogate.points[:, columns] == like[0, columns]).all(axis=1)
+    of_its_kind = surrogate.points[same]
+    best = of_its_kind[surrogate.predict(of_its_kind)[0].argsort()[:N_BEST]]
+    repeated = best[np.arange(N_POINTS) % len(best)]
+    return surrogate.encoding.near(repeated, SPREAD, rng)
+
+
+def _varies(points: Doubles, other: Doubles, block: slice) -> bool:
+    return bool((points[:, block] != other[:, block]).any())
+
+
+def _with_columns_of(points: Doubles, other: Doubles, block: slice) -> Doubles:
+    changed = points.copy()
+    changed[:, block] = other[:, block]
+    return changed
