@@ -144,13 +144,13 @@ def by_rules(trial: Trial, curve: Curve, done: int = 0) -> tuple[int, TrialState
         trial.report(report.val_rmse, report.epoch)
     for epoch in range(done + 1, len(curve.reports) + 1):
         progress = replace(others, reports=curve.reports[:epoch])
-        if ending := ending_after(trial, progress):
+        if ending := ending_after(trial, progress, is_thawed=done > 0):
             trial.set_user_attr("stop_reason", ending.stop_reason)
             return epoch, ending.state
     raise AssertionError("the last epoch ends a trial")
 
 
-def ending_after(trial: Trial, progress: Progress) -> Ending | None:
+def ending_after(trial: Trial, progress: Progress, *, is_thawed: bool = False) -> Ending | None:
     """The ending after the last report, in the order of `Objective`; None if it continues."""
     if not progress.last.finite:
         stop = Divergence().judge(progress)
@@ -158,7 +158,7 @@ def ending_after(trial: Trial, progress: Progress) -> Ending | None:
     pruner = trial.study.pruner
     assert isinstance(pruner, TrialPruner)
     trial.report(progress.last.val_rmse, progress.last.epoch)
-    pruner.observe(trial.number, progress)
+    pruner.observe(trial.number, progress, is_thawed=is_thawed)
     stop = pruner.stop if trial.should_prune() else None
     last_epoch = progress.last.epoch == progress.config.max_epochs
     if stop and (stop.kind is Kind.SICK or not last_epoch):

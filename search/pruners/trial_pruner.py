@@ -31,11 +31,18 @@ class TrialPruner(BasePruner):
         ]
         self._metric = metric
         self._observed: tuple[int, Progress] | None = None
+        self._is_thawed = False
         self.stop: Stop | None = None
 
-    def observe(self, trial_number: int, progress: Progress) -> None:
-        """Set what the rules judge when Optuna next asks about this trial."""
+    def observe(self, trial_number: int, progress: Progress, *, is_thawed: bool = False) -> None:
+        """Set what the rules judge when Optuna next asks about this trial.
+
+        Args:
+            is_thawed: whether it had been stopped, and goes on for its forecast. Optuna's pruners
+                compare ranks so far, and would stop it again at once: they are asked in vain.
+        """
         self._observed = (trial_number, progress)
+        self._is_thawed = is_thawed
 
     def warning(self, progress: Progress) -> str | None:
         """What is wrong with a trial that continues; None if nothing is."""
@@ -55,7 +62,7 @@ class TrialPruner(BasePruner):
             if isinstance(pruner, OptunaPruner):
                 # Asked in every epoch, because successive halving records its rungs as it is asked.
                 assert optuna_pruner is not None
-                if optuna_pruner.prune(study, trial):
+                if optuna_pruner.prune(study, trial) and not self._is_thawed:
                     stops.append(pruner.stop(study, trial, self._metric))
             elif progress is not None and (stop := pruner.judge(progress)):
                 stops.append(stop)

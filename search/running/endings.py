@@ -110,3 +110,11 @@ def out_of_memory(trial: Trial, config: TrainingConfig, epoch: int, space: Space
 def _best(progress: Progress) -> EpochReport:
     assert progress.best is not None, "a report that is not finite ends a trial at once"
     return progress.best
+
+
+class InterruptedTrial(Exception):  # noqa: N818 - not an error
+    """The trial was interrupted or ran out of memory, and is to be run again."""
+
+
+class FailedTrial(Exception):  # noqa: N818 - its cause is the error
+    """The trial failed with an error of its own: the study goes on."""

@@ -29,11 +29,21 @@ from ..pruners.rule import Kind, Progress, Stop
 from ..pruners.trial_pruner import TrialPruner
 from ..storage.artifacts import ArtifactStore, upload_reports
 from ..storage.failures import DATABASE_ERRORS, describe_database_error
-from ..storage.trials import CONFIG, CONTINUES, ENVIRONMENT, EPOCH_AT, INTERRUPTED
+from ..storage.trials import (
+    CONFIG,
+    CONTINUES,
+    ENVIRONMENT,
+    EPOCH_AT,
+    INTERRUPTED,
+    earlier_attempt,
+    epochs_when_stopped,
+)
 from .checkpoint_folders import folder_name
 from .ended_trials import EndedTrials
 from .endings import (
     Ending,
+    FailedTrial,
+    InterruptedTrial,
     beyond_limits,
     is_frozen,
     last_epoch_reached,
@@ -179,7 +189,8 @@ class Objective:
 
     def _train_epochs(self, trial: Trial, run: Training, checkpoints: ResumableTraining) -> Ending:
         # The storage may have failed before the last epoch of an earlier attempt was judged.
-        if run.reports and (ending := self._judge(trial, run, run.reports[-1])):
+        unjudged = len(run.reports) > epochs_when_stopped(trial)
+        if unjudged and (ending := self._judge(trial, run, run.reports[-1])):
             return ending
         for report in run:
             trial.report(self._metric.of(report), report.epoch)
@@ -200,9 +211,7 @@ class Objective:
         trial.set_user_attr("resumed_from_epoch", run.resumed_from_epoch)
         for report in run.reports:
             trial.report(self._metric.of(report), report.epoch)
-        earlier, done = trial.user_attrs.get("retry_of"), len(run.reports)
-        if earlier is None:
-            earlier = trial.user_attrs[CONTINUES]
+        earlier, done = earlier_attempt(trial), len(run.reports)
         self._notify(
             f"trial {trial.number} goes on from trial {earlier}'s checkpoint, after {done} of "
             f"{run.config.max_epochs} epochs"
@@ -261,7 +270,7 @@ class Objective:
     def _ask_pruners(self, trial: Trial, so_far: Progress) -> Stop | None:
         pruner = trial.study.pruner
         assert isinstance(pruner, TrialPruner)
-        pruner.observe(trial.number, so_far)
+        pruner.observe(trial.number, so_far, is_thawed=CONTINUES in trial.user_attrs)
         if (warning := pruner.warning(so_far)) != trial.user_attrs.get("warning"):
             trial.set_user_attr("warning", warning)  # None: it no longer applies
         return pruner.stop if trial.should_prune() else None
@@ -286,11 +295,3 @@ class Objective:
         if ending.stop_reason:
             trial.set_user_attr("stop_reason", ending.stop_reason)
         trial.set_user_attr("reason", f"{ending.reason}{lost}")
-
-
-class InterruptedTrial(Exception):  # noqa: N818 - not an error
-    """The trial was interrupted or ran out of memory, and is to be run again."""
-
-
-class FailedTrial(Exception):  # noqa: N818 - its cause is the error
-    """The trial failed with an error of its own: the study goes on."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from optuna import Study
 from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from sqlalchemy.orm import Session
 
 from ...errors import StudyError
@@ -191,7 +191,15 @@ def first_attempt(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> FrozenTr
     return trial
 
 
-def earlier_attempt(trial: FrozenTrial) -> int | None:
+def epochs_when_stopped(trial: Trial) -> int:
+    """Epochs of the stopped trial that this one continues; 0 if it continues none."""
+    number = trial.user_attrs.get(CONTINUES)
+    if number is None:
+        return 0
+    return int(trial.study.get_trials(deepcopy=False)[number].user_attrs["epochs"])
+
+
+def earlier_attempt(trial: FrozenTrial | Trial) -> int | None:
     """Number of the trial that this one tries again or continues; None if it is the first."""
     earlier: int | None = trial.user_attrs.get("retry_of", trial.user_attrs.get(CONTINUES))
     return earlier

@@ -11,6 +11,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from ...base.interrupts import pause
+from ...base.messages import format_error
 from ...data.splits.split import Split
 from ...errors import StudyError
 from ...model.evaluation.weighted import find_metric
@@ -19,8 +20,9 @@ from ..prospects.look_ahead import find_thaw, look_ahead
 from ..prospects.outlook import OUTLOOK, Outlook
 from ..pruners.trial_pruner import TrialPruner
 from ..running.checkpoint_folders import list_checkpoints, tidy_checkpoints
+from ..running.endings import FailedTrial, InterruptedTrial
 from ..running.events import Listener, TrialEnded, notifier
-from ..running.objective import FailedTrial, InterruptedTrial, Objective
+from ..running.objective import Objective
 from ..running.study_progress import spending, target_reached
 from ..samplers.build import trial_sampler
 from ..storage.artifacts import artifact_store, checkpoint_folder
@@ -157,7 +159,12 @@ class Worker:
     def _look_ahead(self) -> None:
         """Store what the trials left are expected to bring."""
         trials = self._study.get_trials(deepcopy=False)
-        outlook = look_ahead(self._spec, trials, count_trials(trials), self._outlook(), self._star)
+        before = self._outlook()
+        try:
+            outlook = look_ahead(self._spec, trials, count_trials(trials), before, self._star)
+        except Exception as error:  # the study is worth more than a forecast of it
+            self._notify(f"what the trials left would bring is unknown: {format_error(error)}")
+            return
         if outlook is not None:
             self._storage.set_study_system_attr(self._study._study_id, OUTLOOK, outlook.to_json())
 
