@@ -108,6 +108,13 @@ def start(
             "none. [default: the study file's]",
         ),
     ] = None,
+    warm_start: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--warm-start",
+            help="Learn from this earlier study in the same storage; may be given several times.",
+        ),
+    ] = None,
     no_finish: Annotated[
         bool,
         typer.Option(
@@ -138,6 +145,7 @@ def start(
         usd_per_hour=usd_per_hour,
         budget_usd=budget_usd,
         keep_checkpoints=keep_checkpoints,
+        warm_start=tuple(warm_start or ()),
         no_finish=no_finish,
         sampler=sampler and sampler.value,
     )

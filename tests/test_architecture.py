@@ -71,8 +71,9 @@ ALLOWED = {
     ),
     "search/launch": (
         "search/workers",
-        "search/running",
         "search/samplers",
+        "search/prospects",
+        "search/running",
         "search/definition",
         "search/storage",
         "model",

@@ -81,9 +81,9 @@ class Axis(Strict):
         raise NotImplementedError
 
     def position(self, value: float) -> float:
-        """Where a value is between the ends, 0 to 1."""
+        """Where a value is between the ends, 0 to 1; the middle if they are one."""
         low, high = self.ends()
-        return (value - low) / (high - low)
+        return (value - low) / (high - low) if low != high else 0.5
 
     def at(self, position: float) -> Any:
         """The value at a position, 0 to 1: values drawn uniformly for uniform positions."""
@@ -117,9 +117,9 @@ class _Range(Axis):
         return tuple(dict.fromkeys(self.nearest(float(f"{value:.12g}")) for value in spaced))
 
     def position(self, value: float) -> float:
-        if not self.log:
-            return super().position(value)
         low, high = self.bounds
+        if not self.log or low == high:
+            return super().position(value)
         return math.log(value / low) / math.log(high / low)
 
     def at(self, position: float) -> Any:

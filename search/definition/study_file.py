@@ -36,6 +36,7 @@ from .objective import Objective
 from .sampler import Sampler, TpeSettings
 from .sizes import Size
 from .space import STORED, Problem, Space, accepted_value, field_of, owners
+from .warm_start import WarmStart
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class StudySpec(Strict):
     trials: Count  # in total
     budget: Budget | None = None  # of all starts together
     timeout: Duration | None = None  # of one start
+    warm_start: WarmStart | None = None  # earlier studies to learn from
     finish: Finish | None = None  # when the study may end before its total
     thaw: StrictBool = False  # whether a trial that a comparison stopped may go on later
     keep_checkpoints: Size = "2GB"  # of trials that stopped early and could go on

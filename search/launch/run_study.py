@@ -27,6 +27,7 @@ from .cluster import allocate_nodes, check_storage, connected
 from .open_study import OpenStudy
 from .run_locally import run_locally
 from .run_on_cluster import run_on_cluster
+from .warm_start import learn_from_earlier
 
 
 def run_study(
@@ -145,6 +146,7 @@ def _opened(
     baseline = check_target(spec, split, storage_url, device)
     with writable_storage(storage_url) as storage:
         study = open_study(spec, ratings.fingerprint, storage)
+        earlier = learn_from_earlier(spec, study, storage)
         if baseline is not None:
             study.set_user_attr("bias_val_rmse", baseline)
         trials = study.get_trials(deepcopy=False)
@@ -153,8 +155,8 @@ def _opened(
         total = study_total(spec, trials)
         listener(StudyStarted(spec.model_copy(update={"trials": total}), n_done))
         in_scale = describe_scale(in_stars, spec, ratings.scale)
-        ending = describe_finish(spec)
-        for note in (*split.notes, *in_scale, *describe_grid(spec, trials), *ending):
+        plan = (*describe_grid(spec, trials), *earlier, *describe_finish(spec))
+        for note in (*split.notes, *in_scale, *plan):
             notifier(listener)(note)
         yield OpenStudy(spec, split, storage, n_done, asked)
 

@@ -133,9 +133,9 @@ class Encoding:
 
 
 def is_ordered(axis: Axis) -> bool:
-    """Whether the axis has numbers, and more than one."""
+    """Whether the axis is a range, or a choice of numbers."""
     low, high = axis.ends()
-    return low != high
+    return low != high or not isinstance(axis, ChoiceAxis)
 
 
 def _rows(name: str, axis: Axis) -> dict[Any, Doubles]:

@@ -14,6 +14,7 @@ from ..definition.study_file import StudySpec
 from ..storage.trials import CONFIG, best_trials
 from .outcomes import outcomes
 from .outlook import Outlook
+from .prior import Prior, held
 from .proposals import log_expected_improvement, most_promising
 from .remaining import expected_gain
 from .surrogate import fit_surrogate
@@ -28,6 +29,7 @@ def look_ahead(
     n_done: int,
     before: Outlook | None,
     star: float = 1.0,
+    prior: Prior | None = None,
 ) -> Outlook | None:
     """The outlook of a study; None while there are too few outcomes.
 
@@ -36,6 +38,7 @@ def look_ahead(
         n_done: how many of them count towards the total.
         before: the outlook after an earlier trial.
         star: what a star is worth in the ratings' units: `Scale.star`.
+        prior: what earlier studies expect.
     """
     metric = find_metric(spec.objective.metric)
     finish = spec.finish or Finish()
@@ -45,7 +48,7 @@ def look_ahead(
     best = config_from_mapping(ranked[0].system_attrs[CONFIG])
     wanted = best.seed_noise if finish.gain == "auto" else finish.gain
     left = max(spec.trials - n_done, 0)
-    surrogate = fit_surrogate(spec.space, known)
+    surrogate = fit_surrogate(spec.space, known, held(prior, known))
     rng = np.random.default_rng(n_done)
     gain = expected_gain(surrogate, spec.architectures, left, wanted, rng)
     earlier = before.below if before and before.done < n_done else 0
@@ -67,6 +70,7 @@ def find_thaw(
     trials: Sequence[FrozenTrial],
     star: float = 1.0,
     kept: Collection[int] | None = None,
+    prior: Prior | None = None,
 ) -> Thaw | None:
     """The stopped trial that is worth more than a new one; None if there is none.
 
@@ -74,11 +78,12 @@ def find_thaw(
         trials: all of the study's, by number.
         star: what a star is worth in the ratings' units: `Scale.star`.
         kept: numbers of the stopped trials that have a checkpoint. [default: all]
+        prior: what earlier studies expect.
     """
     known = outcomes(trials, find_metric(spec.objective.metric), star)
     if len(known) < MIN_OUTCOMES:
         return None
-    surrogate = fit_surrogate(spec.space, known)
+    surrogate = fit_surrogate(spec.space, known, held(prior, known))
     rng = np.random.default_rng(len(trials))
     proposal = most_promising(surrogate, spec.architectures, rng)[None]
     improvement = float(np.exp(log_expected_improvement(surrogate, proposal)[0]))

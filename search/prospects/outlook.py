@@ -12,6 +12,7 @@ from ..definition.finish import Finish
 from ..definition.study_file import StudySpec
 
 OUTLOOK = "recsys_search:outlook"
+VERDICT = "recsys_search:prior_verdict"  # whether the ranking of earlier studies holds
 
 
 @dataclass(frozen=True, kw_only=True)

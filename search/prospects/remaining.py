@@ -18,6 +18,10 @@ N_PATHS = 60  # functions that lead to the points that a search may reach
 SPREADS = (0.15, 0.08)
 POOL = 300  # proposals, at most, of all trials that are left
 PER_TRIAL = 4  # proposals that a trial left stands for: a search chooses the better ones
+# Drawn functions fall short of what searches go on to find, because one set of hyperparameters is
+# taken for certain. With this factor, of simulated studies that ended at a chance of 5%, 3% were
+# early (docs/search.md).
+CAUTION = 1.5
 N_BEST = 20  # outcomes among which the best may be
 
 
@@ -54,7 +58,7 @@ def expected_gain(
     pool = _reachable(surrogate, architectures, n_left, rng)
     draws = surrogate.draw(np.concatenate([reached, pool]), N_DRAWS, rng)
     best = draws[:, : len(reached)].min(axis=1)
-    gains = np.maximum(best - draws[:, len(reached) :].min(axis=1), 0.0)
+    gains = CAUTION * np.maximum(best - draws[:, len(reached) :].min(axis=1), 0.0)
     return Gain(
         float(gains.mean()),
         float(gains.std()),

@@ -11,22 +11,32 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import copy
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.random import Generator
 from scipy.optimize import minimize
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from ..definition.space import Space
 from .encoding import Doubles, Encoding
 from .outcomes import Outcome
 
+if TYPE_CHECKING:
+    from sklearn.gaussian_process import GaussianProcessRegressor
+
 MAX_OUTCOMES = 300  # the best and the latest; a fit takes time in proportion to the cube
 MAX_ITERATIONS = 30
 JITTER = 1e-8
+
+
+class ScorePrior(Protocol):
+    """What earlier studies expect of configs, as scores of mean 0 and variance 1 or so."""
+
+    def predict(self, points: Doubles) -> Doubles:
+        """(n,) expected scores of (n, n_columns) points."""
+
+    def weight(self, scores: Doubles, values: Doubles) -> float:
+        """How much of it holds, 0 to 1, by the (n,) scores and values of outcomes."""
 
 
 class Surrogate:
@@ -42,8 +52,13 @@ class Surrogate:
         noise_sd: of an outcome near the best one, in stars: what the axes do not explain.
     """
 
-    def __init__(self, space: Space, outcomes: Sequence[Outcome]) -> None:
-        """Args: outcomes: at least two."""
+    def __init__(
+        self, space: Space, outcomes: Sequence[Outcome], prior: ScorePrior | None = None
+    ) -> None:
+        """Args:
+        outcomes: at least two.
+        prior: what earlier studies expect.
+        """
         outcomes = _most_telling(outcomes)
         self.encoding = Encoding(space)
         self.points = self.encoding.encode_params([outcome.params for outcome in outcomes])
@@ -55,9 +70,15 @@ class Surrogate:
         self._means = self._architecture_means(logs)
         residuals = logs - self._mean_of(self.points)
         self._unit = float(residuals.std()) or 1.0
+        self._prior, self._weight = prior, 0.0
+        if prior is not None:
+            scores = prior.predict(self.points)
+            self._score_means = self._architecture_means(scores)
+            self._weight = prior.weight(self._scores(self.points), residuals / self._unit)
         # A forecast's uncertainty, on the log scale.
         spread = sds / (levels - self._floor) / self._unit
-        self._gp = fit_process(self.points, residuals / self._unit, spread**2)
+        values = residuals / self._unit - self._expected(self.points)
+        self._gp = fit_process(self.points, values, spread**2)
         noise = float(self._gp.kernel_.k2.noise_level) ** 0.5
         self.noise_sd = noise * self._unit * float(levels.min() - self._floor)
 
@@ -66,6 +87,8 @@ class Surrogate:
 
         For trials that are running: their outcomes are unknown, but will be known.
         """
+        from sklearn.gaussian_process import GaussianProcessRegressor
+
         believer = copy(self)
         expected = self._gp.predict(points)
         believer._gp = GaussianProcessRegressor(
@@ -83,7 +106,7 @@ class Surrogate:
         mean, sd = self._gp.predict(points, return_std=True)
         variance = np.maximum(sd**2 - self._gp.kernel_.k2.noise_level, JITTER)
         variance += self._mean_sd_of(points) ** 2
-        above = np.exp(self._mean_of(points) + self._unit * mean)
+        above = np.exp(self._mean_of(points) + self._unit * (mean + self._expected(points)))
         return self._floor + above, above * self._unit * np.sqrt(variance)
 
     def draw(self, points: Doubles, n: int, rng: Generator) -> Doubles:
@@ -91,7 +114,7 @@ class Surrogate:
         mean, covariance = self._gp.predict(points, return_cov=True)
         covariance[np.diag_indices_from(covariance)] -= self._gp.kernel_.k2.noise_level - 1e-6
         root = np.linalg.cholesky(covariance)
-        draws = mean + rng.standard_normal((n, len(points))) @ root.T
+        draws = mean + self._expected(points) + rng.standard_normal((n, len(points))) @ root.T
         keys = self._architectures(points)
         shifts = {key: rng.standard_normal(n) for key in sorted(set(keys))}
         draws += self._mean_sd_of(points) * np.stack([shifts[key] for key in keys], axis=1)
@@ -105,10 +128,25 @@ class Surrogate:
             for key in set(keys)
         }
 
-    def _mean_of(self, points: Doubles) -> Doubles:
-        """(n,) the mean of each point's architecture; of all of them for one without outcomes."""
-        usual = float(np.mean(list(self._means.values())))
-        return np.array([self._means.get(key, usual) for key in self._architectures(points)])
+    def _expected(self, points: Doubles) -> Doubles:
+        """(n,) what the prior adds to the mean of each point's architecture, in units."""
+        return self._weight * self._scores(points)
+
+    def _scores(self, points: Doubles) -> Doubles:
+        """(n,) scores by the prior, around the mean of each architecture's outcomes."""
+        if self._prior is None:
+            return np.zeros(len(points))
+        return self._prior.predict(points) - self._mean_of(points, self._score_means)
+
+    def _mean_of(self, points: Doubles, means: dict[bytes, float] | None = None) -> Doubles:
+        """(n,) the mean of each point's architecture; of all of them for one without outcomes.
+
+        Args:
+            means: by architecture. [default: those of the outcomes' logs]
+        """
+        means = self._means if means is None else means
+        usual = float(np.mean(list(means.values())))
+        return np.array([means.get(key, usual) for key in self._architectures(points)])
 
     def _mean_sd_of(self, points: Doubles) -> Doubles:
         """(n,) standard deviation of that mean, in units of the outcomes' around it."""
@@ -120,19 +158,22 @@ class Surrogate:
         return [row.tobytes() for row in np.ascontiguousarray(points[:, columns])]
 
 
-_latest: tuple[Space, list[Outcome], Surrogate] | None = None
+_latest: tuple[Space, list[Outcome], ScorePrior | None, Surrogate] | None = None
 
 
-def fit_surrogate(space: Space, outcomes: Sequence[Outcome]) -> Surrogate:
+def fit_surrogate(
+    space: Space, outcomes: Sequence[Outcome], prior: ScorePrior | None = None
+) -> Surrogate:
     """The surrogate of these outcomes.
 
     The latest one is kept: after each trial, a worker asks about the trials left, about stopped
     ones, and for a proposal, all by the same outcomes.
     """
     global _latest
-    if _latest is None or _latest[0] != space or _latest[1] != list(outcomes):
-        _latest = space, list(outcomes), Surrogate(space, outcomes)
-    return _latest[2]
+    asked = (space, list(outcomes), prior)
+    if _latest is None or _latest[:3] != asked:
+        _latest = (*asked, Surrogate(space, outcomes, prior))
+    return _latest[3]
 
 
 def fit_process(
@@ -145,6 +186,10 @@ def fit_process(
         values: (n,) of mean 0 and variance 1 or so.
         variance: of the values, in addition to the noise that is common to all.
     """
+    # Imported here: it takes a second, which the commands that only read need not wait for.
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.gaussian_process import GaussianProcessRegressor
+
     process = GaussianProcessRegressor(
         _kernel(points),
         alpha=np.broadcast_to(variance + JITTER, len(points)),
@@ -156,6 +201,8 @@ def fit_process(
 
 
 def _kernel(points: Doubles) -> Any:
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
     n = points.shape[1]
     scales = Matern(np.full(n, _usual_scale(n)), length_scale_bounds=(0.05, 1e2), nu=2.5)
     return ConstantKernel(1.0, (1e-2, 1e2)) * scales + WhiteKernel(1e-2, (1e-4, 1.0))

@@ -15,7 +15,7 @@ from ...model.evaluation.weighted import find_metric
 from ...model.runs.experiment import Experiment
 from ...model.training.reports import EpochReport
 from ..definition.study_file import StudySpec, spec_from_json
-from ..prospects.outlook import outlook_figures
+from ..prospects.outlook import VERDICT, outlook_figures
 from ..running.checkpoint_folders import count_kept
 from ..running.study_progress import spending, study_state, target_reached
 from ..samplers.grid import study_total
@@ -116,6 +116,7 @@ class StudyReader:
             "metric": self.metric.name,
             "best": self._summary(ranked[0]) if ranked else None,
             "confirmed": next(({"number": n, **mean} for n, mean in confirmed.items()), None),
+            "warm_start": self._system_attrs().get(VERDICT),
             "edges": edges(self.spec.space, ranked),
             "outlook": outlook_figures(
                 self._system_attrs(), self.spec, spent, running=states["running"] > 0

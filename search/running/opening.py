@@ -50,6 +50,7 @@ class Overrides:
     usd_per_hour: float | None = None
     budget_usd: float | None = None
     keep_checkpoints: str | None = None  # such as 2GB
+    warm_start: tuple[str, ...] = ()  # earlier studies in the same storage
     no_finish: bool = False  # run all trials, for the rest of the study
     sampler: str | None = None  # of a new study, with its defaults and the file's seed
 
@@ -197,6 +198,8 @@ def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
     for name, usd in (("usd_per_hour", overrides.usd_per_hour), ("usd", overrides.budget_usd)):
         if usd is not None:
             values["budget"] = {**(values["budget"] or {}), name: usd}
+    if overrides.warm_start:
+        values["warm_start"] = {**(values["warm_start"] or {}), "studies": overrides.warm_start}
     if overrides.no_finish:
         values["finish"] = None
     if overrides.sampler is not None:

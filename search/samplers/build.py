@@ -19,13 +19,16 @@ from ..definition.sampler import (
     TpeSettings,
 )
 from ..definition.study_file import StudySpec
+from ..prospects.prior import Prior
 from .per_architecture import PerArchitectureSampler
 from .surrogate import SurrogateSampler
 
 _TURNS = 2  # each architecture has as many modelled trials as random ones before one is chosen
 
 
-def trial_sampler(spec: StudySpec, number: int, star: float = 1.0) -> BaseSampler:
+def trial_sampler(
+    spec: StudySpec, number: int, star: float = 1.0, prior: Prior | None = None
+) -> BaseSampler:
     """The sampler of one trial.
 
     It keeps nothing from one trial to the next, because the trials of a study may run in several
@@ -34,11 +37,12 @@ def trial_sampler(spec: StudySpec, number: int, star: float = 1.0) -> BaseSample
 
     Args:
         star: what a star is worth in the ratings' units: `Scale.star`.
+        prior: what earlier studies expect, for the sampler `auto`.
     """
     settings = spec.sampler.settings
     seed = _trial_seed(settings.seed, number)
     if isinstance(settings, AutoSettings):
-        return SurrogateSampler(spec, seed, settings.startup_trials, star)
+        return SurrogateSampler(spec, seed, settings.startup_trials, star, prior)
     return _BUILDERS[type(settings)](spec, settings, seed)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,12 @@ from ...model.evaluation.weighted import find_metric
 from ..definition.study_file import StudySpec
 from ..prospects.encoding import Doubles, Encoding
 from ..prospects.outcomes import outcomes
+from ..prospects.prior import Prior, held
 from ..prospects.proposals import most_promising, thompson_sample
 from ..prospects.surrogate import Surrogate, fit_surrogate
+
+NEARBY = np.linspace(0.05, 1.0, 20)  # how far to move from a config that has been tried
+WITH_PRIOR = 3  # outcomes that are enough to scale a prior
 
 
 class SurrogateSampler(BaseSampler):
@@ -28,17 +32,24 @@ class SurrogateSampler(BaseSampler):
     """
 
     def __init__(
-        self, spec: StudySpec, seed: int, startup_trials: int = 10, star: float = 1.0
+        self,
+        spec: StudySpec,
+        seed: int,
+        startup_trials: int = 10,
+        star: float = 1.0,
+        prior: Prior | None = None,
     ) -> None:
         """Args:
         seed: of this trial.
         startup_trials: outcomes before the surrogate is asked.
         star: what a star is worth in the ratings' units: `Scale.star`.
+        prior: what earlier studies expect; with one, few random trials are enough.
         """
         self._spec = spec
         self._rng = np.random.default_rng(seed)
         self._startup_trials = startup_trials
         self._star = star
+        self._prior = prior
         self._params: dict[str, Any] | None = None
 
     def infer_relative_search_space(
@@ -76,12 +87,14 @@ class SurrogateSampler(BaseSampler):
         trials = study.get_trials(deepcopy=False)
         known = outcomes(trials, find_metric(self._spec.objective.metric), self._star)
         space = self._spec.space
-        if len(known) < self._startup_trials:
+        prior = held(self._prior, known)
+        startup_trials = min(self._startup_trials, WITH_PRIOR) if prior else self._startup_trials
+        if len(known) < startup_trials:
             encoding = Encoding(space)
             name = architectures[self._rng.integers(len(architectures))]
             point = encoding.draw(1, name, self._rng)[0]
         else:
-            surrogate = fit_surrogate(space, known)
+            surrogate = fit_surrogate(space, known, prior)
             encoding = surrogate.encoding
             running = [
                 each.params
@@ -93,9 +106,19 @@ class SurrogateSampler(BaseSampler):
             if running:
                 surrogate = surrogate.believing(encoding.encode_params(running))
             point = self._choose(trial.number, surrogate, architectures)
-        return {
-            name: space.axes[name].param_of(value) for name, value in encoding.decode(point).items()
-        }
+        return self._new_params(encoding, point, [each.params for each in trials])
+
+    def _new_params(
+        self, encoding: Encoding, point: Doubles, tried: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """The parameters at the point, or near it if a trial has exactly these."""
+        axes = self._spec.space.axes
+        for spread in (0.0, *NEARBY):
+            moved = encoding.near(point[None], spread, self._rng)[0] if spread else point
+            params = {name: axes[name].param_of(v) for name, v in encoding.decode(moved).items()}
+            if params not in tried:
+                break
+        return params
 
     def _choose(self, number: int, surrogate: Surrogate, architectures: tuple[str, ...]) -> Doubles:
         propose = thompson_sample if number % 2 else most_promising

@@ -11,25 +11,22 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from ...base.interrupts import pause
-from ...base.messages import format_error
 from ...data.splits.split import Split
 from ...errors import StudyError
 from ...model.evaluation.weighted import find_metric
 from ..definition.study_file import StudySpec
-from ..prospects.look_ahead import find_thaw, look_ahead
-from ..prospects.outlook import OUTLOOK, Outlook
 from ..pruners.trial_pruner import TrialPruner
-from ..running.checkpoint_folders import list_checkpoints, tidy_checkpoints
+from ..running.checkpoint_folders import tidy_checkpoints
 from ..running.endings import FailedTrial, InterruptedTrial
 from ..running.events import Listener, TrialEnded, notifier
 from ..running.objective import Objective
 from ..running.study_progress import spending, target_reached
-from ..samplers.build import trial_sampler
 from ..storage.artifacts import artifact_store, checkpoint_folder
-from ..storage.trials import best_trials, count_trials, trial_record
+from ..storage.trials import best_trials, trial_record
 from ..storage.worker import GRACE_S, worker_identity
 from .heartbeat import Heartbeat
 from .job import Job
+from .planner import Planner
 from .queue import Claim, NothingToRun, next_trial, recover
 
 MAX_FAILURES_IN_A_ROW = 3
@@ -92,14 +89,14 @@ class Worker:
                     f"the last {len(errors)} trials of {self._spec.name} failed, the latest with "
                     f"{errors[-1]}; fix the cause, then run start again"
                 )
-            claim = self._claim(self._choose_thaw())
+            claim = self._claim(self._planner.choose_thaw(self._objective.checkpoints))
             if isinstance(claim, NothingToRun):
                 return self._describe_end(claim)
             if claim is None:
                 continue
             self._run_trial(claim)
             self._tidy()
-            self._look_ahead()
+            self._planner.look_ahead()
             errors = [*errors, self._objective.error] if self._objective.error else []
         return reason
 
@@ -118,6 +115,7 @@ class Worker:
         """Run the trials by this version of the study, which another process may have changed."""
         metric = find_metric(spec.objective.metric)
         self._spec, self._metric = spec, metric
+        self._planner = Planner(spec, self._study, self._storage, self._star, self._notify)
         self._study.pruner = TrialPruner(spec.pruners, metric)
         self._objective = Objective(
             spec,
@@ -144,42 +142,7 @@ class Worker:
         budget = self._spec.budget
         if budget and (reason := budget.exhausted(spending(trials, self._objective.ended))):
             return reason
-        return self._why_finished()
-
-    def _why_finished(self) -> str | None:
-        """Why the trials left are not worth their time, if that is so."""
-        outlook, finish = self._outlook(), self._spec.finish
-        if outlook is None or finish is None or not outlook.ends(finish, self._spec.trials):
-            return None
-        return outlook.describe_end(finish, self._metric, self._star)
-
-    def _outlook(self) -> Outlook | None:
-        return Outlook.of(self._storage.get_study_system_attrs(self._study._study_id))
-
-    def _look_ahead(self) -> None:
-        """Store what the trials left are expected to bring."""
-        trials = self._study.get_trials(deepcopy=False)
-        before = self._outlook()
-        try:
-            outlook = look_ahead(self._spec, trials, count_trials(trials), before, self._star)
-        except Exception as error:  # the study is worth more than a forecast of it
-            self._notify(f"what the trials left would bring is unknown: {format_error(error)}")
-            return
-        if outlook is not None:
-            self._storage.set_study_system_attr(self._study._study_id, OUTLOOK, outlook.to_json())
-
-    def _choose_thaw(self) -> int | None:
-        """Number of a stopped trial that is worth going on with rather than trying a new config."""
-        if not self._spec.thaw:
-            return None
-        try:
-            folders = list_checkpoints(self._study, self._objective.checkpoints)
-        except OSError:
-            return None  # which `tidy_checkpoints` has reported
-        kept = {each.trial.number for each in folders if each.trial and each.is_frozen}
-        trials = self._study.get_trials(deepcopy=False)
-        thaw = find_thaw(self._spec, trials, self._star, kept) if kept else None
-        return thaw.number if thaw else None
+        return self._planner.why_finished()
 
     def _claim(self, thaw: int | None) -> Claim | NothingToRun | None:
         """The next trial; None if it is time to look at the study again.
@@ -214,7 +177,7 @@ class Worker:
             self._notify(f"trial {claim.retry_of} is tried again as trial {claim.number}")
         elif claim.continues is not None:
             self._notify(f"trial {claim.continues} goes on as trial {claim.number}")
-        self._study.sampler = trial_sampler(self._spec, claim.number, self._star)
+        self._study.sampler = self._planner.sampler(claim.number)
         self._study.claimed = claim.trial_id
         value, state = None, TrialState.FAIL
         with Heartbeat(self._storage, self._study._study_id, claim.trial_id) as self._heartbeat:

@@ -7,7 +7,7 @@ from recsys_search.search.definition.finish import Finish
 from recsys_search.search.launch.run_study import run_study
 from recsys_search.search.prospects import look_ahead
 from recsys_search.search.prospects.outlook import Outlook
-from recsys_search.search.workers import worker
+from recsys_search.search.workers import planner
 
 FINISH = {"chance": 0.05, "gain": 0.5, "checks": 2}
 
@@ -108,7 +108,7 @@ def test_a_sick_look_ahead_does_not_end_the_study(workplace, write_study, monkey
     def fail(*args):
         raise ValueError("no surrogate")
 
-    monkeypatch.setattr(worker, "look_ahead", fail)
+    monkeypatch.setattr(planner, "look_ahead", fail)
     reader = workplace.start(write_study(), listener=listener)
     assert reader.status()["state"] == "done"
     assert [m for m in listener.notices if "no surrogate" in m]

@@ -64,7 +64,7 @@ def test_it_finds_what_random_search_does_not(seed):
 
 
 def test_it_learns_from_pruned_trials():
-    study = search({"auto": {"seed": 0, "startup_trials": 8}}, 24, prune_above=0.81)
+    study = search({"auto": {"seed": 0, "startup_trials": 8}}, 24, prune_above=0.82)
     assert len(study.get_trials(states=[TrialState.PRUNED])) > 6
     assert study.best_value < 0.802
 
@@ -106,3 +106,29 @@ def test_running_trials_are_not_proposed_again():
         spec.space.suggest(trial)
         rates.append(tuple(trial.params.items()))
     assert len(set(rates)) == 3
+
+
+def test_no_config_is_proposed_twice():
+    """Six configs in all: each is tried once before any is tried again."""
+    space = {"learning_rate": {"float": [1e-3, 1e-3]}, "latent_dim": {"int": [16, 96], "step": 16}}
+    spec = StudySpec.model_validate(
+        {
+            "name": "s",
+            "dataset": "demo",
+            "base": {"architecture": "two_tower"},
+            "space": space,
+            "sampler": {"auto": {"startup_trials": 2}},
+            "trials": 6,
+        }
+    )
+    study, tried = optuna.create_study(), []
+    for number in range(6):
+        study.sampler = trial_sampler(spec, number)
+        trial = study.ask()
+        config = spec.config(spec.space.suggest(trial))
+        trial.storage.set_trial_system_attr(trial._trial_id, CONFIG, config_to_mapping(config))
+        trial.report(1 / config.latent_dim, 1)
+        study.tell(trial, 1 / config.latent_dim)
+        tried.append(config.latent_dim)
+    assert len(set(tried[2:])) == 4
+    assert len(set(tried)) >= 5

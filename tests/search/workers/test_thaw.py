@@ -11,7 +11,7 @@ from recsys_search.model.training.reports import MEASURED
 from recsys_search.search.prospects.thaw import Thaw
 from recsys_search.search.results.removal import remove_trials
 from recsys_search.search.storage.artifacts import checkpoint_folder
-from recsys_search.search.workers import worker
+from recsys_search.search.workers import planner
 
 BASE = {
     "architecture": "two_tower",
@@ -49,12 +49,12 @@ def thaw_slow(monkeypatch):
     """Let the search find that trial 1 is worth going on with."""
     asked = []
 
-    def find_thaw(spec, trials, star, kept):
+    def find_thaw(spec, trials, star, kept, prior):
         asked.append(kept)
         is_open = 1 in kept and len(trials) == 2
         return Thaw(1, 0.5, 1e-3, 1e-4) if is_open else None
 
-    monkeypatch.setattr(worker, "find_thaw", find_thaw)
+    monkeypatch.setattr(planner, "find_thaw", find_thaw)
     return asked
 
 

@@ -1,0 +1,62 @@
+"""Hands what earlier studies found to a new one: configs to try first, and a prior."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+from optuna.storages import RDBStorage
+
+from ...errors import StudyError
+from ...model.evaluation.weighted import find_metric
+from ..definition.study_file import StudySpec, spec_from_json
+from ..prospects.prior import MIN_EARLIER, PRIOR, earlier_configs
+from ..storage.claims import study_transaction
+from ..storage.studies import check_exists, read_stored_specs
+from ..storage.trials import read_trials
+
+
+def learn_from_earlier(spec: StudySpec, study: optuna.Study, storage: RDBStorage) -> list[str]:
+    """Store what the earlier studies say, and queue their best configs, once for each of them.
+
+    The study keeps a copy: later changes of the earlier study change nothing here.
+
+    Returns:
+        A sentence for each study that was read.
+
+    Raises:
+        StudyError: there is no such study, or it is this one.
+    """
+    if spec.warm_start is None:
+        return []
+    stored = read_stored_specs(storage)
+    notes = []
+    for name in spec.warm_start.studies:
+        key = f"{PRIOR}:{name}"
+        if key in storage.get_study_system_attrs(study._study_id):
+            continue
+        if name == spec.name:
+            raise StudyError(f"study {name} cannot start from itself; name an earlier study")
+        check_exists(name, stored, storage.url)
+        other = optuna.load_study(study_name=name, storage=storage)
+        metric = find_metric(spec_from_json(stored[name]).objective.metric)
+        earlier = earlier_configs(spec.space, read_trials(other, storage), metric)
+        first = earlier[: spec.warm_start.first]
+        with study_transaction(storage, study._study_id) as transaction:
+            for each in first:
+                attrs: dict[str, Any] = {"known_config": f"{name}, trial {each.number}"}
+                transaction.queue(each.params, attrs)
+            transaction.set_study_attr(key, [each.to_json() for each in earlier])
+        notes.append(_describe(name, len(earlier), len(first), spec))
+    return notes
+
+
+def _describe(name: str, n_earlier: int, n_first: int, spec: StudySpec) -> str:
+    if not n_earlier:
+        return f"no config of study {name} is in this study's space: it starts without it"
+    first = f"{n_earlier} configs of study {name} are in this space; the best {n_first} come first"
+    if spec.sampler.auto is None:
+        return f"{first}, and the sampler {spec.sampler.name} uses no prior"
+    if n_earlier < MIN_EARLIER:
+        return f"{first}; fewer than {MIN_EARLIER} make no prior"
+    return f"{first}, and their ranking is the prior"
