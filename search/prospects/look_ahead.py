@@ -30,6 +30,7 @@ def look_ahead(
     before: Outlook | None,
     star: float = 1.0,
     prior: Prior | None = None,
+    learned_noise: float | None = None,
 ) -> Outlook | None:
     """The outlook of a study; None while there are too few outcomes.
 
@@ -39,14 +40,17 @@ def look_ahead(
         before: the outlook after an earlier trial.
         star: what a star is worth in the ratings' units: `Scale.star`.
         prior: what earlier studies expect.
+        learned_noise: what another seed may change, in stars, by `confirm`.
     """
     metric = find_metric(spec.objective.metric)
     finish = spec.finish or Finish()
     known, ranked = outcomes(trials, metric, star), best_trials(trials, metric)
     if len(known) < MIN_OUTCOMES or not ranked:
         return None
-    best = config_from_mapping(ranked[0].system_attrs[CONFIG])
-    wanted = best.seed_noise if finish.gain == "auto" else finish.gain
+    wanted = finish.gain
+    if wanted == "auto":
+        best = config_from_mapping(ranked[0].system_attrs[CONFIG])
+        wanted = best.seed_noise if learned_noise is None else learned_noise
     left = max(spec.trials - n_done, 0)
     surrogate = fit_surrogate(spec.space, known, held(prior, known))
     rng = np.random.default_rng(n_done)

@@ -47,7 +47,7 @@ class Hopeless(Rule):
         level, incumbent = progress.best_level, progress.incumbent_level
         if incumbent is None or level is None or epoch <= self.warmup_epochs:
             return None
-        near = max(self.near, progress.config.seed_noise)
+        near = max(self.near, progress.seed_noise)
         goal = incumbent + near
         if level <= goal:
             return None  # already near, and its best value never gets worse

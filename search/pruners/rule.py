@@ -67,6 +67,8 @@ class Progress:
             that completed or were exhausted, as far as they ran.
         metric: what the study optimises.
         star: what a star is worth in the ratings' units: `Scale.star`.
+        learned_noise: what another seed may change, in stars, as the study has measured it; None
+            for what is usual with the architecture.
     """
 
     config: TrainingConfig
@@ -76,6 +78,13 @@ class Progress:
     ended: Sequence[Sequence[float]] = ()
     metric: Metric = VAL_RMSE
     star: float = 1.0
+    learned_noise: float | None = None
+
+    @property
+    def seed_noise(self) -> float:
+        """What another seed may change, in stars."""
+        noise = self.learned_noise
+        return self.config.seed_noise if noise is None else noise
 
     @property
     def last(self) -> EpochReport:

@@ -36,10 +36,20 @@ from ..running.opening import check_same_ratings
 from ..storage.access import check_can_write
 from ..storage.database import writable_storage
 from ..storage.locks import study_lock
+from ..storage.studies import SEED_NOISE
 from ..storage.trials import CONFIG, best_trials, count_trials
+from .intervals import least_difference
 from .ranking import no_completed_trial
 from .reader import StudyReader
-from .standings import AGAINST, SEEDS, Results, diverged_with, read_results, result_key
+from .standings import (
+    AGAINST,
+    SEEDS,
+    Confirmation,
+    Results,
+    diverged_with,
+    read_results,
+    result_key,
+)
 
 FIRST_SEED = 1000
 NONE = "none"
@@ -121,6 +131,7 @@ def confirm(
             compared: Any = known and {"trial": known[0].number, "name": known[1]}
             storage.set_study_system_attr(study._study_id, AGAINST, compared)
             storage.set_study_system_attr(study._study_id, SEEDS, fresh)
+            _learn_seed_noise(study, storage, spec, reader.metric, split.train.scale.star)
     interrupts.leave()
     return reader.confirmation()
 
@@ -154,6 +165,17 @@ def _known_trial(
     choices = ", ".join([*(known for known in names if known in completed), NONE])
     why = "has not completed" if name in names else "is no known config of the study"
     raise OptionError(f"{printable(name)} {why}; choose --against from {choices}")
+
+
+def _learn_seed_noise(
+    study: optuna.Study, storage: RDBStorage, spec: StudySpec, metric: Metric, star: float
+) -> None:
+    """Store what another seed may change, for the rules and the outlook of later trials."""
+    attrs = storage.get_study_system_attrs(study._study_id)
+    standings = Confirmation.of(attrs, spec.split, metric).standings
+    rows = [metric.levels(standing.values.values(), star) for standing in standings]
+    if (noise := least_difference(rows)) is not None:
+        storage.set_study_system_attr(study._study_id, SEED_NOISE, noise)
 
 
 def fresh_seeds(n: int, used: Iterable[int | None]) -> list[int]:

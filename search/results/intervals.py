@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from scipy.special import stdtrit
 
+MIN_FREEDOM = 4  # of a standard deviation that is worth using
+
 
 class Interval(NamedTuple):
     """A mean, and an interval that contains the true mean in 95 of 100 such samples."""
@@ -39,3 +41,29 @@ def paired_interval(
     """The interval of the differences `values - others`, which were measured in pairs."""
     differences = [one - other for one, other in zip(values, others, strict=True)]
     return mean_interval(differences, overlap)
+
+
+def least_difference(rows: Sequence[Sequence[float]]) -> float | None:
+    """How far two trials' values may differ because of another seed alone, in 95 of 100 cases.
+
+    Trials and seeds both shift values; what is left after both is the seed's effect on one trial.
+
+    Args:
+        rows: the values of each trial, with the same seeds.
+
+    Returns:
+        None with fewer than two trials, or too few values to say.
+    """
+    n_trials, n_seeds = len(rows), min(map(len, rows), default=0)
+    freedom = (n_trials - 1) * (n_seeds - 1)
+    if freedom < MIN_FREEDOM:
+        return None
+    means = [fmean(row) for row in rows]
+    seed_means = [fmean(column) for column in zip(*rows, strict=True)]
+    overall = fmean(means)
+    squares = sum(
+        (value - mean - seed_mean + overall) ** 2
+        for row, mean in zip(rows, means, strict=True)
+        for value, seed_mean in zip(row, seed_means, strict=True)
+    )
+    return float(stdtrit(freedom, 0.975)) * sqrt(2 * squares / freedom)

@@ -63,7 +63,7 @@ def is_contender(progress: Progress) -> bool:
     level, incumbent = progress.best_level, progress.incumbent_level
     if level is None:
         return False
-    return incumbent is None or level <= incumbent + progress.config.seed_noise
+    return incumbent is None or level <= incumbent + progress.seed_noise
 
 
 def last_epoch_reached(progress: Progress) -> Ending:

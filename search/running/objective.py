@@ -79,16 +79,18 @@ class Objective:
         device: str,
         listener: Listener,
         should_stop: Callable[[], str | None],
+        learned_noise: float | None = None,
     ) -> None:
         """Args:
         checkpoints: the folder for the trials' checkpoints.
+        learned_noise: what another seed may change, in stars, by `confirm`.
         should_stop: called after each batch; the reason to end the trial, or None.
         """
         self.error: str | None = None
         self._spec = spec
         self._metric = find_metric(spec.objective.metric)
         self.ended = EndedTrials(self._metric)
-        self._split = split
+        self._split, self._star = split, split.train.scale.star
         self._storage = storage
         self.artifacts = artifacts
         self.checkpoints = checkpoints
@@ -97,6 +99,7 @@ class Objective:
         self._listener = listener
         self._notify = notifier(listener)
         self._should_stop = should_stop
+        self._learned_noise = learned_noise
 
     def __call__(self, trial: Trial) -> float:
         """The metric's value in the best epoch, or of an earlier trial with the same config.
@@ -240,7 +243,7 @@ class Objective:
         """How the trial ends after this epoch, or None if it continues."""
         trials = trial.study.get_trials(deepcopy=False)
         self.ended.add(trials)
-        so_far = trial_progress(run, self.ended, self._metric, self._split.train.scale.star)
+        so_far = trial_progress(run, self.ended, self._metric, self._star, self._learned_noise)
         if not (report.finite and isfinite(self._metric.of(report))):
             stop = Divergence().judge(so_far)  # whether or not the study names this pruner
             assert stop is not None

@@ -9,12 +9,17 @@ from .ended_trials import EndedTrials
 
 
 def trial_progress(
-    run: Training, ended: EndedTrials, metric: Metric = VAL_RMSE, star: float = 1.0
+    run: Training,
+    ended: EndedTrials,
+    metric: Metric = VAL_RMSE,
+    star: float = 1.0,
+    learned_noise: float | None = None,
 ) -> Progress:
     """The trial so far, with what the study's other trials have reached.
 
     Args:
         star: what a star is worth in the ratings' units: `Scale.star`.
+        learned_noise: what another seed may change, in stars, by `confirm`.
     """
     return Progress(
         config=run.config,
@@ -24,4 +29,5 @@ def trial_progress(
         ended=ended.curves(run.config),
         metric=metric,
         star=star,
+        learned_noise=learned_noise,
     )

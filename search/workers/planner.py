@@ -20,6 +20,7 @@ from ..prospects.outlook import OUTLOOK, VERDICT, Outlook
 from ..prospects.prior import Prior, read_prior
 from ..running.checkpoint_folders import list_checkpoints
 from ..samplers.build import trial_sampler
+from ..storage.studies import SEED_NOISE
 from ..storage.trials import count_trials
 
 
@@ -45,6 +46,12 @@ class Planner:
         if spec.warm_start:
             self._prior = read_prior(spec.space, self._attrs(), spec.warm_start.trust)
 
+    @property
+    def learned_noise(self) -> float | None:
+        """What another seed may change, in stars, if the study has confirmed trials."""
+        noise: float | None = self._attrs().get(SEED_NOISE)
+        return noise
+
     def sampler(self, number: int) -> BaseSampler:
         """The sampler of the trial with this number."""
         return trial_sampler(self._spec, number, self._star, self._prior)
@@ -63,7 +70,13 @@ class Planner:
         try:
             self._judge_prior(trials)
             outlook = look_ahead(
-                self._spec, trials, count_trials(trials), before, self._star, self._prior
+                self._spec,
+                trials,
+                count_trials(trials),
+                before,
+                self._star,
+                self._prior,
+                self.learned_noise,
             )
         except (ValueError, ArithmeticError) as error:  # a study is worth more than its forecast
             self._notify(f"what the trials left would bring is unknown: {format_error(error)}")

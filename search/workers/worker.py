@@ -126,6 +126,7 @@ class Worker:
             device=self._job.device,
             listener=self._listener,
             should_stop=self._should_stop,
+            learned_noise=self._planner.learned_noise,
         )
 
     def _should_stop(self) -> str | None:

@@ -22,6 +22,13 @@ def test_a_contender_is_within_seed_noise_of_the_incumbent(progress, architectur
     assert not contends(0.8 + 1.1 * noise)
 
 
+def test_a_study_that_has_measured_its_seed_noise_uses_it(progress):
+    trial = progress(val_rmse=[0.9, 0.803, 0.9], incumbent=0.8)
+    assert not is_contender(trial)
+    assert is_contender(replace(trial, learned_noise=0.004))
+    assert Hopeless().judge(replace(trial, learned_noise=0.004)) is None
+
+
 def test_the_first_trial_is_a_contender(progress):
     assert is_contender(progress(val_rmse=[1.2]))
     assert not is_contender(progress(val_rmse=[float("nan")]))

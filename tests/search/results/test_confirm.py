@@ -19,6 +19,7 @@ from recsys_search.search.results.confirm import confirm, fresh_seeds
 from recsys_search.search.running.events import Notice, ignore
 from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.locks import study_lock
+from recsys_search.search.storage.studies import SEED_NOISE
 from recsys_search.search.storage.trials import CONFIG
 
 
@@ -364,3 +365,13 @@ def test_a_study_without_a_completed_trial_has_nothing_to_confirm(workplace):
     workplace.start(workplace.write_study(trials=1, limits={"net_parameters": 1}))
     with pytest.raises(NothingYet, match="small has no completed trial yet"):
         run(workplace)
+
+
+def test_seed_noise_is_learned_from_enough_retrainings(searched):
+    """For the contenders of later trials, and for the gain that a study goes on for."""
+    noises = []
+    for seeds in (3, 6):
+        run(searched, top=2, seeds=seeds)
+        noises.append(searched.read()._system_attrs().get(SEED_NOISE))
+    assert noises[0] is None
+    assert 0 < noises[1] < 0.5

@@ -6,7 +6,11 @@ from statistics import StatisticsError
 
 import pytest
 from pytest import approx
-from recsys_search.search.results.intervals import mean_interval, paired_interval
+from recsys_search.search.results.intervals import (
+    least_difference,
+    mean_interval,
+    paired_interval,
+)
 
 
 def test_an_interval_of_three_values():
@@ -40,3 +44,23 @@ def test_cuts_of_the_same_rows_have_a_wider_interval():
     plain, wider = mean_interval([1.0, 3.0]), mean_interval([1.0, 3.0], overlap=1 / 8)
     assert wider.mean == plain.mean
     assert wider.high - wider.mean == approx((plain.high - plain.mean) * (1.25**0.5))
+
+
+def test_what_a_seed_may_change_is_what_trials_and_seeds_leave():
+    """Worked out by hand, with the 97.5% quantile of Student's t for 4 degrees of freedom.
+
+    Row means 2, 3 and 2.5, column means 1.5, 3 and 3, overall 2.5: residuals 0, -0.5, 0.5, then
+    0, 0.5, -0.5, then 0, 0, 0. Their squares add up to 1.
+    """
+    rows = [[1.0, 2.0, 3.0], [2.0, 4.0, 3.0], [1.5, 3.0, 3.0]]
+    assert least_difference(rows) == approx(2.776445 * (2 * 1.0 / 4) ** 0.5)
+
+
+def test_shifts_of_trials_and_seeds_are_no_noise():
+    rows = [[0.1 * trial + seed for seed in (0.0, 0.5, 0.2)] for trial in range(3)]
+    assert least_difference(rows) == approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("rows", [[], [[1.0, 2.0]], [[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]]])
+def test_too_few_values_say_nothing_about_noise(rows):
+    assert least_difference(rows) is None
