@@ -49,7 +49,7 @@ def best(
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
 ) -> None:
-    """Show a study's best trial, or any other, and export its config."""
+    """Show a study's best trial, or any other; export its config."""
     from ..model.runs.experiment import write_experiment
     from ..search.results.reader import StudyReader
     from ..search.storage.examples import storage_option
@@ -122,7 +122,7 @@ def confirm(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Retrain a study's best trials over several seeds and rank them.
+    """Retrain a study's best trials over seeds, and rank them.
 
     All trials share the same fresh seeds, each with a random split of its own unless the study
     splits by time. The ranking has 95% intervals.

@@ -21,7 +21,7 @@ def dashboard(
     storage: Storage = DEFAULT_STORAGE,
     artifacts: Artifacts = None,
 ) -> None:
-    """Serve optuna-dashboard on the storage, read-only, until Ctrl-C."""
+    """Serve optuna-dashboard on the storage, read-only."""
     from ..search.results.dashboard import serve_dashboard
 
     serve_dashboard(

@@ -14,7 +14,7 @@ app = typer.Typer()
 def importance(
     study: StudyName = None, storage: Storage = DEFAULT_STORAGE, as_json: AsJson = False
 ) -> None:
-    """Show which axes mattered, with intervals; pruned trials count too."""
+    """Show which axes mattered; pruned trials count too."""
     from ..search.results.importance import axis_importance
 
     found = axis_importance(storage, study)

@@ -42,6 +42,8 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
     outlook = status["outlook"]
     if outlook and outlook["trials"]:
         out.print(Text(describe_outlook(outlook, metric)), soft_wrap=True)
+    if outlook and outlook["finished"]:
+        out.print(Text(f"what may help instead: {', '.join(_alternatives(status, trials))}"))
     if target:
         reached = "reached" if target["reached"] else "not reached"
         aim = f"target {target['condition']}: {reached}. {target['note']}"
@@ -72,6 +74,21 @@ def describe_outlook(outlook: dict[str, Any], metric: Metric) -> str:
         f"the {outlook['trials']} trials left ({cost}) would improve it by {mean} ± {sd}; the "
         f"chance of more than {wanted} is {100 * outlook['chance']:.1f}%"
     )
+
+
+def _alternatives(status: dict[str, Any], trials: list[dict[str, Any]]) -> list[str]:
+    """What a study that has ended by itself leaves to try, in the order of what it costs."""
+    ways = [] if status["confirmed"] else ["confirming the best trials (seeds differ)"]
+    ways.append("an ensemble of the best trials")
+    ways += [f"a wider {edge['axis']}" for edge in status["edges"]]
+    from ...model.architectures.table import architecture_names
+
+    tried = {trial["architecture"] for trial in trials}
+    baseline = {"biases"}
+    untried = [name for name in architecture_names() if name not in tried | baseline]
+    if untried:
+        ways.append(f"another architecture ({' or '.join(untried)})")
+    return ways
 
 
 def describe_edges(edges: list[dict[str, Any]]) -> str:

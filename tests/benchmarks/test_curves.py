@@ -20,7 +20,8 @@ def curves(monkeypatch):
 
 
 def draws(curves, index, n=3):
-    return list(islice(curves.drawn_configs(load_study("breakthrough"), "hybrid", index), n))
+    drawn = curves.drawn_configs(load_study("breakthrough"), "hybrid", index, near_known=False)
+    return list(islice(drawn, n))
 
 
 def test_an_index_always_has_the_same_draws_and_indices_differ(curves):
@@ -31,8 +32,16 @@ def test_an_index_always_has_the_same_draws_and_indices_differ(curves):
 
 def test_draws_run_all_their_epochs(curves):
     for config in draws(curves, 7):
-        assert (config.architecture, config.max_epochs) == ("hybrid", curves.EPOCHS)
-        assert config.patience >= curves.EPOCHS
+        assert (config.architecture, config.max_epochs) == ("hybrid", curves.EPOCHS["hybrid"])
+        assert config.patience >= curves.EPOCHS["hybrid"]
+
+
+def test_draws_near_the_known_config_keep_about_half_of_it(curves):
+    spec = load_study("breakthrough")
+    drawn = list(islice(curves.drawn_configs(spec, "two_tower", 0, near_known=True), 40))
+    known = next(k for k in spec.known_trials() if k.params["architecture"] == "two_tower")
+    kept = sum(config.batch_size == known.params["two_tower.batch_size"] for config in drawn)
+    assert 10 < kept < 40
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ COMMANDS = [
     ("evaluate",),
     ("predict",),
     ("ensemble",),
+    ("importance",),
     ("dashboard",),
     ("doctor",),
     ("data",),
@@ -206,6 +207,7 @@ READING = [
     ["show", "--trial", "0"],
     ["best"],
     ["confirm"],
+    ["importance"],
     ["dashboard"],
 ]
 

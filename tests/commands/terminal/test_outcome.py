@@ -37,6 +37,7 @@ def status(best, metric="val_rmse"):
         "bias_val_rmse": 0.95,
         "confirmed": None,
         "edges": [],
+        "outlook": None,
         "target": None,
         "cost_usd": None,
         "budget_spent": None,
@@ -182,3 +183,39 @@ def test_a_weighted_sum_is_shown_with_its_parts(capsys):
     assert f"best: trial 0, {figures}" in " ".join(out.split())
     print_best([trial | {"config": {}}], 0, 0.95, "")
     assert figures in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_study_that_ended_by_itself_says_what_may_help_instead(capsys):
+    trial = record(0, 0.9) | {"architecture": "two_tower"}
+    outlook = {
+        "trials": 78,
+        **{"mean": 0.0006, "sd": 0.0004, "wanted": 0.002, "chance": 0.012},
+        **{"epochs": 900, "seconds": 1800.0, "usd": None, "finished": True},
+    }
+    edges = [{"axis": "batch_size", "end": "low", "values": "4096"}]
+    ended = status(trial) | {"done": 22, "outlook": outlook, "edges": edges}
+    print_outcome(ended, [trial], STORAGE)
+    text = " ".join(capsys.readouterr().out.split())
+    assert (
+        "the 78 trials left (900 epochs, 30 min) would improve it by 0.0006 ± 0.0004; the chance "
+        "of more than 0.0020 is 1.2%"
+    ) in text
+    assert (
+        "what may help instead: confirming the best trials (seeds differ), an ensemble of the "
+        "best trials, a wider batch_size, another architecture (hybrid or mf)"
+    ) in text
+    assert "recsys-search start" not in text
+
+
+def test_a_study_with_trials_left_says_what_they_would_bring_and_goes_on(capsys):
+    trial = record(0, 0.9)
+    outlook = {
+        "trials": 78,
+        **{"mean": 0.006, "sd": 0.004, "wanted": 0.002, "chance": 0.8},
+        **{"epochs": 900, "seconds": 1800.0, "usd": 1.25, "finished": False},
+    }
+    print_outcome(status(trial) | {"done": 22, "outlook": outlook}, [trial], STORAGE)
+    text = " ".join(capsys.readouterr().out.split())
+    assert "(900 epochs, 30 min, 1.25 USD) would improve it by 0.0060 ± 0.0040" in text
+    assert "instead" not in text
+    assert "recsys-search start --study small" in text

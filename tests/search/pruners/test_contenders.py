@@ -23,10 +23,14 @@ def test_a_contender_is_within_seed_noise_of_the_incumbent(progress, architectur
 
 
 def test_a_study_that_has_measured_its_seed_noise_uses_it(progress):
-    trial = progress(val_rmse=[0.9, 0.803, 0.9], incumbent=0.8)
+    """The same trial in a study whose seeds agree, and in one whose seeds differ by more."""
+    ended = [[0.86] * 8 + [0.85, 0.849]] * 60
+    trial = progress(val_rmse=0.83, n=8, incumbent=0.8, ended=ended)
     assert not is_contender(trial)
-    assert is_contender(replace(trial, learned_noise=0.004))
-    assert Hopeless().judge(replace(trial, learned_noise=0.004)) is None
+    assert Hopeless().judge(trial)
+    noisy = replace(trial, learned_noise=0.04)
+    assert is_contender(noisy)
+    assert Hopeless().judge(noisy) is None
 
 
 def test_the_first_trial_is_a_contender(progress):

@@ -109,14 +109,15 @@ def test_with_one_curve_a_lagging_trial_catches_up_by_the_prior_slope():
 
     The noise variance is the guess, 0.006**2 (0.3 of the fall) + 0.001**2 = 3.7e-5, because one
     trial gives no information on it. The slope's standard deviation of 0.2 amounts to 0.01 at that
-    distance; the level is as uncertain as one value.
+    distance; the level is as uncertain as one value. It would have to fall by 0.035, 0.015 more
+    than the other one did, and 0.4 of that is in doubt.
     """
     [curve] = others(0.02)
     expected = expected_end(0.87, 5, [curve])
     assert expected.mean == approx(0.835, abs=1e-5)
     assert expected.freedom == 8
     # The slope's variance is in units of the noise's, which is scaled up by 8 / 7 and back.
-    scale = sqrt(3.7e-5 + 3.7e-5 + 7 / 8 * 0.01**2)
+    scale = sqrt(3.7e-5 + 3.7e-5 + 7 / 8 * 0.01**2 + (0.4 * 0.015) ** 2)
     assert expected.scale == approx(scale, rel=1e-3)
     assert expected.sd == approx(scale * sqrt(8 / 6), rel=1e-3)
 
