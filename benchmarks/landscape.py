@@ -28,7 +28,7 @@ from recsys_search.model.training.reports import EpochReport, report_of
 from recsys_search.search.definition.space import Space, field_of
 from recsys_search.search.definition.study_file import StudySpec, load_study
 from recsys_search.search.prospects.encoding import Encoding
-from recsys_search.search.prospects.surrogate import fit_process
+from recsys_search.search.prospects.processes import fit_process
 from scipy.stats import spearmanr
 
 Doubles = NDArray[np.float64]

@@ -32,6 +32,7 @@ from recsys_search.search.prospects.look_ahead import look_ahead
 from recsys_search.search.prospects.outlook import Outlook
 from recsys_search.search.pruners.collapse import Collapse
 from recsys_search.search.pruners.divergence import Divergence
+from recsys_search.search.pruners.hopeless import Hopeless
 from recsys_search.search.pruners.optuna_pruners import Median
 from recsys_search.search.pruners.overfit_gap import OverfitGap
 from recsys_search.search.pruners.resources import GpuMemory
@@ -58,6 +59,12 @@ def ours(name: str) -> Any:
 def rules(spec: StudySpec) -> BasePruner:
     """The study's pruners, without GPU memory, which the curves do not have."""
     return TrialPruner([each for each in spec.pruners if not isinstance(each, GpuMemory)])
+
+
+def strict_rules(spec: StudySpec) -> BasePruner:
+    """The rules, with `hopeless` at a chance of 20%: thawing makes up for its errors."""
+    kept = [each for each in spec.pruners if not isinstance(each, GpuMemory | Hopeless)]
+    return TrialPruner([*kept, Hopeless(chance=0.2)])
 
 
 def median_of_rules(spec: StudySpec) -> BasePruner:
@@ -88,11 +95,15 @@ POLICIES = [
         lambda spec: HyperbandPruner(max_resource=30),
         shares_sampler=True,
     ),
+    Policy("random, ASHA", optunas_random, no_pruner, shares_sampler=True, pauses=True),
+    Policy("Optuna TPE, ASHA", optunas_tpe, no_pruner, shares_sampler=True, pauses=True),
     Policy("tpe, rules", ours("tpe"), rules),
     Policy("gp, rules", ours("gp"), rules),
     Policy("cmaes, rules", ours("cmaes"), rules),
     Policy("auto, rules", ours("auto"), rules),
     Policy("auto, rules, thaw", ours("auto"), rules, thaw=True, looks_ahead=True),
+    Policy("auto, strict rules", ours("auto"), strict_rules),
+    Policy("auto, strict rules, thaw", ours("auto"), strict_rules, thaw=True, looks_ahead=True),
     Policy("auto, median", ours("auto"), median_of_rules),
     Policy("auto, median, thaw", ours("auto"), median_of_rules, thaw=True),
     Policy(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import optuna
+from asha import Asha
 from landscape import Landscape
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
@@ -32,8 +33,9 @@ class Ended(NamedTuple):
 
     Attributes:
         epochs: trained for it, without those of the trial that it continues.
-        value: what it reported as its best; None unless it completed.
-        true_value: the best value of its config to the last epoch, without a seed's noise.
+        value: what it reported as its best; None unless it completed, or was paused.
+        true_value: the best value of its config to the last epoch, or to that at which it was
+            paused, without a seed's noise.
         continues: number of the stopped trial that it goes on from; None for a new one.
     """
 
@@ -54,6 +56,7 @@ class Policy:
         pruner: built for each study.
         known: whether the study tries its known configs first.
         thaw: whether stopped trials may go on.
+        pauses: whether trials pause at rungs and the best of them go on, as in ASHA.
         looks_ahead: whether it is computed after each trial what those left would bring.
     """
 
@@ -63,6 +66,7 @@ class Policy:
     shares_sampler: bool = False
     known: bool = False
     thaw: bool = False
+    pauses: bool = False
     looks_ahead: bool = False
 
 
@@ -83,6 +87,7 @@ class SimulatedStudy:
         self._landscapes = landscapes
         self._policy = policy
         self._seed = seed
+        self._asha = Asha() if policy.pauses else None
         self.study = optuna.create_study(study_name=f"{policy.name} {seed}")
         self.study.pruner = policy.pruner(spec)
         if policy.known:
@@ -92,15 +97,24 @@ class SimulatedStudy:
             self.study.sampler = policy.sampler(spec, seed, 0)
 
     def run(self) -> Iterator[Ended]:
-        """Run trials one after the other, up to the study's total; thawed ones count once."""
-        while count_trials(self.trials) < self.spec.trials:
+        """Run trials one after the other, up to the study's total; those that go on count once."""
+        while True:
+            stopped = self._to_go_on_with()
+            if stopped is not None:
+                params = self.trials[stopped].params
+                self.study.enqueue_trial(params, user_attrs={CONTINUES: stopped})
+            elif count_trials(self.trials) >= self.spec.trials:
+                return
             if not self._policy.shares_sampler:
                 self.study.sampler = self._policy.sampler(self.spec, self._seed, len(self.trials))
-            thaw = find_thaw(self.spec, self.trials) if self._policy.thaw else None
-            if thaw is not None:
-                params = self.trials[thaw.number].params
-                self.study.enqueue_trial(params, user_attrs={CONTINUES: thaw.number})
             yield self._train(self.study.ask())
+
+    def _to_go_on_with(self) -> int | None:
+        """The number of a stopped trial that is worth more than a new one."""
+        if self._asha is not None:
+            return self._asha.promote()
+        thaw = find_thaw(self.spec, self.trials) if self._policy.thaw else None
+        return None if thaw is None else thaw.number
 
     @property
     def trials(self) -> list[FrozenTrial]:
@@ -116,13 +130,20 @@ class SimulatedStudy:
             name: self.spec.space.axes[name].value_of(param) for name, param in trial.params.items()
         }
         landscape = self._landscapes[config.architecture]
-        reports = landscape.reports(axes, self._seed * 100_003 + first)[: config.max_epochs]
+        last = config.max_epochs
+        if self._asha is not None:
+            last = self._asha.next_rung(done, last)
+        reports = landscape.reports(axes, self._seed * 100_003 + first)[:last]
         curve = Curve(trial.number, config, BIAS_VAL_RMSE, reports)
         if isinstance(self.study.pruner, TrialPruner):
             epochs, state = by_rules(trial, curve, done)
         else:
             epochs, state = by_optuna(trial, curve)
         value = best(curve, epochs) if state == TrialState.COMPLETE else None
-        self.study.tell(trial, value, state)
-        true_value = float(landscape.curves([axes])[0][: config.max_epochs].min())
+        if value is not None and last < config.max_epochs:
+            assert self._asha is not None
+            self._asha.pause(trial.number, epochs, value)
+            state = TrialState.PRUNED
+        self.study.tell(trial, value if state == TrialState.COMPLETE else None, state)
+        true_value = float(landscape.curves([axes])[0][:last].min())
         return Ended(trial.number, epochs - done, value, true_value, continues)

@@ -33,7 +33,7 @@ from .finish import Finish
 from .grid import grid_problem
 from .limits import Limits
 from .objective import Objective
-from .sampler import Sampler, TpeSettings
+from .sampler import AutoSettings, Sampler
 from .sizes import Size
 from .space import STORED, Problem, Space, accepted_value, field_of, owners
 from .warm_start import WarmStart
@@ -62,7 +62,7 @@ class StudySpec(Strict):
     pruners: tuple[Pruner, ...] = ()  # asked in this order
     limits: Limits | None = None  # configs beyond them are not trained
     contingency: Contingency | None = None
-    sampler: Sampler = Sampler(tpe=TpeSettings())
+    sampler: Sampler = Sampler(auto=AutoSettings())
     known: tuple[dict[str, Any], ...] = ()  # configs that are tried first
     trials: Count  # in total
     budget: Budget | None = None  # of all starts together

@@ -12,6 +12,7 @@ from ...model.evaluation.weighted import find_metric
 from ..definition.finish import Finish
 from ..definition.study_file import StudySpec
 from ..storage.trials import CONFIG, best_trials
+from .feasibility import checked
 from .outcomes import outcomes
 from .outlook import Outlook
 from .prior import Prior, held
@@ -52,7 +53,7 @@ def look_ahead(
         best = config_from_mapping(ranked[0].system_attrs[CONFIG])
         wanted = best.seed_noise if learned_noise is None else learned_noise
     left = max(spec.trials - n_done, 0)
-    surrogate = fit_surrogate(spec.space, known, held(prior, known))
+    surrogate = fit_surrogate(spec.space, known, held(prior, known), checked(trials))
     rng = np.random.default_rng(n_done)
     gain = expected_gain(surrogate, spec.architectures, left, wanted, rng)
     earlier = before.below if before and before.done < n_done else 0
@@ -87,7 +88,7 @@ def find_thaw(
     known = outcomes(trials, find_metric(spec.objective.metric), star)
     if len(known) < MIN_OUTCOMES:
         return None
-    surrogate = fit_surrogate(spec.space, known, held(prior, known))
+    surrogate = fit_surrogate(spec.space, known, held(prior, known), checked(trials))
     rng = np.random.default_rng(len(trials))
     proposal = most_promising(surrogate, spec.architectures, rng)[None]
     improvement = float(np.exp(log_expected_improvement(surrogate, proposal)[0]))

@@ -3,8 +3,8 @@
 complete                     its value
 plateau, overfit gap         its best value: it would hardly have improved
 stopped by a comparison      the forecast of its end, with its uncertainty
-diverged, collapsed, ...     the worst outcome of the others; so does a config beyond the limits
-failed, reused, continued    nothing
+diverged, collapsed, ...     the worst outcome of the others
+failed, reused, continued    nothing; a config beyond the limits neither
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from ..pruners.hopeless import expected_end
 from ..pruners.rule import Kind
 from ..pruners.table import kind_of
 from ..running.ended_trials import curve, is_exhausted
-from ..running.endings import KNOWN_LIMIT
 from ..storage.trials import CONFIG, OUT_OF_MEMORY, continued_by, is_trained_complete
 
 UNKNOWN_SD = 0.02  # stars, of the end of a trial that no other one can be compared with
@@ -120,7 +119,7 @@ def _counts(trial: FrozenTrial) -> bool:
 
 def _is_sick(trial: FrozenTrial) -> bool:
     stop_reason = trial.user_attrs.get("stop_reason")
-    return kind_of(stop_reason) is Kind.SICK or stop_reason in (KNOWN_LIMIT, OUT_OF_MEMORY)
+    return kind_of(stop_reason) is Kind.SICK or stop_reason == OUT_OF_MEMORY
 
 
 def _kind(trial: FrozenTrial) -> tuple[Any, Any]:

@@ -22,7 +22,7 @@ from ..definition.space import Space
 from ..storage.trials import CONFIG
 from .encoding import Doubles, Encoding
 from .outcomes import Outcome, outcomes
-from .surrogate import fit_process
+from .processes import fit_process
 
 PRIOR = "recsys_search:prior"  # with the earlier study's name: its `Earlier` configs
 MIN_EARLIER = 8  # configs of an earlier study that are in the space

@@ -37,14 +37,21 @@ def candidates(
 def most_promising(
     surrogate: Surrogate, architectures: Sequence[str | None], rng: Generator
 ) -> Doubles:
-    """(n_columns,) the point with the highest expected improvement, of many."""
+    """(n_columns,) the point with the highest expected improvement, of many.
+
+    The improvement is weighed by the chance that the point is within the study's limits.
+    """
+
+    def promise_of(points: Doubles) -> Doubles:
+        return log_expected_improvement(surrogate, points) + surrogate.log_feasible(points)
+
     points = candidates(surrogate, architectures, rng)
-    promise = log_expected_improvement(surrogate, points)
+    promise = promise_of(points)
     for spread in FINER:
         best = points[promise.argsort()[-REFINED:]]
         moved = surrogate.encoding.near(np.repeat(best, REFINED, axis=0), spread, rng)
         points = np.concatenate([points, moved])
-        promise = np.concatenate([promise, log_expected_improvement(surrogate, moved)])
+        promise = np.concatenate([promise, promise_of(moved)])
     chosen: Doubles = points[promise.argmax()]
     return chosen
 
@@ -52,9 +59,19 @@ def most_promising(
 def thompson_sample(
     surrogate: Surrogate, architectures: Sequence[str | None], rng: Generator
 ) -> Doubles:
-    """(n_columns,) the lowest of many points on one function drawn from the posterior."""
-    points = candidates(surrogate, architectures, rng)
+    """(n_columns,) the lowest of many points on one function drawn from the posterior.
+
+    Of the points that are likely to be within the study's limits, if there are any.
+    """
+    points = likely_feasible(surrogate, candidates(surrogate, architectures, rng))
     chosen: Doubles = points[surrogate.draw(points, 1, rng)[0].argmin()]
+    return chosen
+
+
+def likely_feasible(surrogate: Surrogate, points: Doubles) -> Doubles:
+    """The points that are more likely than not to be within the study's limits; all if none is."""
+    likely = surrogate.log_feasible(points) > np.log(0.5)
+    chosen: Doubles = points[likely] if likely.any() else points
     return chosen
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from .encoding import Doubles
-from .proposals import candidates
+from .proposals import candidates, likely_feasible
 from .surrogate import Surrogate
 
 N_DRAWS = 400
@@ -71,12 +71,13 @@ def _reachable(
     surrogate: Surrogate, architectures: Sequence[str | None], n_left: int, rng: Generator
 ) -> Doubles:
     """Points that the trials left may reach, moving on from where drawn functions are lowest."""
-    points = rng.permutation(candidates(surrogate, architectures, rng))[:N_FIRST]
+    points = likely_feasible(surrogate, candidates(surrogate, architectures, rng))
+    points = rng.permutation(points)[:N_FIRST]
     for spread in SPREADS:
         draws = surrogate.draw(points, N_PATHS, rng)
         lowest = np.unique(draws.argsort(axis=1)[:, :2])
         moved = surrogate.encoding.near(np.repeat(points[lowest], 3, axis=0), spread, rng)
-        points = np.concatenate([points[lowest], moved])
+        points = np.concatenate([points[lowest], likely_feasible(surrogate, moved)])
     promising = surrogate.draw(points, N_PATHS, rng).min(axis=0).argsort()
     chosen: Doubles = points[promising[: min(POOL, PER_TRIAL * n_left)]]
     return chosen

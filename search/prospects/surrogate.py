@@ -1,32 +1,22 @@
-"""A Gaussian process over the outcomes of a study's trials: what a config would reach.
-
-Source: Rasmussen and Williams 2006, "Gaussian processes for machine learning"; the prior of the
-length scales grows with the number of axes, after Hvarfner et al. 2024, "Vanilla Bayesian
-optimization performs great in high dimensions".
-"""
+"""A Gaussian process over the outcomes of a study's trials: what a config would reach."""
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.random import Generator
-from scipy.optimize import minimize
 
 from ..definition.space import Space
 from .encoding import Doubles, Encoding
+from .feasibility import Checked, Feasibility
 from .outcomes import Outcome
-
-if TYPE_CHECKING:
-    from sklearn.gaussian_process import GaussianProcessRegressor
+from .processes import JITTER, fit_process, square_root
 
 MAX_OUTCOMES = 300  # the best and the latest; a fit takes time in proportion to the cube
-MAX_ITERATIONS = 30
-JITTER = 1e-8
 
 
 class ScorePrior(Protocol):
@@ -53,14 +43,20 @@ class Surrogate:
     """
 
     def __init__(
-        self, space: Space, outcomes: Sequence[Outcome], prior: ScorePrior | None = None
+        self,
+        space: Space,
+        outcomes: Sequence[Outcome],
+        prior: ScorePrior | None = None,
+        limits: Sequence[Checked] = (),
     ) -> None:
         """Args:
         outcomes: at least two.
         prior: what earlier studies expect.
+        limits: trials that say which configs are within the study's limits.
         """
         outcomes = _most_telling(outcomes)
         self.encoding = Encoding(space)
+        self._feasibility = Feasibility(self.encoding, limits)
         self.points = self.encoding.encode_params([outcome.params for outcome in outcomes])
         levels = np.array([outcome.level for outcome in outcomes])
         self._counts = Counter(self._architectures(self.points))
@@ -109,11 +105,15 @@ class Surrogate:
         above = np.exp(self._mean_of(points) + self._unit * (mean + self._expected(points)))
         return self._floor + above, above * self._unit * np.sqrt(variance)
 
+    def log_feasible(self, points: Doubles) -> Doubles:
+        """(n,) log of the chance that each point is within the study's limits."""
+        return self._feasibility.log_chance(points)
+
     def draw(self, points: Doubles, n: int, rng: Generator) -> Doubles:
         """(n, n_points) levels of functions drawn from the posterior, without the noise."""
         mean, covariance = self._gp.predict(points, return_cov=True)
-        covariance[np.diag_indices_from(covariance)] -= self._gp.kernel_.k2.noise_level - 1e-6
-        root = np.linalg.cholesky(covariance)
+        covariance[np.diag_indices_from(covariance)] -= self._gp.kernel_.k2.noise_level
+        root = square_root(covariance)
         draws = mean + self._expected(points) + rng.standard_normal((n, len(points))) @ root.T
         keys = self._architectures(points)
         shifts = {key: rng.standard_normal(n) for key in sorted(set(keys))}
@@ -158,11 +158,14 @@ class Surrogate:
         return [row.tobytes() for row in np.ascontiguousarray(points[:, columns])]
 
 
-_latest: tuple[Space, list[Outcome], ScorePrior | None, Surrogate] | None = None
+_latest: tuple[Space, list[Outcome], ScorePrior | None, list[Checked], Surrogate] | None = None
 
 
 def fit_surrogate(
-    space: Space, outcomes: Sequence[Outcome], prior: ScorePrior | None = None
+    space: Space,
+    outcomes: Sequence[Outcome],
+    prior: ScorePrior | None = None,
+    limits: Sequence[Checked] = (),
 ) -> Surrogate:
     """The surrogate of these outcomes.
 
@@ -170,66 +173,10 @@ def fit_surrogate(
     ones, and for a proposal, all by the same outcomes.
     """
     global _latest
-    asked = (space, list(outcomes), prior)
-    if _latest is None or _latest[:3] != asked:
-        _latest = (*asked, Surrogate(space, outcomes, prior))
-    return _latest[3]
-
-
-def fit_process(
-    points: Doubles, values: Doubles, variance: Doubles | float = 0.0
-) -> GaussianProcessRegressor:
-    """A Gaussian process with the most likely hyperparameters.
-
-    Args:
-        points: (n, n_columns) of an `Encoding`.
-        values: (n,) of mean 0 and variance 1 or so.
-        variance: of the values, in addition to the noise that is common to all.
-    """
-    # Imported here: it takes a second, which the commands that only read need not wait for.
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.gaussian_process import GaussianProcessRegressor
-
-    process = GaussianProcessRegressor(
-        _kernel(points),
-        alpha=np.broadcast_to(variance + JITTER, len(points)),
-        optimizer=_maximum_a_posteriori,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return process.fit(points, values)
-
-
-def _kernel(points: Doubles) -> Any:
-    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
-
-    n = points.shape[1]
-    scales = Matern(np.full(n, _usual_scale(n)), length_scale_bounds=(0.05, 1e2), nu=2.5)
-    return ConstantKernel(1.0, (1e-2, 1e2)) * scales + WhiteKernel(1e-2, (1e-4, 1.0))
-
-
-def _maximum_a_posteriori(
-    objective: Callable[..., Any], start: Doubles, bounds: Doubles
-) -> tuple[Doubles, float]:
-    """The hyperparameters with the highest posterior, for scikit-learn's `optimizer`."""
-    n_scales = len(start) - 2
-    mean = np.array([0.0, *[np.log(_usual_scale(n_scales))] * n_scales, np.log(1e-2)])
-    sd = np.array([1.0, *[1.0] * n_scales, 1.5])
-
-    def loss(theta: Doubles) -> tuple[float, Doubles]:
-        value, gradient = objective(theta, eval_gradient=True)
-        z = (theta - mean) / sd
-        return float(value + 0.5 * z @ z), gradient + z / sd
-
-    found = minimize(
-        loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": MAX_ITERATIONS}
-    )
-    return found.x, found.fun
-
-
-def _usual_scale(n_columns: int) -> float:
-    """The length scale to expect: the more columns, the further apart are two random points."""
-    return float(np.sqrt(n_columns) / 2)
+    asked = (space, list(outcomes), prior, list(limits))
+    if _latest is None or _latest[:4] != asked:
+        _latest = (*asked, Surrogate(space, outcomes, prior, limits))
+    return _latest[4]
 
 
 def _most_telling(outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -15,6 +15,9 @@ from ..pruners.rule import Kind
 from ..pruners.table import kind_of
 from ..storage.trials import CONFIG, EPOCH_AT, is_removed, is_trained_complete, worker_died
 
+# The latest; each is looked at in every epoch of a trial, and more of them hardly change a forecast.
+MAX_CURVES = 500
+
 Span = tuple[float, float]
 """When a trial started and ended, in seconds since 1970."""
 
@@ -47,9 +50,10 @@ class EndedTrials:
         """The curves, by number, that say something about a trial with this config.
 
         They are of trials with the same architecture and `max_epochs` that completed, or had
-        stopped improving when they were pruned.
+        stopped improving when they were pruned; the latest `MAX_CURVES` of them.
         """
-        return [curve for _, curve in self._curves[config.architecture, config.max_epochs]]
+        of_its_kind = self._curves[config.architecture, config.max_epochs]
+        return [curve for _, curve in of_its_kind[-MAX_CURVES:]]
 
     def _add(self, trial: FrozenTrial) -> None:
         self.epochs += trained_epochs(trial)

@@ -50,8 +50,7 @@ def _tpe(_: StudySpec, settings: TpeSettings, seed: int) -> BaseSampler:
     return TPESampler(
         seed=seed,
         n_startup_trials=settings.startup_trials,
-        multivariate=True,
-        group=True,  # each architecture has axes of its own
+        # Not multivariate: such studies come less far in the same epochs (docs/search.md).
         constant_liar=True,  # away from the trials that other processes are running
     )
 

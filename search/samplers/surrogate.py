@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ...model.evaluation.weighted import find_metric
 from ..definition.study_file import StudySpec
 from ..prospects.encoding import Doubles, Encoding
+from ..prospects.feasibility import checked
 from ..prospects.outcomes import outcomes
 from ..prospects.prior import Prior, held
 from ..prospects.proposals import most_promising, thompson_sample
@@ -94,7 +95,7 @@ class SurrogateSampler(BaseSampler):
             name = architectures[self._rng.integers(len(architectures))]
             point = encoding.draw(1, name, self._rng)[0]
         else:
-            surrogate = fit_surrogate(space, known, prior)
+            surrogate = fit_surrogate(space, known, prior, checked(trials))
             encoding = surrogate.encoding
             running = [
                 each.params

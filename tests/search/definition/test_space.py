@@ -109,9 +109,7 @@ def test_every_suggestion_builds_a_config_and_is_restored_from_its_params():
         hybrid__hidden_dims={"choice": [[64, 32], [128]]},
         hybrid__latent_dim={"int": [8, 32], "step": 8},
     )
-    sampler = optuna.samplers.TPESampler(
-        multivariate=True, group=True, constant_liar=True, seed=0, n_startup_trials=5
-    )
+    sampler = optuna.samplers.TPESampler(constant_liar=True, seed=0, n_startup_trials=5)
     study = optuna.create_study(sampler=sampler)
     seen = set()
     for number in range(30):

@@ -139,7 +139,7 @@ def test_fields_of_a_study_have_defaults(load):
     spec = load("dataset: demo\nbase: {architecture: hybrid}\nspace: {}\ntrials: 1\n")
     assert (spec.split.train, spec.split.seed) == (0.8, 42)
     assert (spec.objective.metric, spec.objective.target) == ("val_rmse", None)
-    assert spec.sampler.tpe.startup_trials == 10
+    assert spec.sampler.auto.startup_trials == 10
     assert (spec.pruners, spec.known, spec.timeout) == ((), (), None)
 
 

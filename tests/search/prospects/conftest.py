@@ -70,7 +70,9 @@ class Builder:
         params = {name: axes[name].param_of(value) for name, value in drawn.items()}
         return {**params, **{f"{architecture}.{name}": value for name, value in given.items()}}
 
-    def add(self, params=None, *, epochs=EPOCHS, end=None, stop_reason=None, **attrs):
+    def add(
+        self, params=None, *, epochs=EPOCHS, end=None, stop_reason=None, violations=None, **attrs
+    ):
         """A trial: complete after all epochs, otherwise pruned with this stop reason."""
         params = params or self.params()
         values = curve_to(level(params) if end is None else end, epochs)
@@ -90,7 +92,10 @@ class Builder:
                 params=params,
                 distributions=distributions,
                 user_attrs={"epochs": len(values), **attrs},
-                system_attrs={CONFIG: config_to_mapping(config)},
+                system_attrs={
+                    CONFIG: config_to_mapping(config),
+                    **{f"constraints:{name}": v for name, v in (violations or {}).items()},
+                },
                 intermediate_values=dict(enumerate(values, start=1)),
             )
         )

@@ -45,13 +45,17 @@ def test_a_trial_with_nothing_to_compare_to_is_hardly_known(builder):
     assert (found.level, found.sd) == (pytest.approx(reached - 0.01), 0.02)
 
 
-@pytest.mark.parametrize("stop_reason", ["diverged", "collapse", "out-of-memory", "known-limit"])
+@pytest.mark.parametrize("stop_reason", ["diverged", "collapse", "out-of-memory"])
 def test_a_sick_trial_counts_as_the_worst_of_the_others(searched, stop_reason):
     worst = max(each.level for each in outcomes(searched.trials))
-    epochs = 0 if stop_reason == "known-limit" else 2
-    number = searched.add(epochs=max(epochs, 1), end=0.1, stop_reason=stop_reason)
+    number = searched.add(epochs=2, end=0.1, stop_reason=stop_reason)
     found = one(searched, number)
     assert (found.level, found.is_sick) == (worst, True)
+
+
+def test_a_config_beyond_a_limit_says_nothing_about_levels(searched):
+    number = searched.add(stop_reason="known-limit", epochs=0)
+    assert number not in [each.number for each in outcomes(searched.trials)]
 
 
 def test_a_plateau_counts_with_its_best_value(searched):

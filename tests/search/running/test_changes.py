@@ -97,7 +97,7 @@ def changes(read):
             "trials",
             "sampler: {random: {seed: 1}}\ntrials",
             17,
-            "sampler: {tpe: {seed: 42, startup_trials: 10}} -> {random: {seed: 1}}",
+            "sampler: {auto: {seed: 42, startup_trials: 10}} -> {random: {seed: 1}}",
         ),
         (
             "trials",

@@ -9,6 +9,7 @@ from recsys_search.model.architectures.configs import build_config
 from recsys_search.model.config import config_to_mapping
 from recsys_search.model.evaluation.metrics import METRICS
 from recsys_search.search.definition.budget import Spending
+from recsys_search.search.running import ended_trials
 from recsys_search.search.running.ended_trials import EndedTrials
 from recsys_search.search.running.study_progress import spending
 from recsys_search.search.storage.database import writable_storage
@@ -145,3 +146,11 @@ def test_a_trial_that_dies_counts_up_to_its_last_epoch_even_if_it_was_seen_runni
     study.study.tell(trial, state=TrialState.FAIL)
     for _ in range(2):
         assert spending(study.study.get_trials(), study.ended) == Spending(1, 0.0)
+
+
+def test_in_a_very_long_study_the_latest_curves_count(study, monkeypatch):
+    monkeypatch.setattr(ended_trials, "MAX_CURVES", 2)
+    for value in (0.9, 0.8, 0.7):
+        study.complete(study.start(value), value)
+    assert study.curves() == [(0.8,), (0.7,)]
+    assert study.read().best_value == 0.7
