@@ -97,6 +97,7 @@ POLICIES = [
     ),
     Policy("random, ASHA", optunas_random, no_pruner, shares_sampler=True, pauses=True),
     Policy("Optuna TPE, ASHA", optunas_tpe, no_pruner, shares_sampler=True, pauses=True),
+    Policy("auto, ASHA", ours("auto"), no_pruner, pauses=True),
     Policy("tpe, rules", ours("tpe"), rules),
     Policy("gp, rules", ours("gp"), rules),
     Policy("cmaes, rules", ours("cmaes"), rules),

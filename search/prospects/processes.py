@@ -53,12 +53,14 @@ def square_root(covariance: Doubles) -> Doubles:
     Raises:
         LinAlgError: it is far from positive definite.
     """
-    for jitter in (1e-6, 1e-4):
+    unit = np.eye(len(covariance))
+    for jitter in (1e-6, 1e-4, 1e-2):
         try:
-            return np.linalg.cholesky(covariance + jitter * np.eye(len(covariance)))
+            root: Doubles = np.linalg.cholesky(covariance + jitter * unit)
+            return root
         except np.linalg.LinAlgError:
             continue
-    return np.linalg.cholesky(covariance + 1e-2 * np.eye(len(covariance)))
+    raise np.linalg.LinAlgError("the covariance is not positive definite")
 
 
 def _kernel(points: Doubles) -> Any:

@@ -15,9 +15,9 @@ from ..storage.urls import redact
 
 # These may change between two starts, because trials stay comparable: trials, timeout, budget,
 # finish and the objective's target decide how long to search; warm_start decides what is tried
-# first, and thaw which trials go on; the fingerprint shows that dataset, columns and duplicates give
-# the same ratings; configs beyond the limits were not trained; checkpoints that are kept change no
-# trial. Of the objective, the metric may not change.
+# first, and thaw which trials go on; the fingerprint shows that dataset, columns and duplicates
+# give the same ratings; configs beyond the limits were not trained; checkpoints that are kept
+# change no trial. Of the objective, the metric may not change.
 _CHANGEABLE = {
     *("trials", "timeout", "objective", "dataset", "columns", "duplicates", "limits", "budget"),
     *("keep_checkpoints", "finish", "thaw", "warm_start"),

@@ -15,7 +15,7 @@ from ..pruners.rule import Kind
 from ..pruners.table import kind_of
 from ..storage.trials import CONFIG, EPOCH_AT, is_removed, is_trained_complete, worker_died
 
-# The latest; each is looked at in every epoch of a trial, and more of them hardly change a forecast.
+# The latest: each is looked at in every epoch of a trial, and more hardly change a forecast.
 MAX_CURVES = 500
 
 Span = tuple[float, float]
