@@ -40,7 +40,7 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
     if status["edges"]:
         out.print(Text(f"the best trials are all at {describe_edges(status['edges'])}"))
     outlook = status["outlook"]
-    if outlook and outlook["trials"]:
+    if outlook:
         out.print(Text(describe_outlook(outlook, metric)), soft_wrap=True)
     if outlook and outlook["finished"]:
         out.print(Text(f"what may help instead: {', '.join(_alternatives(status, trials))}"))

@@ -39,9 +39,15 @@ class Outlook:
 
     @classmethod
     def of(cls, attrs: Mapping[str, Any]) -> Self | None:
-        """The stored one. Args: attrs: the study's system attributes."""
-        stored = attrs.get(OUTLOOK)
-        return None if stored is None else cls(**stored)
+        """The stored one; None if there is none, or another version stored it differently.
+
+        Args:
+            attrs: the study's system attributes.
+        """
+        try:
+            return cls(**attrs[OUTLOOK])
+        except (KeyError, TypeError):
+            return None
 
     def to_json(self) -> dict[str, Any]:
         """For the storage."""
@@ -83,7 +89,8 @@ def outlook_figures(
 ) -> dict[str, Any] | None:
     """What the trials left would bring and cost, as `status --json` prints it.
 
-    None before there are enough trials to say, or if the total has changed since the last one.
+    None before there are enough trials to say, after the last trial, or if the total has changed
+    since the latest one.
 
     Args:
         attrs: the study's system attributes.
@@ -91,7 +98,7 @@ def outlook_figures(
         running: whether any of its trials is running.
     """
     outlook = Outlook.of(attrs)
-    if outlook is None or outlook.done + outlook.left != spec.trials:
+    if outlook is None or not outlook.left or outlook.done + outlook.left != spec.trials:
         return None
     share = outlook.left / max(outlook.done, 1)
     left = Spending(round(share * spent.epochs), round(share * spent.seconds, 1))

@@ -170,3 +170,8 @@ class TestThaw:
     def test_the_worth_of_a_new_trial_comes_from_the_surrogate(self, searched):
         number = self.stopped(searched, self.best(searched) - 0.03, epochs=8)
         assert find_thaw(searched.spec, searched.trials).number == number
+
+
+@pytest.mark.parametrize("stored", [{}, {"recsys_search:outlook": {"done": 3, "left": 4}}])
+def test_an_outlook_of_another_version_is_none(stored):
+    assert Outlook.of(stored) is None
