@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .search.pruners.rule import Progress as Progress
     from .search.pruners.table import PRUNERS as PRUNERS
     from .search.results.confirm import confirm as confirm
+    from .search.results.importance import axis_importance as axis_importance
     from .search.results.reader import StudyReader as StudyReader
     from .search.running.opening import Overrides as Overrides
 
@@ -51,6 +52,7 @@ _MODULES = {
     "Training": "model.training.training",
     "build_config": "model.architectures.configs",
     "combine_runs": "model.ensembles.combine",
+    "axis_importance": "search.results.importance",
     "confirm": "search.results.confirm",
     "load_ratings": "data.sets.loading",
     "load_study": "search.definition.study_file",

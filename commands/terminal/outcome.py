@@ -66,13 +66,16 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
 
 def describe_outlook(outlook: dict[str, Any], metric: Metric) -> str:
     """What the trials left would bring and cost, as `status --json` has it."""
-    mean, sd, wanted = (metric.format(outlook[name]) for name in ("mean", "sd", "wanted"))
+    mean, sd, wanted = (
+        metric.format(outlook[name], outlook["star"]) for name in ("mean", "sd", "wanted")
+    )
     cost = f"{outlook['epochs']} epochs, {format_seconds(outlook['seconds'])}"
     if outlook["usd"] is not None:
         cost += f", {outlook['usd']:.2f} USD"
     return (
-        f"the {outlook['trials']} trials left ({cost}) would improve it by {mean} ± {sd}; the "
-        f"chance of more than {wanted} is {100 * outlook['chance']:.1f}%"
+        f"the remaining {outlook['trials']} trials ({cost}) are expected to improve "
+        f"{metric.label} by {mean} ± {sd}; the chance of more than {wanted} is "
+        f"{100 * outlook['chance']:.1f}%"
     )
 
 

@@ -21,6 +21,7 @@ from ..samplers.grid import describe_grid, study_total
 from ..storage.access import check_can_write
 from ..storage.database import writable_storage
 from ..storage.examples import DEFAULT_STORAGE, example, storage_and_artifacts
+from ..storage.studies import STAR
 from ..storage.trials import count_trials
 from ..workers.job import Job
 from .cluster import allocate_nodes, check_storage, connected
@@ -146,6 +147,7 @@ def _opened(
     baseline = check_target(spec, split, storage_url, device)
     with writable_storage(storage_url) as storage:
         study = open_study(spec, ratings.fingerprint, storage)
+        storage.set_study_system_attr(study._study_id, STAR, ratings.scale.star)
         earlier = learn_from_earlier(spec, study, storage)
         if baseline is not None:
             study.set_user_attr("bias_val_rmse", baseline)

@@ -7,12 +7,12 @@ from typing import Any
 import optuna
 from optuna.storages import RDBStorage
 
-from ...errors import StudyError
 from ...model.evaluation.weighted import find_metric
 from ..definition.study_file import StudySpec, spec_from_json
+from ..prospects.outcomes import outcomes
 from ..prospects.prior import MIN_EARLIER, PRIOR, earlier_configs
 from ..storage.claims import study_transaction
-from ..storage.studies import check_exists, read_stored_specs
+from ..storage.studies import STAR, read_stored_specs
 from ..storage.trials import read_trials
 
 
@@ -24,8 +24,6 @@ def learn_from_earlier(spec: StudySpec, study: optuna.Study, storage: RDBStorage
     Returns:
         A sentence for each study that was read.
 
-    Raises:
-        StudyError: there is no such study, or it is this one.
     """
     if spec.warm_start is None:
         return []
@@ -35,14 +33,26 @@ def learn_from_earlier(spec: StudySpec, study: optuna.Study, storage: RDBStorage
         key = f"{PRIOR}:{name}"
         if key in storage.get_study_system_attrs(study._study_id):
             continue
-        if name == spec.name:
-            raise StudyError(f"study {name} cannot start from itself; name an earlier study")
-        check_exists(name, stored, storage.url)
+        if name not in stored:
+            notes.append(f"study {name} no longer exists: nothing is learned from it")
+            continue
         other = optuna.load_study(study_name=name, storage=storage)
         metric = find_metric(spec_from_json(stored[name]).objective.metric)
-        earlier = earlier_configs(spec.space, read_trials(other, storage), metric)
-        first = earlier[: spec.warm_start.first]
+        star = storage.get_study_system_attrs(other._study_id).get(STAR, 1.0)
+        trials = read_trials(other, storage)
+        if not outcomes(trials, metric, star):
+            notes.append(
+                f"study {name} has no trial with a result yet: nothing is learned from it before "
+                "the next start"
+            )
+            continue
+        earlier = earlier_configs(spec, trials, metric, star)
         with study_transaction(storage, study._study_id) as transaction:
+            if transaction.study_attr(key) is not None:
+                continue  # another process has been faster
+            queued = list(transaction.fixed_params().values())
+            new = [each for each in earlier if each.params not in queued]
+            first = new[: spec.warm_start.first]
             for each in first:
                 attrs: dict[str, Any] = {"known_config": f"{name}, trial {each.number}"}
                 transaction.queue(each.params, attrs)

@@ -71,11 +71,13 @@ class Encoding:
 
         def value_of(name: str, axis: Axis) -> Any:
             block = point[self.columns[name]]
+            if is_ordered(axis) and block[0] == ABSENT:
+                # One that has begun to apply, because a choice has changed, is in the middle.
+                return axis.at(0.5)
             if rows := self._rows[name]:
                 nearest = min(rows, key=lambda label: float(np.abs(rows[label] - block).sum()))
                 return axis.value_of(nearest)
-            # One that has begun to apply, because a choice has changed, is in the middle.
-            return axis.at(0.5 if block[0] == ABSENT else float(block[0]))
+            return axis.at(float(block[0]))
 
         return self._space.choose(value_of)
 
@@ -120,6 +122,8 @@ class Encoding:
             block = moved[:, self.columns[name]]
             if name == "architecture":
                 continue
+            if is_constant(axis):
+                continue
             if is_ordered(axis):
                 applies = block[:, 0] != ABSENT
                 block[applies] += spread * rng.standard_normal((int(applies.sum()), 1))
@@ -130,6 +134,12 @@ class Encoding:
                 places = rng.integers(block.shape[1], size=int(changes.sum()))
                 block[np.flatnonzero(changes), places] = APART / np.sqrt(2)
         return moved
+
+
+def is_constant(axis: Axis) -> bool:
+    """Whether the axis is a range of one value."""
+    low, high = axis.ends()
+    return low == high and not isinstance(axis, ChoiceAxis)
 
 
 def is_ordered(axis: Axis) -> bool:
@@ -155,6 +165,8 @@ def _rows(name: str, axis: Axis) -> dict[Any, Doubles]:
 
 def _positions(axis: Axis, uniform: Doubles) -> Doubles:
     """Positions of values drawn uniformly from an axis with an order."""
+    if is_constant(axis):
+        return np.full_like(uniform, axis.position(axis.at(0.5)))
     if isinstance(axis, ChoiceAxis):
         last = len(axis.choices) - 1
         return np.minimum(np.floor(uniform * (last + 1)), last) / last

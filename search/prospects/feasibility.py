@@ -15,15 +15,19 @@ import numpy as np
 from optuna.trial import FrozenTrial
 from scipy.stats import norm
 
+from ..definition.limits import Limits
+from ..definition.study_file import StudySpec
+from ..pruners.rule import Rule
+from ..storage.trials import OUT_OF_MEMORY
 from .encoding import Doubles, Encoding
 from .processes import fit_process
 
-MET = -0.5  # the violation of a limit that says nothing about a trial
+NOT_CHECKED = -0.5  # stands for the violation of a limit that a trial was not checked for
 LOWEST = -0.99  # so that its log is finite
 
 
-class Checked(NamedTuple):
-    """A trial that was checked for limits.
+class LimitCheck(NamedTuple):
+    """What a trial says about the limits.
 
     Attributes:
         params: Optuna's parameters.
@@ -34,10 +38,20 @@ class Checked(NamedTuple):
     violations: Mapping[str, float]
 
 
-def checked(trials: Sequence[FrozenTrial]) -> list[Checked]:
-    """The trials that were trained, or exceeded a limit; none if no trial has exceeded one."""
+def limit_checks(spec: StudySpec, trials: Sequence[FrozenTrial]) -> list[LimitCheck]:
+    """The trials that were trained, or exceeded a limit; none if no trial has exceeded one.
+
+    Limits that the study no longer has, such as after `start --explore`, are left out.
+    """
+    of_pruners = {pruner.infeasible for pruner in spec.pruners if isinstance(pruner, Rule)}
+
+    def in_force(name: str) -> bool:
+        if name in Limits.model_fields:
+            return getattr(spec.limits, name, None) is not None
+        return name in of_pruners or name == OUT_OF_MEMORY
+
     found = [
-        Checked(trial.params, trial.constraints)
+        LimitCheck(trial.params, {n: v for n, v in trial.constraints.items() if in_force(n)})
         for trial in trials
         if trial.constraints or trial.intermediate_values
     ]
@@ -49,11 +63,11 @@ def checked(trials: Sequence[FrozenTrial]) -> list[Checked]:
 class Feasibility:
     """The chance that a config is within all limits."""
 
-    def __init__(self, encoding: Encoding, trials: Sequence[Checked]) -> None:
+    def __init__(self, encoding: Encoding, trials: Sequence[LimitCheck]) -> None:
         points = encoding.encode_params([each.params for each in trials])
         self._processes = []
         for name in sorted({name for each in trials for name in each.violations}):
-            violations = np.array([each.violations.get(name, MET) for each in trials])
+            violations = np.array([each.violations.get(name, NOT_CHECKED) for each in trials])
             if violations.max() > 0:
                 # The log of value / limit: both span orders of magnitude.
                 logs = np.log1p(np.maximum(violations, LOWEST))

@@ -18,12 +18,12 @@ from numpy.random import Generator
 from .encoding import Doubles
 from .surrogate import Surrogate
 
-N_POINTS, N_DRAWS = 120, 100
+N_POINTS, N_DRAWS = 200, 100
 N_BEST, SPREAD = 5, 0.15  # near the best: how many, and how far around them
 
 
 class Share(NamedTuple):
-    """A share of the variance: its mean over the drawn functions, and 95% of them."""
+    """A share of the variance: its mean over the drawn functions, and the central 95% of them."""
 
     mean: float
     low: float
@@ -39,17 +39,16 @@ def axis_shares(
         near_best: among configs near the best ones, rather than anywhere in the space.
     """
     encoding = surrogate.encoding
-    points = encoding.draw(N_POINTS, architecture, rng)
-    other = encoding.draw(N_POINTS, architecture, rng)
+    points, other = encoding.draw(2 * N_POINTS, architecture, rng).reshape(2, N_POINTS, -1)
     if near_best:
         points, other = (_around_best(surrogate, points, rng) for _ in range(2))
     axes = [name for name, block in encoding.columns.items() if _varies(points, other, block)]
     changed = [_with_columns_of(points, other, encoding.columns[name]) for name in axes]
     draws = surrogate.draw(np.concatenate([points, *changed]), N_DRAWS, rng)
     levels = draws.reshape(N_DRAWS, len(axes) + 1, N_POINTS)
-    variance = levels[:, 0].var(axis=1)
+    variance = levels.reshape(N_DRAWS, -1).var(axis=1)  # all of them have the same distribution
     effects = 0.5 * ((levels[:, 1:] - levels[:, :1]) ** 2).mean(axis=2)
-    # Above 1 by the chance of the points alone.
+    # Estimates can exceed 1 by sampling error.
     shares = np.minimum(effects / np.maximum(variance, 1e-12)[:, None], 1.0)
     found = {
         name: Share(
@@ -60,14 +59,17 @@ def axis_shares(
     return dict(sorted(found.items(), key=lambda item: -item[1].mean))
 
 
-def _around_best(surrogate: Surrogate, like: Doubles, rng: Generator) -> Doubles:
-    """(N_POINTS, n_columns) points near the best outcomes of the same architecture as `like`."""
+def _around_best(surrogate: Surrogate, points: Doubles, rng: Generator) -> Doubles:
+    """(N_POINTS, n_columns) points near the best outcomes of the architecture of these points."""
     columns = surrogate.encoding.columns.get("architecture", slice(0, 0))
-    same = (surrogate.points[:, columns] == like[0, columns]).all(axis=1)
+    same = (surrogate.points[:, columns] == points[0, columns]).all(axis=1)
     of_its_kind = surrogate.points[same]
     best = of_its_kind[surrogate.predict(of_its_kind)[0].argsort()[:N_BEST]]
-    repeated = best[np.arange(N_POINTS) % len(best)]
-    return surrogate.encoding.near(repeated, SPREAD, rng)
+    near = surrogate.encoding.near(best[rng.integers(len(best), size=N_POINTS)], SPREAD, rng)
+    # Each column on its own, because the estimator needs independent axes.
+    for block in surrogate.encoding.columns.values():
+        near[:, block] = near[rng.permutation(N_POINTS), block]
+    return near
 
 
 def _varies(points: Doubles, other: Doubles, block: slice) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from optuna.trial import FrozenTrial
@@ -12,10 +12,10 @@ from ...model.evaluation.weighted import find_metric
 from ..definition.finish import Finish
 from ..definition.study_file import StudySpec
 from ..storage.trials import CONFIG, best_trials
-from .feasibility import checked
+from .feasibility import limit_checks
 from .outcomes import outcomes
 from .outlook import Outlook
-from .prior import Prior, held
+from .prior import Prior, unless_contradicted
 from .proposals import log_expected_improvement, most_promising
 from .remaining import expected_gain
 from .surrogate import fit_surrogate
@@ -28,12 +28,14 @@ def look_ahead(
     spec: StudySpec,
     trials: Sequence[FrozenTrial],
     n_done: int,
-    before: Outlook | None,
+    before: Outlook | None = None,
     star: float = 1.0,
     prior: Prior | None = None,
-    learned_noise: float | None = None,
+    learned_noise: Callable[[str], float | None] = lambda architecture: None,
 ) -> Outlook | None:
-    """The outlook of a study; None while there are too few outcomes.
+    """The outlook of a study; None while there are too few outcomes, and for a grid.
+
+    A grid's points are known, so a surrogate has nothing to say about what they reach.
 
     Args:
         trials: all of the study's.
@@ -41,24 +43,25 @@ def look_ahead(
         before: the outlook after an earlier trial.
         star: what a star is worth in the ratings' units: `Scale.star`.
         prior: what earlier studies expect.
-        learned_noise: what another seed may change, in stars, by `confirm`.
+        learned_noise: architecture -> what another seed may change, in stars, by `confirm`.
     """
     metric = find_metric(spec.objective.metric)
     finish = spec.finish or Finish()
     known, ranked = outcomes(trials, metric, star), best_trials(trials, metric)
-    if len(known) < MIN_OUTCOMES or not ranked:
+    if len(known) < MIN_OUTCOMES or not ranked or spec.sampler.grid:
         return None
     wanted = finish.gain
     if wanted == "auto":
         best = config_from_mapping(ranked[0].system_attrs[CONFIG])
-        wanted = best.seed_noise if learned_noise is None else learned_noise
+        learned = learned_noise(best.architecture)
+        wanted = best.seed_noise if learned is None else learned
     left = max(spec.trials - n_done, 0)
-    surrogate = fit_surrogate(spec.space, known, held(prior, known), checked(trials))
+    prior, limits = unless_contradicted(prior, known), limit_checks(spec, trials)
+    surrogate = fit_surrogate(spec.space, known, prior, limits)
     rng = np.random.default_rng(n_done)
     gain = expected_gain(surrogate, spec.architectures, left, wanted, rng)
-    earlier = before.below if before and before.done < n_done else 0
     unit = metric.moves_per_star(star)
-    return Outlook(
+    outlook = Outlook(
         done=n_done,
         left=left,
         mean=gain.mean * unit,
@@ -66,8 +69,9 @@ def look_ahead(
         high=gain.high * unit,
         wanted=wanted * unit,
         chance=gain.chance,
-        below=earlier + 1 if gain.chance < finish.chance else 0,
+        limit=finish.chance,
     )
+    return outlook.following(before)
 
 
 def find_thaw(
@@ -88,7 +92,8 @@ def find_thaw(
     known = outcomes(trials, find_metric(spec.objective.metric), star)
     if len(known) < MIN_OUTCOMES:
         return None
-    surrogate = fit_surrogate(spec.space, known, held(prior, known), checked(trials))
+    prior, limits = unless_contradicted(prior, known), limit_checks(spec, trials)
+    surrogate = fit_surrogate(spec.space, known, prior, limits)
     rng = np.random.default_rng(len(trials))
     proposal = most_promising(surrogate, spec.architectures, rng)[None]
     improvement = float(np.exp(log_expected_improvement(surrogate, proposal)[0]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from ...model.evaluation.metrics import Metric
@@ -25,7 +25,8 @@ class Outlook:
         high: improvement that is exceeded with a chance of 5%.
         wanted: the gain that is worth going on for, likewise.
         chance: that the gain is more than that.
-        below: for how many trials in a row the chance has been below the study's limit.
+        limit: of the chance, as the study's file has it.
+        below: for how many trials in a row the chance has been below the limit.
     """
 
     done: int
@@ -35,7 +36,8 @@ class Outlook:
     high: float
     wanted: float
     chance: float
-    below: int
+    limit: float
+    below: int = 0
 
     @classmethod
     def of(cls, attrs: Mapping[str, Any]) -> Self | None:
@@ -49,15 +51,26 @@ class Outlook:
         except (KeyError, TypeError):
             return None
 
+    def following(self, before: Self | None) -> Self:
+        """The same with `below` counted on from the outlook after an earlier trial.
+
+        A trial that goes on from a stopped one adds none to those that are done, and is no
+        further check; with another limit or another gain, the count starts again.
+        """
+        below = int(self.chance < self.limit)
+        if below and before and (before.limit, before.wanted) == (self.limit, self.wanted):
+            below = max(1, before.below + (self.done > before.done))
+        return replace(self, below=below)
+
     def to_json(self) -> dict[str, Any]:
         """For the storage."""
         return asdict(self)
 
     def ends(self, finish: Finish | None, total: int) -> bool:
-        """Whether the study ends now; not if its total has changed since."""
+        """Whether the study ends now; not if its total or the limit has changed since."""
         if finish is None or self.done + self.left != total or not self.left:
             return False
-        return self.below >= finish.checks
+        return self.limit == finish.chance and self.below >= finish.checks
 
     def describe_end(self, finish: Finish, metric: Metric, star: float) -> str:
         """Why the study ends, with the figures."""
@@ -66,9 +79,9 @@ class Outlook:
             return metric.format(value, star)
 
         return (
-            f"{self.done} trials are enough: the next {self.left} would improve {metric.label} by "
-            f"{show(self.mean)} ± {show(self.sd)}, and the chance that they improve it by more "
-            f"than {show(self.wanted)} is {100 * self.chance:.1f}% (limit "
+            f"{self.done} trials are enough: the remaining {self.left} are expected to improve "
+            f"{metric.label} by {show(self.mean)} ± {show(self.sd)}, and the chance that they "
+            f"improve it by more than {show(self.wanted)} is {100 * self.chance:.1f}% (limit "
             f"{100 * finish.chance:g}%, {finish.checks} trials in a row)"
         )
 
@@ -77,15 +90,20 @@ def describe_finish(spec: StudySpec) -> list[str]:
     """A sentence on how the study may end before its total; none if it cannot."""
     if (finish := spec.finish) is None:
         return []
-    gain = "another seed may" if finish.gain == "auto" else f"{finish.gain:g} stars"
+    gain = "the seed noise" if finish.gain == "auto" else f"{finish.gain:g} stars"
     return [
-        f"the study ends before its {spec.trials} trials once those left are unlikely to improve "
-        f"the best one by more than {gain}; --no-finish runs them all"
+        f"the study may end before its {spec.trials} trials, once the remaining ones are unlikely "
+        f"to improve the best by more than {gain}; --no-finish runs them all"
     ]
 
 
 def outlook_figures(
-    attrs: Mapping[str, Any], spec: StudySpec, spent: Spending, *, running: bool
+    attrs: Mapping[str, Any],
+    spec: StudySpec,
+    spent: Spending,
+    *,
+    running: bool,
+    star: float = 1.0,
 ) -> dict[str, Any] | None:
     """What the trials left would bring and cost, as `status --json` prints it.
 
@@ -95,7 +113,8 @@ def outlook_figures(
     Args:
         attrs: the study's system attributes.
         spent: by its trials so far, which say what one costs.
-        running: whether any of its trials is running.
+        running: whether any of its trials is running or waiting.
+        star: what a star is worth in the ratings' units: `Scale.star`.
     """
     outlook = Outlook.of(attrs)
     if outlook is None or not outlook.left or outlook.done + outlook.left != spec.trials:
@@ -104,6 +123,7 @@ def outlook_figures(
     left = Spending(round(share * spent.epochs), round(share * spent.seconds, 1))
     return {
         "trials": outlook.left,
+        "star": star,
         **{name: getattr(outlook, name) for name in ("mean", "sd", "wanted", "chance")},
         "epochs": left.epochs,
         "seconds": left.seconds,

@@ -8,6 +8,7 @@ Source: Salinas et al. 2020, "A quantile-based approach for hyperparameter trans
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from scipy.stats import norm, rankdata, spearmanr
 from ...errors import ConfigError
 from ...model.evaluation.metrics import Metric
 from ..definition.space import Space
+from ..definition.study_file import StudySpec
 from ..storage.trials import CONFIG
 from .encoding import Doubles, Encoding
 from .outcomes import Outcome, outcomes
@@ -29,7 +31,7 @@ MIN_EARLIER = 8  # configs of an earlier study that are in the space
 MAX_EARLIER = 200
 
 MIN_AGREEMENT_TRIALS = 8  # before a prior may be dropped
-MIN_AGREEMENT = 0.2  # rank correlation; below it, the earlier ranking does not hold
+MIN_AGREEMENT = 0.2  # rank correlation; clearly below it, the earlier ranking does not hold
 # How much of the earlier ranking holds, before any trial says so.
 EXPECTED_TRUST, TRUST_SD = 0.7, 0.4
 
@@ -53,19 +55,24 @@ class Earlier:
         return asdict(self)
 
 
-def earlier_configs(space: Space, trials: Sequence[FrozenTrial], metric: Metric) -> list[Earlier]:
-    """The configs of another study that are in this space, best first; its best ones if many.
+def earlier_configs(
+    spec: StudySpec, trials: Sequence[FrozenTrial], metric: Metric, star: float = 1.0
+) -> list[Earlier]:
+    """The configs of another study that are in this one's space, best first; the best if many.
 
     Pruned trials count with the forecast of their end.
 
     Args:
-        metric: that study's.
+        spec: this study.
+        trials, metric, star: the other study's.
     """
     found = []
-    for outcome in outcomes(trials, metric):
+    for outcome in outcomes(trials, metric, star):
         config = trials[outcome.number].system_attrs.get(CONFIG, {})
+        if config.get("architecture") not in spec.architectures:
+            continue
         try:
-            found.append((outcome, space.params_of(config)))
+            found.append((outcome, spec.space.params_of(config)))
         except (ConfigError, KeyError):  # off an axis, or an architecture without these fields
             continue
     if not found:
@@ -106,7 +113,10 @@ class Prior:
         if len(healthy) < MIN_AGREEMENT_TRIALS or len(set(levels)) == 1:
             return None
         points = self._encoding.encode_params([outcome.params for outcome in healthy])
-        return float(spearmanr(self.predict(points), levels).statistic)
+        expected = self.predict(points)
+        if np.ptp(expected) == 0:
+            return None
+        return float(spearmanr(expected, levels).statistic)
 
     def verdict(self, known: Sequence[Outcome]) -> dict[str, Any]:
         """Whether the earlier ranking holds here, as `status --json` prints it."""
@@ -118,9 +128,18 @@ class Prior:
         }
 
     def is_dropped(self, known: Sequence[Outcome]) -> bool:
-        """Whether the earlier ranking does not hold here."""
+        """Whether the earlier ranking does not hold here.
+
+        A few trials give a correlation by chance, and those that the ranking itself has chosen
+        differ little: it must be clearly below the limit.
+        """
         agreement = self.agreement(known) if self.trust == "auto" else None
-        return agreement is not None and not agreement >= MIN_AGREEMENT
+        if agreement is None or abs(agreement) == 1:
+            return agreement == -1
+        n = sum(not outcome.is_sick for outcome in known)
+        # Fisher's transformation is normal with this standard deviation.
+        upper = math.tanh(math.atanh(agreement) + 1 / math.sqrt(n - 3))
+        return upper < MIN_AGREEMENT
 
     def weight(self, scores: Doubles, values: Doubles) -> float:
         """How much of the prior to take over, from the outcomes themselves.
@@ -154,6 +173,6 @@ def read_prior(
     return Prior(space, earlier, trust) if earlier else None
 
 
-def held(prior: Prior | None, known: Sequence[Outcome]) -> Prior | None:
+def unless_contradicted(prior: Prior | None, known: Sequence[Outcome]) -> Prior | None:
     """The prior if the outcomes do not contradict it."""
     return None if prior is None or prior.is_dropped(known) else prior

@@ -56,8 +56,7 @@ def square_root(covariance: Doubles) -> Doubles:
     unit = np.eye(len(covariance))
     for jitter in (1e-6, 1e-4, 1e-2):
         try:
-            root: Doubles = np.linalg.cholesky(covariance + jitter * unit)
-            return root
+            return np.linalg.cholesky(covariance + jitter * unit).astype(np.float64)
         except np.linalg.LinAlgError:
             continue
     raise np.linalg.LinAlgError("the covariance is not positive definite")

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from copy import copy
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.random import Generator
 
 from ..definition.space import Space
 from .encoding import Doubles, Encoding
-from .feasibility import Checked, Feasibility
+from .feasibility import Feasibility, LimitCheck
 from .outcomes import Outcome
 from .processes import JITTER, fit_process, square_root
 
 MAX_OUTCOMES = 300  # the best and the latest; a fit takes time in proportion to the cube
+MIN_OUTCOMES = 2  # for a fit
+MIN_OF_EACH = 20  # of each architecture, if there are too many
 
 
 class ScorePrior(Protocol):
@@ -26,11 +28,16 @@ class ScorePrior(Protocol):
         """(n,) expected scores of (n, n_columns) points."""
 
     def weight(self, scores: Doubles, values: Doubles) -> float:
-        """How much of it holds, 0 to 1, by the (n,) scores and values of outcomes."""
+        """How much of it holds, 0 to 1.
+
+        Args:
+            scores: (n,) of the outcomes, by this prior.
+            values: (n,) of the outcomes, of mean 0 and variance 1 or so.
+        """
 
 
 class Surrogate:
-    """Predicts the level of configs, with its uncertainty, from outcomes that have their own.
+    """Predicts levels with their uncertainty, from outcomes that are uncertain themselves.
 
     Levels are modelled on a log scale above the best one, so that a few bad outcomes do not hide
     the differences between good ones. Each architecture has a mean of its own, as uncertain as its
@@ -47,18 +54,19 @@ class Surrogate:
         space: Space,
         outcomes: Sequence[Outcome],
         prior: ScorePrior | None = None,
-        limits: Sequence[Checked] = (),
+        limits: Sequence[LimitCheck] = (),
     ) -> None:
         """Args:
-        outcomes: at least two.
+        outcomes: at least `MIN_OUTCOMES`.
         prior: what earlier studies expect.
         limits: trials that say which configs are within the study's limits.
         """
-        outcomes = _most_telling(outcomes)
+        outcomes = _subsample(outcomes)
         self.encoding = Encoding(space)
         self._feasibility = Feasibility(self.encoding, limits)
         self.points = self.encoding.encode_params([outcome.params for outcome in outcomes])
         levels = np.array([outcome.level for outcome in outcomes])
+        self._reached = np.array([each.sd == 0 and not each.is_sick for each in outcomes])
         self._counts = Counter(self._architectures(self.points))
         sds = np.array([outcome.sd for outcome in outcomes])
         self._floor = float(levels.min() - max(np.median(levels) - levels.min(), 1e-3))
@@ -78,10 +86,13 @@ class Surrogate:
         noise = float(self._gp.kernel_.k2.noise_level) ** 0.5
         self.noise_sd = noise * self._unit * float(levels.min() - self._floor)
 
-    def believing(self, points: Doubles) -> Self:
+    def with_expected(self, points: Doubles) -> Self:
         """The surrogate as if these points had turned out as it expects them to.
 
         For trials that are running: their outcomes are unknown, but will be known.
+
+        Source: the kriging believer of Ginsbourger et al. 2010, "Kriging is well-suited to
+        parallelize optimization".
         """
         from sklearn.gaussian_process import GaussianProcessRegressor
 
@@ -104,6 +115,15 @@ class Surrogate:
         variance += self._mean_sd_of(points) ** 2
         above = np.exp(self._mean_of(points) + self._unit * (mean + self._expected(points)))
         return self._floor + above, above * self._unit * np.sqrt(variance)
+
+    def best_reached(self, n: int) -> Doubles:
+        """(up to n, n_columns) the points expected to be best, of those that trials have reached.
+
+        All count if every trial was stopped early.
+        """
+        reached = self.points[self._reached] if self._reached.any() else self.points
+        best: Doubles = reached[self.predict(reached)[0].argsort()[:n]]
+        return best
 
     def log_feasible(self, points: Doubles) -> Doubles:
         """(n,) log of the chance that each point is within the study's limits."""
@@ -158,14 +178,14 @@ class Surrogate:
         return [row.tobytes() for row in np.ascontiguousarray(points[:, columns])]
 
 
-_latest: tuple[Space, list[Outcome], ScorePrior | None, list[Checked], Surrogate] | None = None
+_latest: tuple[Space, list[Outcome], ScorePrior | None, list[LimitCheck], Surrogate] | None = None
 
 
 def fit_surrogate(
     space: Space,
     outcomes: Sequence[Outcome],
     prior: ScorePrior | None = None,
-    limits: Sequence[Checked] = (),
+    limits: Sequence[LimitCheck] = (),
 ) -> Surrogate:
     """The surrogate of these outcomes.
 
@@ -179,10 +199,23 @@ def fit_surrogate(
     return _latest[4]
 
 
-def _most_telling(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """The outcomes to learn from, if there are too many for all: half the best, half the latest."""
+def _subsample(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes to learn from, if there are too many: half the best, and the latest.
+
+    The best of each architecture are always among them.
+    """
     if len(outcomes) <= MAX_OUTCOMES:
         return list(outcomes)
-    best = sorted(outcomes, key=lambda outcome: outcome.level)[: MAX_OUTCOMES // 2]
-    rest = [outcome for outcome in outcomes if outcome not in best]
-    return best + rest[len(best) - MAX_OUTCOMES :]
+    ranked = sorted(outcomes, key=lambda outcome: outcome.level)
+    kept = {outcome.number for outcome in ranked[: MAX_OUTCOMES // 2]}
+    of_each: Counter[Any] = Counter()
+    for outcome in ranked:
+        architecture = outcome.params.get("architecture")
+        of_each[architecture] += 1
+        if of_each[architecture] <= MIN_OF_EACH:
+            kept.add(outcome.number)
+    for outcome in reversed(outcomes):
+        if len(kept) >= MAX_OUTCOMES:
+            break
+        kept.add(outcome.number)
+    return [outcome for outcome in outcomes if outcome.number in kept]

@@ -60,7 +60,7 @@ def choose_thaw(
     best = min(outcome.level for outcome in ended)
     continued = continued_by(trials)
     latest = [len(trials[outcome.number].intermediate_values) for outcome in outcomes[-LATEST:]]
-    worth_of_new = new_improvement / float(np.mean(latest))
+    worth_of_new = new_improvement / max(float(np.mean(latest)), 1.0)
     chosen: Thaw | None = None
     for outcome in outcomes:
         trial = trials[outcome.number]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import count, islice
@@ -170,11 +171,19 @@ def _known_trial(
 def _learn_seed_noise(
     study: optuna.Study, storage: RDBStorage, spec: StudySpec, metric: Metric, star: float
 ) -> None:
-    """Store what another seed may change, for the rules and the outlook of later trials."""
+    """Store what another seed may change, for the rules and the outlook of later trials.
+
+    By architecture, because one may be far noisier than another. Where each seed has a split of its
+    own, that is part of it.
+    """
     attrs = storage.get_study_system_attrs(study._study_id)
-    standings = Confirmation.of(attrs, spec.split, metric).standings
-    rows = [metric.levels(standing.values.values(), star) for standing in standings]
-    if (noise := least_difference(rows)) is not None:
+    rows: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+    for standing in Confirmation.of(attrs, spec.split, metric).standings:
+        architecture = _config(study.trials[standing.number]).architecture
+        rows[architecture].append(metric.levels(standing.values.values(), star))
+    differences = {name: least_difference(of_it) for name, of_it in rows.items()}
+    noise = {name: value for name, value in differences.items() if value is not None}
+    if noise:
         storage.set_study_system_attr(study._study_id, SEED_NOISE, noise)
 
 

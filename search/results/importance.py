@@ -9,10 +9,11 @@ import optuna
 
 from ...errors import NothingYet
 from ..prospects.importance import axis_shares
-from ..prospects.outcomes import outcomes
+from ..prospects.outcomes import Outcome, outcomes
 from ..prospects.surrogate import fit_surrogate
 from ..storage.database import readable_storage
 from ..storage.examples import example, storage_and_artifacts
+from ..storage.studies import STAR
 from ..storage.trials import read_trials
 from .reader import StudyReader
 
@@ -31,8 +32,9 @@ def axis_importance(storage_url: str, name: str | None = None) -> dict[str, Any]
     reader = StudyReader(storage_url, name)
     spec, storage = reader.spec, readable_storage(storage_url)
     study = optuna.load_study(study_name=spec.name, storage=storage)
-    known = outcomes(read_trials(study, storage), reader.metric)
-    trained = {each: _of(each, spec.architectures, known) for each in spec.architectures}
+    star = storage.get_study_system_attrs(study._study_id).get(STAR, 1.0)
+    known = outcomes(read_trials(study, storage), reader.metric, star)
+    trained = {name: _count(name, spec.architectures, known) for name in spec.architectures}
     enough = {each: n for each, n in trained.items() if n >= MIN_TRIALS}
     if not enough:
         start = example("start", "--study", spec.name, *storage_and_artifacts(storage_url))
@@ -61,7 +63,7 @@ def axis_importance(storage_url: str, name: str | None = None) -> dict[str, Any]
     }
 
 
-def _of(architecture: str, architectures: tuple[str, ...], known: list[Any]) -> int:
+def _count(architecture: str, architectures: tuple[str, ...], known: list[Outcome]) -> int:
     """How many of the outcomes are of the architecture."""
     only = architectures[0]
     return sum(each.params.get("architecture", only) == architecture for each in known)

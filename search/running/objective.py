@@ -79,11 +79,11 @@ class Objective:
         device: str,
         listener: Listener,
         should_stop: Callable[[], str | None],
-        learned_noise: float | None = None,
+        learned_noise: Callable[[str], float | None] = lambda architecture: None,
     ) -> None:
         """Args:
         checkpoints: the folder for the trials' checkpoints.
-        learned_noise: what another seed may change, in stars, by `confirm`.
+        learned_noise: architecture -> what another seed may change, in stars, by `confirm`.
         should_stop: called after each batch; the reason to end the trial, or None.
         """
         self.error: str | None = None
@@ -243,7 +243,8 @@ class Objective:
         """How the trial ends after this epoch, or None if it continues."""
         trials = trial.study.get_trials(deepcopy=False)
         self.ended.add(trials)
-        so_far = trial_progress(run, self.ended, self._metric, self._star, self._learned_noise)
+        noise = self._learned_noise(run.config.architecture)
+        so_far = trial_progress(run, self.ended, self._metric, self._star, noise)
         if not (report.finite and isfinite(self._metric.of(report))):
             stop = Divergence().judge(so_far)  # whether or not the study names this pruner
             assert stop is not None

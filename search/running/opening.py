@@ -29,6 +29,7 @@ from ..storage.studies import (
     FINGERPRINT,
     SPEC,
     STOPPED,
+    check_exists,
     check_name_is_free,
     create_study,
     read_stored_specs,
@@ -68,10 +69,11 @@ def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> S
     storage = _storage_if_any(storage_url)
     stored = read_stored_specs(storage) if storage else {}
     if name_or_path in stored:
-        before = spec_from_json(stored[name_or_path])
-        _check_same_sampler(before, overrides.sampler)
-        spec = _override(before, overrides)
-        _check_same_dataset(before, spec)
+        current = spec_from_json(stored[name_or_path])
+        _check_same_sampler(current, overrides.sampler)
+        spec = _override(current, overrides)
+        _check_same_dataset(current, spec)
+        _check_warm_start(spec, current, stored, storage_url)
         return spec
     if storage:
         check_name_is_free(name_or_path, storage, storage_url)
@@ -86,14 +88,15 @@ def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> S
         if close := get_close_matches(written, DATASETS, n=1):
             message = f"no dataset named {quoted(written)}; did you mean {close[0]}?"
         raise file.refusal_at(("dataset",), f"dataset: {message}") from None
-    if spec.name in stored:
-        before = spec_from_json(stored[spec.name])
+    before = spec_from_json(stored[spec.name]) if spec.name in stored else None
+    if before is not None:
         _check_same_sampler(before, overrides.sampler)
         with_sampler = in_file.model_copy(update={"sampler": spec.sampler})
         check_unchanged(before, with_sampler, file, storage_url)
         _check_same_dataset(before, spec)
     elif storage:
         check_name_is_free(spec.name, storage, storage_url)
+    _check_warm_start(spec, before, stored, storage_url)
     return spec
 
 
@@ -166,6 +169,18 @@ def check_same_ratings(spec: StudySpec, stored_fingerprint: str, fingerprint: st
             f"but those of {spec.dataset} have {fingerprint}; restore them, name the study's own "
             "with --dataset, or start a new study"
         )
+
+
+def _check_warm_start(
+    spec: StudySpec, before: StudySpec | None, stored: Mapping[str, Any], url: str
+) -> None:
+    """Refuse earlier studies that do not exist, unless the study has learned from them already."""
+    known = before.warm_start.studies if before and before.warm_start else ()
+    for name in spec.warm_start.studies if spec.warm_start else ():
+        if name == spec.name:
+            raise StudyError(f"study {name} cannot learn from itself; name an earlier study")
+        if name not in known:
+            check_exists(name, stored, url)
 
 
 def _check_same_dataset(stored: StudySpec, spec: StudySpec) -> None:

@@ -14,13 +14,14 @@ from optuna.trial import FrozenTrial, TrialState
 from ...model.evaluation.weighted import find_metric
 from ..definition.study_file import StudySpec
 from ..prospects.encoding import Doubles, Encoding
-from ..prospects.feasibility import checked
+from ..prospects.feasibility import limit_checks
 from ..prospects.outcomes import outcomes
-from ..prospects.prior import Prior, held
+from ..prospects.prior import Prior, unless_contradicted
 from ..prospects.proposals import most_promising, thompson_sample
-from ..prospects.surrogate import Surrogate, fit_surrogate
+from ..prospects.surrogate import MIN_OUTCOMES, Surrogate, fit_surrogate
 
 NEARBY = np.linspace(0.05, 1.0, 20)  # how far to move from a config that has been tried
+N_ANYWHERE = 50
 WITH_PRIOR = 3  # outcomes that are enough to scale a prior
 
 
@@ -88,35 +89,39 @@ class SurrogateSampler(BaseSampler):
         trials = study.get_trials(deepcopy=False)
         known = outcomes(trials, find_metric(self._spec.objective.metric), self._star)
         space = self._spec.space
-        prior = held(self._prior, known)
+        prior = unless_contradicted(self._prior, known)
         startup_trials = min(self._startup_trials, WITH_PRIOR) if prior else self._startup_trials
-        if len(known) < startup_trials:
+        if len(known) < max(startup_trials, MIN_OUTCOMES):
             encoding = Encoding(space)
             name = architectures[self._rng.integers(len(architectures))]
             point = encoding.draw(1, name, self._rng)[0]
         else:
-            surrogate = fit_surrogate(space, known, prior, checked(trials))
+            surrogate = fit_surrogate(space, known, prior, limit_checks(self._spec, trials))
             encoding = surrogate.encoding
             running = [
-                each.params
+                _params(each)
                 for each in trials
-                if each.state == TrialState.RUNNING
-                and each.number != trial.number
-                and self._is_whole(each.params)
+                if each.state == TrialState.RUNNING and each.number != trial.number
             ]
-            if running:
-                surrogate = surrogate.believing(encoding.encode_params(running))
-            point = self._choose(trial.number, surrogate, architectures)
-        return self._new_params(encoding, point, [each.params for each in trials])
+            if running := list(filter(self._is_whole, running)):
+                surrogate = surrogate.with_expected(encoding.encode_params(running))
+            try:
+                point = self._choose(trial.number, surrogate, architectures)
+            except np.linalg.LinAlgError:  # a random config is better than no trial
+                point = encoding.draw(1, architectures[0], self._rng)[0]
+        return self._new_params(encoding, point, list(map(_params, trials)))
 
     def _new_params(
         self, encoding: Encoding, point: Doubles, tried: Sequence[Mapping[str, Any]]
     ) -> dict[str, Any]:
-        """The parameters at the point, or near it if a trial has exactly these."""
+        """The parameters at the point; if a trial has exactly these, near it, or else anywhere."""
         axes = self._spec.space.axes
-        for spread in (0.0, *NEARBY):
-            moved = encoding.near(point[None], spread, self._rng)[0] if spread else point
-            params = {name: axes[name].param_of(v) for name, v in encoding.decode(moved).items()}
+        architecture = encoding.decode(point).get("architecture")
+        anywhere = encoding.draw(N_ANYWHERE, architecture, self._rng)
+        near = [encoding.near(point[None], spread, self._rng)[0] for spread in NEARBY]
+        for each in (point, *near, *anywhere):
+            values = encoding.decode(each)
+            params = {name: axes[name].param_of(value) for name, value in values.items()}
             if params not in tried:
                 break
         return params
@@ -126,5 +131,11 @@ class SurrogateSampler(BaseSampler):
         return propose(surrogate, architectures, self._rng)
 
     def _is_whole(self, params: Mapping[str, Any]) -> bool:
-        """Whether a running trial has drawn more than its architecture."""
-        return len(params) > 1 or "architecture" not in params
+        """Whether a running trial has all of its parameters; it draws them one by one."""
+        space = self._spec.space
+        return all(name in params for name in space.unconditional(params.get("architecture")))
+
+
+def _params(trial: FrozenTrial) -> dict[str, Any]:
+    """The parameters that a trial has drawn or is queued with."""
+    return {**trial.system_attrs.get("fixed_params", {}), **trial.params}

@@ -21,7 +21,9 @@ from .urls import redact
 SPEC = "recsys_search:spec"  # the study file as JSON, after the command line's overrides
 CHECKPOINTS = "recsys_search:checkpoints"  # in the names of the study's checkpoint folders
 FINGERPRINT = "recsys_search:fingerprint"  # of the ratings that the study was created on
-SEED_NOISE = "recsys_search:seed_noise"  # in stars, learned from `confirm`; absent before it
+# Architecture -> what another seed may change, in stars, as `confirm` has measured it.
+SEED_NOISE = "recsys_search:seed_noise"
+STAR = "recsys_search:star"  # what a star is worth in the ratings' units: `Scale.star`
 STOPPED = "recsys_search:stopped"  # when `stop` asked its workers to leave; absent or None if not
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from optuna import Study
 from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from ...base.folders import Folder
 from ...base.messages import format_error
@@ -20,6 +20,7 @@ from ..prospects.outlook import OUTLOOK, VERDICT, Outlook
 from ..prospects.prior import Prior, read_prior
 from ..running.checkpoint_folders import list_checkpoints
 from ..samplers.build import trial_sampler
+from ..storage.claims import study_transaction
 from ..storage.studies import SEED_NOISE
 from ..storage.trials import count_trials
 
@@ -42,47 +43,48 @@ class Planner:
         self._star = star
         self._notify = notify
         self._metric = find_metric(spec.objective.metric)
-        self._prior: Prior | None = None
-        if spec.warm_start:
-            self._prior = read_prior(spec.space, self._attrs(), spec.warm_start.trust)
+        self._read: Prior | None = None
 
-    @property
-    def learned_noise(self) -> float | None:
-        """What another seed may change, in stars, if the study has confirmed trials."""
-        noise: float | None = self._attrs().get(SEED_NOISE)
-        return noise
+    def learned_noise(self, architecture: str) -> float | None:
+        """What another seed may change, in stars; None before trials have been confirmed."""
+        noise: dict[str, float] = self._attrs().get(SEED_NOISE, {})
+        return noise.get(architecture)
 
     def sampler(self, number: int) -> BaseSampler:
         """The sampler of the trial with this number."""
-        return trial_sampler(self._spec, number, self._star, self._prior)
+        return trial_sampler(self._spec, number, self._star, self._prior())
 
-    def why_finished(self) -> str | None:
-        """Why the trials left are not worth their time; None if they are."""
+    def why_finished(self, trials: Sequence[FrozenTrial]) -> str | None:
+        """Why the remaining trials are not worth their time; None if they are, or some wait."""
         outlook, finish = Outlook.of(self._attrs()), self._spec.finish
         if outlook is None or finish is None or not outlook.ends(finish, self._spec.trials):
+            return None
+        if any(trial.state == TrialState.WAITING for trial in trials):
             return None
         return outlook.describe_end(finish, self._metric, self._star)
 
     def look_ahead(self) -> None:
-        """Store what the trials left are expected to bring."""
+        """Store what the remaining trials are expected to bring."""
         trials = self._study.get_trials(deepcopy=False)
-        before = Outlook.of(self._attrs())
         try:
             self._judge_prior(trials)
             outlook = look_ahead(
                 self._spec,
                 trials,
                 count_trials(trials),
-                before,
-                self._star,
-                self._prior,
-                self.learned_noise,
+                star=self._star,
+                prior=self._prior(),
+                learned_noise=self.learned_noise,
             )
         except (ValueError, ArithmeticError) as error:  # a study is worth more than its forecast
-            self._notify(f"what the trials left would bring is unknown: {format_error(error)}")
+            self._notify(f"what the remaining trials would bring is unknown: {format_error(error)}")
             return
-        if outlook is not None:
-            self._set(OUTLOOK, outlook.to_json())
+        if outlook is None:
+            return
+        with study_transaction(self._storage, self._study._study_id) as transaction:
+            stored = Outlook.of({OUTLOOK: transaction.study_attr(OUTLOOK)})
+            if stored is None or stored.done <= outlook.done:  # else another worker's is later
+                transaction.set_study_attr(OUTLOOK, outlook.following(stored).to_json())
 
     def choose_thaw(self, checkpoints: Folder) -> int | None:
         """Number of a stopped trial that is worth going on with rather than trying a new config.
@@ -97,18 +99,38 @@ class Planner:
         except OSError:
             return None  # which `tidy_checkpoints` has reported
         kept = {each.trial.number for each in folders if each.trial and each.is_frozen}
+        if not kept:
+            return None
         trials = self._study.get_trials(deepcopy=False)
-        thaw = find_thaw(self._spec, trials, self._star, kept, self._prior) if kept else None
+        try:
+            thaw = find_thaw(self._spec, trials, self._star, kept, self._prior())
+        except (ValueError, ArithmeticError) as error:
+            self._notify(f"no stopped trial goes on: their forecast failed: {format_error(error)}")
+            return None
         return thaw.number if thaw else None
+
+    def _prior(self) -> Prior | None:
+        """What earlier studies expect, unless their ranking has been dropped.
+
+        Another process may store it after this one has begun.
+        """
+        if self._spec.warm_start is None:
+            return None
+        attrs = self._attrs()
+        if (attrs.get(VERDICT) or {}).get("dropped"):
+            return None
+        if self._read is None:
+            self._read = read_prior(self._spec.space, attrs, self._spec.warm_start.trust)
+        return self._read
 
     def _judge_prior(self, trials: Sequence[FrozenTrial]) -> None:
         """Store whether the ranking of earlier studies holds here, and report when it does not."""
-        if self._prior is None or self._spec.warm_start is None:
+        prior = self._prior()
+        if prior is None or self._spec.warm_start is None:
             return
-        verdict = self._prior.verdict(outcomes(trials, self._metric, self._star))
-        was_dropped = (self._attrs().get(VERDICT) or {}).get("dropped")
+        verdict = prior.verdict(outcomes(trials, self._metric, self._star))
         self._set(VERDICT, verdict)
-        if verdict["dropped"] and not was_dropped:
+        if verdict["dropped"]:
             self._notify(
                 f"the ranking of configs in {', '.join(self._spec.warm_start.studies)} does not "
                 f"hold here (rank correlation {verdict['rank_correlation']:.2f} over "

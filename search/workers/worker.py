@@ -143,7 +143,7 @@ class Worker:
         budget = self._spec.budget
         if budget and (reason := budget.exhausted(spending(trials, self._objective.ended))):
             return reason
-        return self._planner.why_finished()
+        return self._planner.why_finished(trials)
 
     def _claim(self, thaw: int | None) -> Claim | NothingToRun | None:
         """The next trial; None if it is time to look at the study again.

@@ -189,6 +189,7 @@ def test_a_study_that_ended_by_itself_says_what_may_help_instead(capsys):
     trial = record(0, 0.9) | {"architecture": "two_tower"}
     outlook = {
         "trials": 78,
+        "star": 1.0,
         **{"mean": 0.0006, "sd": 0.0004, "wanted": 0.002, "chance": 0.012},
         **{"epochs": 900, "seconds": 1800.0, "usd": None, "finished": True},
     }
@@ -197,8 +198,8 @@ def test_a_study_that_ended_by_itself_says_what_may_help_instead(capsys):
     print_outcome(ended, [trial], STORAGE)
     text = " ".join(capsys.readouterr().out.split())
     assert (
-        "the 78 trials left (900 epochs, 30 min) would improve it by 0.0006 ± 0.0004; the chance "
-        "of more than 0.0020 is 1.2%"
+        "the remaining 78 trials (900 epochs, 30 min) are expected to improve validation RMSE by "
+        "0.0006 ± 0.0004; the chance of more than 0.0020 is 1.2%"
     ) in text
     assert (
         "what may help instead: confirming the best trials (seeds differ), an ensemble of the "
@@ -211,11 +212,13 @@ def test_a_study_with_trials_left_says_what_they_would_bring_and_goes_on(capsys)
     trial = record(0, 0.9)
     outlook = {
         "trials": 78,
+        "star": 1.0,
         **{"mean": 0.006, "sd": 0.004, "wanted": 0.002, "chance": 0.8},
         **{"epochs": 900, "seconds": 1800.0, "usd": 1.25, "finished": False},
     }
     print_outcome(status(trial) | {"done": 22, "outlook": outlook}, [trial], STORAGE)
     text = " ".join(capsys.readouterr().out.split())
-    assert "(900 epochs, 30 min, 1.25 USD) would improve it by 0.0060 ± 0.0040" in text
+    assert "(900 epochs, 30 min, 1.25 USD) are expected to improve" in text
+    assert "by 0.0060 ± 0.0040" in text
     assert "instead" not in text
     assert "recsys-search start --study small" in text

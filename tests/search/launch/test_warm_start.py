@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from recsys_search.errors import ConfigError, StudyError
+from recsys_search.search.launch.run_study import run_study
 from recsys_search.search.prospects import prior
 from recsys_search.search.prospects.prior import PRIOR
+from recsys_search.search.results.housekeeping import delete_study
 
 AUTO = {"auto": {"startup_trials": 10}}
 
@@ -101,8 +103,35 @@ def test_a_study_without_common_axes_starts_without_it(earlier, start):
 
 def test_unknown_studies_and_the_study_itself_are_refused(earlier, start):
     with pytest.raises(StudyError, match="no study named 'odl'"):
-        start(warm_start={"studies": ["odl"]})
-    with pytest.raises(StudyError, match="study mine cannot start from itself"):
+        start("new", warm_start={"studies": ["odl"]})
+    start("new")  # which left no study behind that asks for it
+    with pytest.raises(StudyError, match="study mine cannot learn from itself"):
         start("mine", warm_start={"studies": ["mine"]})
     with pytest.raises(ConfigError, match="studies"):
         start("none", warm_start={"studies": []})
+
+
+def test_an_earlier_study_may_be_deleted_once_it_was_read(earlier, start, workplace):
+    start(warm_start={"studies": ["old"]})
+    delete_study(workplace.storage, "old")
+    _, notices = start(warm_start={"studies": ["old"]}, trials=6)
+    assert not any("no longer exists" in notice for notice in notices)
+
+
+def test_a_study_without_results_is_read_at_a_later_start(workplace, start):
+    path = workplace.write_study("old", trials=2)
+    run_study(path, workplace.storage, device="cpu", detach=True)
+    _, notices = start(warm_start={"studies": ["old"]}, trials=1)
+    assert any("study old has no trial with a result yet" in notice for notice in notices)
+    workplace.start("old")
+    _, notices = start(warm_start={"studies": ["old"]}, trials=2)
+    assert any("2 configs of study old are in this space" in notice for notice in notices)
+
+
+def test_a_config_that_is_known_already_is_not_queued_twice(earlier, start):
+    best = earlier.best()[0]["config"]["learning_rate"]
+    known = [{"name": "mine", "learning_rate": best}]
+    reader, _ = start(warm_start={"studies": ["old"], "first": 2}, known=known)
+    labels = [trial["known_config"] for trial in reader.trials()]
+    assert len([label for label in labels if label]) == 3
+    assert not any(trial["same_as"] is not None for trial in reader.trials())

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from recsys_search.search.prospects import surrogate
 from recsys_search.search.prospects.importance import axis_shares
 from recsys_search.search.prospects.outcomes import outcomes
 from recsys_search.search.prospects.surrogate import fit_surrogate
 
+from .conftest import Builder
+
 
 def shares(builder, architecture="two_tower", **options):
-    surrogate = fit_surrogate(builder.spec.space, outcomes(builder.trials))
-    return axis_shares(surrogate, architecture, np.random.default_rng(0), **options)
+    fitted = fit_surrogate(builder.spec.space, outcomes(builder.trials))
+    return axis_shares(fitted, architecture, np.random.default_rng(0), **options)
 
 
 def test_the_axis_that_matters_most_comes_first(searched):
@@ -44,3 +48,30 @@ def test_shares_near_the_best_are_those_of_another_region(searched):
     overall, near = shares(searched), shares(searched, near_best=True)
     assert set(near) == set(overall)
     assert near != overall
+
+
+@pytest.mark.parametrize("near_best", [False, True])
+def test_the_effects_of_axes_that_act_on_their_own_add_up_to_the_variance(searched, near_best):
+    """The function is a sum over axes: with fewer than 1, some variance would belong to none."""
+    found = shares(searched, near_best=near_best)
+    assert sum(share.mean for share in found.values()) > 0.95
+
+
+def test_an_axis_of_one_value_does_not_matter(spec):
+    space = {**spec.space.model_dump(by_alias=True), "kl_weight": {"float": [0.001, 0.001]}}
+    fixed = spec.model_copy(update={"space": type(spec.space).model_validate(space)})
+    builder = Builder(fixed)
+    for _ in range(20):
+        builder.add()
+    assert "kl_weight" not in shares(builder)
+
+
+def test_in_a_long_study_a_rare_architecture_is_not_forgotten(spec, monkeypatch):
+    monkeypatch.setattr(surrogate, "MAX_OUTCOMES", 30)
+    monkeypatch.setattr(surrogate, "MIN_OF_EACH", 10)
+    builder = Builder(spec)
+    for _ in range(10):
+        builder.add(builder.params("hybrid"))
+    for _ in range(60):
+        builder.add()
+    assert set(shares(builder, "hybrid")) == {"hybrid.bias", "hybrid.dropout"}

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from recsys_search.model.evaluation.metrics import VAL_RMSE
-from recsys_search.search.prospects.outcomes import outcomes
+from recsys_search.search.definition.study_file import StudySpec
+from recsys_search.search.prospects.outcomes import Outcome, outcomes
 from recsys_search.search.prospects.prior import (
     MIN_EARLIER,
     PRIOR,
     Prior,
     earlier_configs,
-    held,
     read_prior,
+    unless_contradicted,
 )
 from recsys_search.search.prospects.surrogate import Surrogate
 
@@ -21,7 +22,7 @@ from .conftest import Builder, level
 
 @pytest.fixture
 def earlier(spec, searched):
-    return earlier_configs(spec.space, searched.trials, VAL_RMSE)
+    return earlier_configs(spec, searched.trials, VAL_RMSE)
 
 
 @pytest.fixture
@@ -53,10 +54,10 @@ def test_earlier_configs_are_ranked_best_first(earlier, searched):
 def test_configs_off_the_new_space_are_left_out(spec, searched):
     axis = {**spec.space.model_dump(by_alias=True)}
     axis["two_tower.learning_rate"] = {"float": [1e-3, 1e-2], "log": True}
-    narrow = type(spec.space).model_validate(axis)
+    here = spec.model_copy(update={"space": type(spec.space).model_validate(axis)})
     rates = [
         each.params["two_tower.learning_rate"]
-        for each in earlier_configs(narrow, searched.trials, VAL_RMSE)
+        for each in earlier_configs(here, searched.trials, VAL_RMSE)
         if each.params["architecture"] == "two_tower"
     ]
     assert 3 < len(rates) < 24
@@ -66,13 +67,13 @@ def test_configs_off_the_new_space_are_left_out(spec, searched):
 def test_it_predicts_the_ranking_on_other_ratings(spec, prior):
     builder = study_of(spec, 12, of=lambda params: 1.3 + 0.2 * level(params))
     assert prior.agreement(outcomes(builder.trials)) > 0.8
-    assert held(prior, outcomes(builder.trials)) is prior
+    assert unless_contradicted(prior, outcomes(builder.trials)) is prior
 
 
 def test_it_is_dropped_where_the_ranking_does_not_hold(spec, prior):
     known = outcomes(study_of(spec, 12, of=opposite).trials)
     assert prior.verdict(known)["dropped"]
-    assert held(prior, known) is None
+    assert unless_contradicted(prior, known) is None
 
 
 def test_a_few_trials_drop_nothing(spec, prior):
@@ -83,7 +84,7 @@ def test_a_few_trials_drop_nothing(spec, prior):
 def test_a_trust_of_ones_own_is_kept(spec, earlier):
     sure = Prior(spec.space, earlier, trust=1.0)
     known = outcomes(study_of(spec, 12, of=opposite).trials)
-    assert held(sure, known) is sure
+    assert unless_contradicted(sure, known) is sure
     assert sure.weight(np.array([1.0]), np.array([-1.0])) == 1.0
 
 
@@ -114,3 +115,32 @@ def test_a_prior_is_read_from_what_the_study_stores(spec, earlier):
     few = stored[: MIN_EARLIER - 1]
     assert read_prior(spec.space, {f"{PRIOR}:old": few}, "auto") is None
     assert read_prior(spec.space, {}, "auto") is None
+
+
+def test_configs_of_another_architecture_are_left_out(searched):
+    """Also where the space has no axis for the architecture, and its fields have the same names."""
+    searched.add(searched.params("hybrid"))
+    axes = {"learning_rate": {"float": [1e-5, 1.0], "log": True}}
+    only = StudySpec.model_validate(
+        {
+            **{"name": "one", "dataset": "demo", "trials": 1},
+            **{"base": {"architecture": "hybrid"}, "space": axes},
+        }
+    )
+    found = earlier_configs(only, searched.trials, VAL_RMSE)
+    assert found
+    assert {searched.trials[each.number].params["architecture"] for each in found} == {"hybrid"}
+
+
+def test_predictions_that_are_all_the_same_agree_with_nothing(prior, searched, monkeypatch):
+    known = outcomes(searched.trials)
+    monkeypatch.setattr(prior, "predict", lambda points: np.zeros(len(points)))
+    assert prior.agreement(known) is None
+    assert not prior.is_dropped(known)
+
+
+@pytest.mark.parametrize(("agreement", "n", "is_dropped"), [(-0.1, 8, False), (-0.1, 40, True)])
+def test_few_trials_must_contradict_it_clearly(prior, monkeypatch, agreement, n, is_dropped):
+    monkeypatch.setattr(prior, "agreement", lambda known: agreement)
+    known = [Outcome(number, {}, 0.8, 0.0) for number in range(n)]
+    assert prior.is_dropped(known) is is_dropped

@@ -1,6 +1,8 @@
-"""What the trials left would bring, and which stopped trial is worth more."""
+"""What the remaining trials would bring, and which stopped trial is worth more."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,8 +96,20 @@ def test_a_check_is_not_counted_twice(spec):
     """Two workers may look after the same trial."""
     easy = spec.model_copy(update={"finish": Finish(gain=1.0)})
     builder = study_of(spec, 16)
-    first = outlook_after(builder, easy)
-    assert outlook_after(builder, easy, first).below == 1
+    first = replace(outlook_after(builder, easy), below=2)
+    assert outlook_after(builder, easy, first).below == 2
+    builder.add()
+    assert outlook_after(builder, easy, first).below == 3
+
+
+def test_another_limit_starts_the_count_again(spec):
+    builder = study_of(spec, 16)
+    before = outlook_after(builder, spec.model_copy(update={"finish": Finish(gain=1.0)}))
+    before = replace(before, below=2)
+    builder.add()
+    strict = spec.model_copy(update={"finish": Finish(gain=1.0, chance=0.01)})
+    assert outlook_after(builder, strict, before).below == 1
+    assert not replace(before, below=3).ends(strict.finish, 40)
 
 
 @pytest.mark.parametrize(
@@ -104,14 +118,18 @@ def test_a_check_is_not_counted_twice(spec):
 )
 def test_a_study_ends_after_enough_checks_unless_its_total_has_changed(finish, total, ends):
     outlook = Outlook(
-        done=20, left=20, mean=5e-4, sd=3e-4, high=1e-3, wanted=2e-3, chance=0.01, below=3
+        **{"done": 20, "left": 20, "mean": 5e-4, "sd": 3e-4, "high": 1e-3},
+        **{"wanted": 2e-3, "chance": 0.01, "limit": 0.05, "below": 3},
     )
     assert outlook.ends(finish, total) is ends
     assert Outlook.of({"recsys_search:outlook": outlook.to_json()}) == outlook
 
 
 def test_a_study_without_trials_left_does_not_end_early():
-    outlook = Outlook(done=20, left=0, mean=0, sd=0, high=0, wanted=2e-3, chance=0, below=9)
+    outlook = Outlook(
+        **{"done": 20, "left": 0, "mean": 0, "sd": 0, "high": 0},
+        **{"wanted": 2e-3, "chance": 0, "limit": 0.05, "below": 9},
+    )
     assert not outlook.ends(Finish(), 20)
 
 

@@ -81,10 +81,10 @@ def test_draws_have_the_predicted_mean_and_spread(surrogate, searched):
     np.testing.assert_allclose(draws.std(axis=0), sd, rtol=0.2)
 
 
-def test_believing_in_a_point_makes_it_certain_and_moves_nothing(surrogate, searched):
+def test_with_expected_in_a_point_makes_it_certain_and_moves_nothing(surrogate, searched):
     points, _ = new_points(surrogate, searched, n=3)
     before, unsure = surrogate.predict(points)
-    after, sure = surrogate.believing(points).predict(points)
+    after, sure = surrogate.with_expected(points).predict(points)
     np.testing.assert_allclose(after, before, atol=1e-4)
     assert (sure < unsure).all()
 

@@ -374,4 +374,5 @@ def test_seed_noise_is_learned_from_enough_retrainings(searched):
         run(searched, top=2, seeds=seeds)
         noises.append(searched.read()._system_attrs().get(SEED_NOISE))
     assert noises[0] is None
-    assert 0 < noises[1] < 0.5
+    assert list(noises[1]) == ["two_tower"]
+    assert 0 < noises[1]["two_tower"] < 0.5

@@ -132,3 +132,25 @@ def test_no_config_is_proposed_twice():
         tried.append(config.latent_dim)
     assert len(set(tried[2:])) == 4
     assert len(set(tried)) >= 5
+
+
+def test_without_startup_trials_the_first_are_random_all_the_same():
+    study = search({"auto": {"startup_trials": 0}}, 4)
+    assert len({trial.params["architecture"] for trial in study.trials} | {None}) >= 2
+    assert len(study.trials) == 4
+
+
+def test_a_running_trial_that_has_drawn_nothing_yet_is_not_taken_into_account():
+    """Another worker has claimed it, and is still choosing its config."""
+    spec = spec_of({"auto": {"startup_trials": 8}})
+
+    def proposal(n_claimed):
+        study = search({"auto": {"startup_trials": 8}}, 12)
+        for _ in range(n_claimed):
+            study.ask()
+        study.sampler = trial_sampler(spec, 40)
+        trial = study.ask()
+        spec.space.suggest(trial)
+        return trial.params
+
+    assert proposal(2) == proposal(0)
