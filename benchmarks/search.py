@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -42,12 +42,12 @@ from recsys_search.search.storage.trials import count_trials
 from search_figures import table
 from simulated_study import Ended, Policy, SimulatedStudy, simulated_spec
 
-LOOKS = 70  # trials after which the outlook is computed
+MAX_LOOKS = 70  # trials after which the outlook is computed
 RAW = FOLDER.parent / "studies"  # one file a policy, one study a line
 
 
-def ours(name: str) -> Any:
-    """The project's sampler of that name."""
+def project_sampler(name: str) -> Any:
+    """The project's sampler of that name, for each trial."""
 
     def sampler(spec: StudySpec, seed: int, number: int) -> BaseSampler:
         chosen = Sampler.model_validate({name: {"seed": seed}})
@@ -97,19 +97,25 @@ POLICIES = [
     ),
     Policy("random, ASHA", optunas_random, no_pruner, shares_sampler=True, pauses=True),
     Policy("Optuna TPE, ASHA", optunas_tpe, no_pruner, shares_sampler=True, pauses=True),
-    Policy("auto, ASHA", ours("auto"), no_pruner, pauses=True),
-    Policy("tpe, rules", ours("tpe"), rules),
-    Policy("gp, rules", ours("gp"), rules),
-    Policy("cmaes, rules", ours("cmaes"), rules),
-    Policy("auto, rules", ours("auto"), rules),
-    Policy("auto, rules, thaw", ours("auto"), rules, thaw=True, looks_ahead=True),
-    Policy("auto, strict rules", ours("auto"), strict_rules),
-    Policy("auto, strict rules, thaw", ours("auto"), strict_rules, thaw=True, looks_ahead=True),
-    Policy("auto, median", ours("auto"), median_of_rules),
-    Policy("auto, median, thaw", ours("auto"), median_of_rules, thaw=True),
+    Policy("auto, ASHA", project_sampler("auto"), no_pruner, pauses=True),
+    Policy("tpe, rules", project_sampler("tpe"), rules),
+    Policy("gp, rules", project_sampler("gp"), rules),
+    Policy("cmaes, rules", project_sampler("cmaes"), rules),
+    Policy("auto, rules", project_sampler("auto"), rules),
+    Policy("auto, rules, thaw", project_sampler("auto"), rules, thaw=True, looks_ahead=True),
+    Policy("auto, strict rules", project_sampler("auto"), strict_rules),
+    Policy(
+        "auto, strict rules, thaw",
+        project_sampler("auto"),
+        strict_rules,
+        thaw=True,
+        looks_ahead=True,
+    ),
+    Policy("auto, median", project_sampler("auto"), median_of_rules),
+    Policy("auto, median, thaw", project_sampler("auto"), median_of_rules, thaw=True),
     Policy(
         "auto, rules, thaw, known configs",
-        ours("auto"),
+        project_sampler("auto"),
         rules,
         known=True,
         thaw=True,
@@ -119,7 +125,7 @@ POLICIES = [
 
 
 @cache
-def setting() -> tuple[StudySpec, Any]:
+def study_and_landscapes() -> tuple[StudySpec, Any]:
     """The study and its landscapes, once a process."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     spec = simulated_spec()
@@ -128,7 +134,7 @@ def setting() -> tuple[StudySpec, Any]:
 
 def simulate(policy_name: str, seed: int) -> dict[str, Any]:
     """One study, to its total, with the trial after which it would have ended by itself."""
-    spec, fitted = setting()
+    spec, fitted = study_and_landscapes()
     policy = next(each for each in POLICIES if each.name == policy_name)
     study = SimulatedStudy(spec, fitted, policy, seed)
     finish = spec.finish or Finish()
@@ -138,7 +144,7 @@ def simulate(policy_name: str, seed: int) -> dict[str, Any]:
     finished_at: int | None = None
     for each in study.run():
         ended.append(each)
-        if policy.looks_ahead and len(ended) <= LOOKS:
+        if policy.looks_ahead and len(ended) <= MAX_LOOKS:
             trials = study.trials
             outlook = look_ahead(spec, trials, count_trials(trials), outlook)
             if outlook:
@@ -175,10 +181,11 @@ def run(policies: Sequence[str], n_studies: int, n_processes: int) -> None:
         (name, seed) for seed in range(n_studies) for name in policies if seed not in done[name]
     ]
     with ProcessPoolExecutor(n_processes) as pool:
-        tasks = [(name, pool.submit(simulate, name, seed)) for name, seed in missing]
-        for name, task in tasks:
-            with path_of(name).open("a") as file:
-                file.write(json.dumps(task.result(), separators=(",", ":")) + "\n")
+        names = {pool.submit(simulate, name, seed): name for name, seed in missing}
+        for task in as_completed(names):
+            line = json.dumps(task.result(), separators=(",", ":"))
+            with path_of(names[task]).open("a") as file:
+                file.write(line + "\n")
 
 
 def main() -> None:

@@ -119,7 +119,7 @@ def start(
         bool,
         typer.Option(
             "--no-finish",
-            help="Run all trials, also if those left are unlikely to improve the best one.",
+            help="Run all trials, even if the remaining ones are unlikely to improve the best.",
         ),
     ] = False,
     storage: Storage = DEFAULT_STORAGE,

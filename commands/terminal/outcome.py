@@ -65,7 +65,7 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
 
 
 def describe_outlook(outlook: dict[str, Any], metric: Metric) -> str:
-    """What the trials left would bring and cost, as `status --json` has it."""
+    """What the remaining trials would bring and cost, as `status --json` has it."""
     mean, sd, wanted = (
         metric.format(outlook[name], outlook["star"]) for name in ("mean", "sd", "wanted")
     )

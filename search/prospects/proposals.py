@@ -78,14 +78,17 @@ def likely_feasible(surrogate: Surrogate, points: Doubles) -> Doubles:
 def log_expected_improvement(surrogate: Surrogate, points: Doubles) -> Doubles:
     """(n,) log of how far each point is expected to be below the best outcome, in stars.
 
-    Less where the surrogate is sure already: another outcome there would only show its noise.
+    On the log scale, where outcomes are normally distributed: in stars, a point that is expected to
+    be far above the best has a spread to match, and would seem promising. Less where the surrogate
+    is sure already: another outcome there would only show its noise.
     """
-    mean, sd = surrogate.predict(points)
-    best = surrogate.predict(surrogate.points)[0].min()
+    mean, sd = surrogate.predict_log(points)
+    best = surrogate.predict_log(surrogate.points)[0].min()
     z = (best - mean) / sd
     log_density = norm.logpdf(z)
     # In logs: far above the best, the improvement itself is lost in rounding.
     inner = np.maximum(1 + z * np.exp(norm.logcdf(z) - log_density), 1e-12)
-    noise = surrogate.noise_sd
+    noise = surrogate.log_noise_sd
     known = np.log1p(-noise / np.hypot(noise, sd))
-    return np.log(sd) + log_density + np.log(inner) + known
+    # A small step on the log scale is worth that share of the distance to the floor.
+    return best + np.log(sd) + log_density + np.log(inner) + known

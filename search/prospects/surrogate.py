@@ -47,6 +47,7 @@ class Surrogate:
         encoding: of the space.
         points: (n, n_columns) of the outcomes.
         noise_sd: of an outcome near the best one, in stars: what the axes do not explain.
+        log_noise_sd: the same on the log scale, where it is the same everywhere.
     """
 
     def __init__(
@@ -83,8 +84,8 @@ class Surrogate:
         spread = sds / (levels - self._floor) / self._unit
         values = residuals / self._unit - self._expected(self.points)
         self._gp = fit_process(self.points, values, spread**2)
-        noise = float(self._gp.kernel_.k2.noise_level) ** 0.5
-        self.noise_sd = noise * self._unit * float(levels.min() - self._floor)
+        self.log_noise_sd = float(self._gp.kernel_.k2.noise_level) ** 0.5 * self._unit
+        self.noise_sd = self.log_noise_sd * float(levels.min() - self._floor)
 
     def with_expected(self, points: Doubles) -> Self:
         """The surrogate as if these points had turned out as it expects them to.
@@ -110,11 +111,16 @@ class Surrogate:
 
     def predict(self, points: Doubles) -> tuple[Doubles, Doubles]:
         """(n,) medians and (n,) standard deviations of the levels of points, without the noise."""
+        mean, sd = self.predict_log(points)
+        return self._floor + np.exp(mean), np.exp(mean) * sd
+
+    def predict_log(self, points: Doubles) -> tuple[Doubles, Doubles]:
+        """The same for the log of a level above the floor, which is normally distributed."""
         mean, sd = self._gp.predict(points, return_std=True)
         variance = np.maximum(sd**2 - self._gp.kernel_.k2.noise_level, JITTER)
         variance += self._mean_sd_of(points) ** 2
-        above = np.exp(self._mean_of(points) + self._unit * (mean + self._expected(points)))
-        return self._floor + above, above * self._unit * np.sqrt(variance)
+        mean = self._mean_of(points) + self._unit * (mean + self._expected(points))
+        return mean, self._unit * np.sqrt(variance)
 
     def best_reached(self, n: int) -> Doubles:
         """(up to n, n_columns) the points expected to be best, of those that trials have reached.
