@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from curves import FOLDER
+from curves import FOLDER, append
 from keep import add_out, keep
 from landscape import fit_error, landscapes, recorded
 from machine import machine
@@ -183,9 +183,7 @@ def run(policies: Sequence[str], n_studies: int, n_processes: int) -> None:
     with ProcessPoolExecutor(n_processes) as pool:
         names = {pool.submit(simulate, name, seed): name for name, seed in missing}
         for task in as_completed(names):
-            line = json.dumps(task.result(), separators=(",", ":"))
-            with path_of(names[task]).open("a") as file:
-                file.write(line + "\n")
+            append(path_of(names[task]), json.dumps(task.result(), separators=(",", ":")))
 
 
 def main() -> None:
