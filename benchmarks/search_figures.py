@@ -71,9 +71,7 @@ def policy_figures(courses: Sequence[Course], goal: float) -> dict[str, Any]:
             for epochs in BUDGETS
         },
         "found": float(np.isfinite(to_goal).mean()),
-        "epochs_to_goal": with_bounds(
-            np.stack([np.minimum(to_goal, total), np.isfinite(to_goal)]), repeated
-        ),
+        "epochs_to_goal": with_bounds(rows_to(courses, goal), repeated),
     }
     ends = np.array([course.finished_at for course in courses])
     if (ends < [len(course.best) for course in courses]).any():
@@ -92,6 +90,13 @@ def policy_figures(courses: Sequence[Course], goal: float) -> dict[str, Any]:
     return figures
 
 
+def rows_to(courses: Sequence[Course], goal: float) -> Doubles:
+    """(2, n_courses): epochs until the goal, or until the end without it; and whether reached."""
+    to_goal = np.array([course.epochs_to(goal) for course in courses])
+    total = np.array([course.spent[-1] for course in courses])
+    return np.stack([np.minimum(to_goal, total), np.isfinite(to_goal)])
+
+
 def repeated(rows: Doubles) -> float:
     """Epochs until the goal, with the studies that never reach it run again until one does."""
     return float(rows[0].sum() / max(rows[1].sum(), 1.0))
@@ -101,13 +106,7 @@ def share_of_baseline(
     courses: Sequence[Course], baseline: Sequence[Course], goal: float
 ) -> list[float]:
     """[value, low, high] of the epochs to the goal, as a share of the baseline's."""
-
-    def rows_of(courses: Sequence[Course]) -> Doubles:
-        to_goal = np.array([course.epochs_to(goal) for course in courses])
-        total = np.array([course.spent[-1] for course in courses])
-        return np.stack([np.minimum(to_goal, total), np.isfinite(to_goal)])
-
-    own, other = rows_of(courses), rows_of(baseline)
+    own, other = rows_to(courses, goal), rows_to(baseline, goal)
     rng = np.random.default_rng(0)
     drawn = [
         repeated(own[:, rng.integers(own.shape[1], size=own.shape[1])])
@@ -129,13 +128,13 @@ def with_bounds(values: Doubles, statistic: Callable[[Any], Any]) -> list[float]
 def markdown(figures: Mapping[str, Mapping[str, Any]], goal: float) -> str:
     budgets = " | ".join(f"best after {epochs} epochs" for epochs in BUDGETS)
     lines = [
-        f"| search | {budgets} | after 100 trials | their epochs | epochs to {goal:.4f} "
+        f"| search | studies | {budgets} | after 100 trials | their epochs | epochs to {goal:.4f} "
         "| share of Optuna's defaults | own end, trials | own end, epochs | ended too early |",
-        "|---" * (len(BUDGETS) + 8) + "|",
+        "|---" * (len(BUDGETS) + 9) + "|",
     ]
     for name, f in figures.items():
         after = " | ".join(f"{f['after'][str(epochs)][0]:.4f}" for epochs in BUDGETS)
-        row = f"| {name} | {after} | {show(f['final'], 4)} | {f['epochs'][0]:.0f} "
+        row = f"| {name} | {f['studies']} | {after} | {show(f['final'], 4)} | {f['epochs'][0]:.0f} "
         row += f"| {show(f['epochs_to_goal'], 0)}, found {100 * f['found']:.0f}% "
         share = f.get("share_of_baseline")
         row += f"| {show(share, 2)} " if share else "| "
