@@ -82,7 +82,8 @@ def format_detail(detail: Any) -> str:
 
     Positions in a list are left out, because the message names the line.
     """
-    names = [part for part in detail["loc"] if isinstance(part, str)]
+    # pydantic adds the member of a union, such as `function-after[...]` or `literal['auto']`.
+    names = [part for part in detail["loc"] if isinstance(part, str) and "[" not in part]
     if detail["type"] != "value_error":
         before, names = names[:-1], names[-1:]
         message = describe_detail({**detail, "loc": names})

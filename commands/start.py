@@ -119,7 +119,8 @@ def start(
         bool,
         typer.Option(
             "--no-finish",
-            help="Run all trials, even if the remaining ones are unlikely to improve the best.",
+            help="Run all trials, even if the remaining ones are unlikely to improve the best, for "
+            "the rest of the study.",
         ),
     ] = False,
     storage: Storage = DEFAULT_STORAGE,

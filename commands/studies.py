@@ -100,7 +100,8 @@ def status(
     del values["stopped"]  # the state or the note says it
     if kept := values["kept_checkpoints"]:
         size, limit = format_bytes(kept["bytes"]), format_bytes(kept["limit_bytes"])
-        values["kept_checkpoints"] = f"{kept['trials']} trials, {size} of {limit}"
+        trials = f"{kept['trials']} trial{'s' * (kept['trials'] != 1)}"
+        values["kept_checkpoints"] = f"{trials}, {size} of {limit}"
     if outlook := values["outlook"]:
         values["outlook"] = describe_outlook(outlook, find_metric(values["metric"]))
     values["edges"] = describe_edges(values["edges"]) if values["edges"] else None

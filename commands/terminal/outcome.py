@@ -43,7 +43,9 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
     if outlook:
         out.print(Text(describe_outlook(outlook, metric)), soft_wrap=True)
     if outlook and outlook["finished"]:
-        out.print(Text(f"what may help instead: {', '.join(_alternatives(status, trials))}"))
+        ended = f"the study ended by itself after {status['done']} of {status['total']} trials"
+        ways = ", ".join(_alternatives(status, trials))
+        out.print(Text(f"{ended}; what may help instead of more trials: {ways}"))
     if target:
         reached = "reached" if target["reached"] else "not reached"
         aim = f"target {target['condition']}: {reached}. {target['note']}"
@@ -97,7 +99,7 @@ def _alternatives(status: dict[str, Any], trials: list[dict[str, Any]]) -> list[
 def describe_edges(edges: list[dict[str, Any]]) -> str:
     """The ends of axes at which the best trials are, as `status --json` has them."""
     ends = (f"the {edge['end']} end of {edge['axis']} ({edge['values']})" for edge in edges)
-    return f"{' and '.join(ends)}: a wider axis may have better ones"
+    return f"{', '.join(ends)}: a wider axis may have better ones"
 
 
 def _print_trials(

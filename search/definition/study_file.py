@@ -29,7 +29,7 @@ from ..pruners.table import Pruner
 from .budget import Budget
 from .contingency import Contingency
 from .durations import Duration
-from .finish import Finish
+from .finish import MaybeFinish
 from .grid import grid_problem
 from .limits import Limits
 from .objective import Objective
@@ -68,7 +68,7 @@ class StudySpec(Strict):
     budget: Budget | None = None  # of all starts together
     timeout: Duration | None = None  # of one start
     warm_start: WarmStart | None = None  # earlier studies to learn from
-    finish: Finish | None = None  # when the study may end before its total
+    finish: MaybeFinish = None  # when the study may end before its total
     thaw: StrictBool = False  # whether a trial that a comparison stopped may go on later
     keep_checkpoints: Size = "2GB"  # of trials that stopped early and could go on
 

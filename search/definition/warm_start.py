@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ...base.strict import Name, Natural, Share, Strict
 
@@ -20,3 +20,11 @@ class WarmStart(Strict):
     # a ranking that does not hold.
     trust: Share | Literal["auto"] = "auto"
     first: Natural = 3  # configs of each study to try first
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand_names(cls, data: Any) -> Any:
+        """`small` and `[small]` stand for `{studies: [small]}`."""
+        if isinstance(data, str):
+            data = [data]
+        return {"studies": data} if isinstance(data, list) else data

@@ -157,7 +157,11 @@ def _opened(
         total = study_total(spec, trials)
         listener(StudyStarted(spec.model_copy(update={"trials": total}), n_done))
         in_scale = describe_scale(in_stars, spec, ratings.scale)
-        plan = (*describe_grid(spec, trials), *earlier, *describe_finish(spec))
+        plan = (
+            *describe_grid(spec, trials),
+            *earlier,
+            *describe_finish(spec, n_done, ratings.scale.star),
+        )
         for note in (*split.notes, *in_scale, *plan):
             notifier(listener)(note)
         yield OpenStudy(spec, split, storage, n_done, asked)

@@ -10,7 +10,7 @@ from optuna.storages import RDBStorage
 from ...model.evaluation.weighted import find_metric
 from ..definition.study_file import StudySpec, spec_from_json
 from ..prospects.outcomes import outcomes
-from ..prospects.prior import MIN_EARLIER, PRIOR, earlier_configs
+from ..prospects.prior import MIN_EARLIER, PRIOR, earlier_configs, most_different
 from ..storage.claims import study_transaction
 from ..storage.studies import STAR, read_stored_specs
 from ..storage.trials import read_trials
@@ -52,12 +52,14 @@ def learn_from_earlier(spec: StudySpec, study: optuna.Study, storage: RDBStorage
                 continue  # another process has been faster
             queued = list(transaction.fixed_params().values())
             new = [each for each in earlier if each.params not in queued]
-            first = new[: spec.warm_start.first]
+            first = most_different(spec.space, new, spec.warm_start.first)
             for each in first:
                 attrs: dict[str, Any] = {"known_config": f"{name}, trial {each.number}"}
                 transaction.queue(each.params, attrs)
             transaction.set_study_attr(key, [each.to_json() for each in earlier])
         notes.append(_describe(name, len(earlier), len(first), spec))
+        if metric.name != spec.objective.metric:
+            notes.append(f"study {name} optimised {metric.name}, not {spec.objective.metric}")
     return notes
 
 

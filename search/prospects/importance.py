@@ -1,7 +1,8 @@
 """How much each axis matters, by the surrogate: over the whole space, and near the best configs.
 
-The measure is the total-effect index of Sobol: the share of the level's variance that remains if
-all other axes are known. The shares of axes that act together overlap, so they may add up to more
+The measure is the total-effect index of Sobol: the share of the variance that remains if all other
+axes are known, on the log scale of the surrogate, where a region that few trials have seen cannot
+outweigh all others. The shares of axes that act together overlap, so they may add up to more
 than 1. Each function drawn from the posterior has its own shares, which gives the intervals.
 
 Source: Jansen's estimator, in Saltelli et al. 2010, "Variance based sensitivity analysis of model
@@ -44,7 +45,7 @@ def axis_shares(
         points, other = (_around_best(surrogate, points, rng) for _ in range(2))
     axes = [name for name, block in encoding.columns.items() if _varies(points, other, block)]
     changed = [_with_columns_of(points, other, encoding.columns[name]) for name in axes]
-    draws = surrogate.draw(np.concatenate([points, *changed]), N_DRAWS, rng)
+    draws = surrogate.draw_log(np.concatenate([points, *changed]), N_DRAWS, rng)
     levels = draws.reshape(N_DRAWS, len(axes) + 1, N_POINTS)
     variance = levels.reshape(N_DRAWS, -1).var(axis=1)  # all of them have the same distribution
     effects = 0.5 * ((levels[:, 1:] - levels[:, :1]) ** 2).mean(axis=2)

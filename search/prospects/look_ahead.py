@@ -14,14 +14,12 @@ from ..definition.study_file import StudySpec
 from ..storage.trials import CONFIG, best_trials
 from .feasibility import limit_checks
 from .outcomes import outcomes
-from .outlook import Outlook
+from .outlook import MIN_OUTCOMES, Outlook
 from .prior import Prior, unless_contradicted
 from .proposals import log_expected_improvement, most_promising
 from .remaining import expected_gain
 from .surrogate import fit_surrogate
 from .thaw import Thaw, choose_thaw
-
-MIN_OUTCOMES = 15  # fewer say little about a space of ten axes
 
 
 def look_ahead(

@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from ...model.evaluation.metrics import Metric
+from ...model.evaluation.weighted import find_metric
 from ..definition.budget import Spending
 from ..definition.finish import Finish
 from ..definition.study_file import StudySpec
 
 OUTLOOK = "recsys_search:outlook"
+MIN_OUTCOMES = 15  # before there is an outlook: fewer say little about a space of ten axes
 VERDICT = "recsys_search:prior_verdict"  # whether the ranking of earlier studies holds
 
 
@@ -86,11 +88,15 @@ class Outlook:
         )
 
 
-def describe_finish(spec: StudySpec) -> list[str]:
+def describe_finish(spec: StudySpec, n_done: int, star: float) -> list[str]:
     """A sentence on how the study may end before its total; none if it cannot."""
-    if (finish := spec.finish) is None:
+    finish = spec.finish
+    if finish is None or spec.sampler.grid or max(n_done, MIN_OUTCOMES) >= spec.trials:
         return []
-    gain = "the seed noise" if finish.gain == "auto" else f"{finish.gain:g} stars"
+    gain = "the seed noise"
+    if finish.gain != "auto":
+        metric = find_metric(spec.objective.metric)
+        gain = metric.format(finish.gain * metric.moves_per_star(star), star)
     return [
         f"the study may end before its {spec.trials} trials, once the remaining ones are unlikely "
         f"to improve the best by more than {gain}; --no-finish runs them all"

@@ -29,6 +29,7 @@ from .processes import fit_process
 PRIOR = "recsys_search:prior"  # with the earlier study's name: its `Earlier` configs
 MIN_EARLIER = 8  # configs of an earlier study that are in the space
 MAX_EARLIER = 200
+ALIKE = 0.15  # of each range: configs that differ by no more are alike
 
 MIN_AGREEMENT_TRIALS = 8  # before a prior may be dropped
 MIN_AGREEMENT = 0.2  # rank correlation; clearly below it, the earlier ranking does not hold
@@ -84,6 +85,21 @@ def earlier_configs(
         for (outcome, params), score in zip(found, scores, strict=True)
     ]
     return sorted(earlier, key=lambda each: (each.score, each.number))[:MAX_EARLIER]
+
+
+def most_different(space: Space, earlier: Sequence[Earlier], n: int) -> list[Earlier]:
+    """The best configs that differ from each other: a search's best trials are often alike.
+
+    Args:
+        earlier: best first.
+        n: how many; fewer if all others are alike.
+    """
+    points = Encoding(space).encode_params([each.params for each in earlier])
+    chosen: list[int] = []
+    for at, point in enumerate(points):
+        if len(chosen) < n and all(np.abs(point - points[c]).max() > ALIKE for c in chosen):
+            chosen.append(at)
+    return [earlier[at] for at in chosen]
 
 
 class Prior:

@@ -137,6 +137,11 @@ class Surrogate:
 
     def draw(self, points: Doubles, n: int, rng: Generator) -> Doubles:
         """(n, n_points) levels of functions drawn from the posterior, without the noise."""
+        levels: Doubles = self._floor + np.exp(self.draw_log(points, n, rng))
+        return levels
+
+    def draw_log(self, points: Doubles, n: int, rng: Generator) -> Doubles:
+        """The same as logs of levels above the floor."""
         mean, covariance = self._gp.predict(points, return_cov=True)
         covariance[np.diag_indices_from(covariance)] -= self._gp.kernel_.k2.noise_level
         root = square_root(covariance)
@@ -144,8 +149,8 @@ class Surrogate:
         keys = self._architectures(points)
         shifts = {key: rng.standard_normal(n) for key in sorted(set(keys))}
         draws += self._mean_sd_of(points) * np.stack([shifts[key] for key in keys], axis=1)
-        levels: Doubles = self._floor + np.exp(self._mean_of(points) + self._unit * draws)
-        return levels
+        logs: Doubles = self._mean_of(points) + self._unit * draws
+        return logs
 
     def _architecture_means(self, logs: Doubles) -> dict[bytes, float]:
         return {

@@ -37,10 +37,13 @@ def axis_importance(storage_url: str, name: str | None = None) -> dict[str, Any]
     trained = {name: _count(name, spec.architectures, known) for name in spec.architectures}
     enough = {each: n for each, n in trained.items() if n >= MIN_TRIALS}
     if not enough:
-        start = example("start", "--study", spec.name, *storage_and_artifacts(storage_url))
+        more = max(spec.trials, len(known) + MIN_TRIALS)
+        places = storage_and_artifacts(storage_url)
+        start = example("start", "--study", spec.name, "--trials", more, *places)
         raise NothingYet(
-            f"{spec.name} has too few trials to say which axes matter: {MIN_TRIALS} of one "
-            f"architecture are needed; continue with: {start}"
+            f"{spec.name} has too few trials to say which axes matter: it has "
+            f"{max(trained.values())} of one architecture, and {MIN_TRIALS} are needed; continue "
+            f"with: {start}"
         )
     surrogate, rng = fit_surrogate(spec.space, known), np.random.default_rng(0)
     rows = {}

@@ -27,6 +27,7 @@ from ..storage.trials import (
     ENVIRONMENT,
     REMOVED,
     best_trials,
+    continued_by,
     count_trials,
     describe_lost,
     find_trial,
@@ -106,7 +107,7 @@ class StudyReader:
             "total": study_total(self.spec, trials),
             "done": count_trials(trials),
             "complete": states["complete"],
-            "pruned": states["pruned"],
+            "pruned": states["pruned"] - len(continued_by(trials)),  # they count as what followed
             "failed": states["failed"],
             "interrupted": states["interrupted"],
             "running": states["running"],

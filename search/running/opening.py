@@ -180,7 +180,10 @@ def _check_warm_start(
         if name == spec.name:
             raise StudyError(f"study {name} cannot learn from itself; name an earlier study")
         if name not in known:
-            check_exists(name, stored, url)
+            try:
+                check_exists(name, stored, url)
+            except StudyError as error:
+                raise StudyError(f"warm start: {error}") from None
 
 
 def _check_same_dataset(stored: StudySpec, spec: StudySpec) -> None:

@@ -202,8 +202,9 @@ def test_a_study_that_ended_by_itself_says_what_may_help_instead(capsys):
         "0.0006 ± 0.0004; the chance of more than 0.0020 is 1.2%"
     ) in text
     assert (
-        "what may help instead: confirming the best trials (seeds differ), an ensemble of the "
-        "best trials, a wider batch_size, another architecture (hybrid or mf)"
+        "the study ended by itself after 22 of 100 trials; what may help instead of more trials: "
+        "confirming the best trials (seeds differ), an ensemble of the best trials, a wider "
+        "batch_size, another architecture (hybrid or mf)"
     ) in text
     assert "recsys-search start" not in text
 

@@ -36,7 +36,8 @@ def test_an_error_names_the_value_and_the_remedy(entry, message):
 
 
 def test_a_study_that_an_earlier_version_stored_is_unchanged():
-    spec = load_study("demo")
+    tpe = Sampler.model_validate({"tpe": {"seed": 42, "startup_trials": 4}})
+    spec = load_study("demo").model_copy(update={"sampler": tpe})
     earlier = json.loads(spec_to_json(spec))
     earlier["sampler"] = {"tpe": {"seed": 42, "startup_trials": 4}, "random": None}
     stored = spec_from_json(json.dumps(earlier))

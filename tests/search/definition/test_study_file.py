@@ -421,3 +421,25 @@ def test_what_the_split_does_not_allow_is_refused(load, change, at):
     with pytest.raises(ConfigError, match=f"{at}: neighbours both uses ratings that are later"):
         load(json.dumps(study | change))
     load(json.dumps(study | change | {"split": {"method": "random"}}))
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("finish: {gain: -1}", "finish: gain must be greater than 0, got -1"),
+        ("warm_start: {studies: [a], trust: 2}", "warm_start: trust must be at most 1, got 2"),
+    ],
+)
+def test_the_members_of_a_union_are_not_in_a_message(tmp_path, entry, message):
+    path = tmp_path / "s.yaml"
+    path.write_text(f"dataset: demo\nbase: {{architecture: mf}}\ntrials: 20\n{entry}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_study(str(path))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("entry", ["small", "[small]"])
+def test_short_forms_of_a_warm_start(tmp_path, entry):
+    path = tmp_path / "s.yaml"
+    path.write_text(f"dataset: demo\nbase: {{architecture: mf}}\ntrials: 20\nwarm_start: {entry}\n")
+    assert load_study(str(path)).warm_start.studies == ("small",)

@@ -12,6 +12,7 @@ from recsys_search.search.prospects.prior import (
     PRIOR,
     Prior,
     earlier_configs,
+    most_different,
     read_prior,
     unless_contradicted,
 )
@@ -144,3 +145,15 @@ def test_few_trials_must_contradict_it_clearly(prior, monkeypatch, agreement, n,
     monkeypatch.setattr(prior, "agreement", lambda known: agreement)
     known = [Outcome(number, {}, 0.8, 0.0) for number in range(n)]
     assert prior.is_dropped(known) is is_dropped
+
+
+def test_configs_that_are_nearly_the_same_come_first_only_once(spec, searched):
+    best = searched.params(learning_rate=1e-3, latent_dim=64, batch_size=1024)
+    for rate in (1.001e-3, 1.002e-3, 1.003e-3):
+        searched.add({**best, "two_tower.learning_rate": rate})
+    earlier = earlier_configs(spec, searched.trials, VAL_RMSE)
+    first = most_different(spec.space, earlier, 3)
+    assert first[0] == earlier[0]
+    alike = [each for each in first if abs(each.params["two_tower.learning_rate"] - 1e-3) < 1e-5]
+    assert len(first) == 3
+    assert len([each for each in alike if each.params["two_tower.latent_dim"] == 64]) == 1
