@@ -243,8 +243,7 @@ class Objective:
         """How the trial ends after this epoch, or None if it continues."""
         trials = trial.study.get_trials(deepcopy=False)
         self.ended.add(trials)
-        noise = self._learned_noise(run.config.architecture)
-        so_far = trial_progress(run, self.ended, self._metric, self._star, noise)
+        so_far = trial_progress(run, self.ended, self._metric, self._star, self._learned_noise)
         if not (report.finite and isfinite(self._metric.of(report))):
             stop = Divergence().judge(so_far)  # whether or not the study names this pruner
             assert stop is not None

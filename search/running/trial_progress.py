@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ...model.evaluation.metrics import VAL_RMSE, Metric
 from ...model.training.training import Training
 from ..pruners.rule import Progress
@@ -13,13 +15,13 @@ def trial_progress(
     ended: EndedTrials,
     metric: Metric = VAL_RMSE,
     star: float = 1.0,
-    learned_noise: float | None = None,
+    learned_noise: Callable[[str], float | None] = lambda architecture: None,
 ) -> Progress:
     """The trial so far, with what the study's other trials have reached.
 
     Args:
         star: what a star is worth in the ratings' units: `Scale.star`.
-        learned_noise: what another seed may change, in stars, by `confirm`.
+        learned_noise: architecture -> what another seed may change, in stars, by `confirm`.
     """
     return Progress(
         config=run.config,
@@ -29,5 +31,5 @@ def trial_progress(
         ended=ended.curves(run.config),
         metric=metric,
         star=star,
-        learned_noise=learned_noise,
+        learned_noise=learned_noise(run.config.architecture),
     )
