@@ -127,6 +127,7 @@ def replayed(curves: Sequence[Curve], pruner: BasePruner, seed: int) -> Replay:
 
 def by_optuna(trial: Trial, curve: Curve) -> tuple[int, TrialState]:
     """Epochs and state, judged as in Optuna's examples."""
+    trial.storage.set_trial_system_attr(trial._trial_id, CONFIG, config_to_mapping(curve.config))
     for report in curve.reports:
         trial.report(report.val_rmse, report.epoch)
         if trial.should_prune():

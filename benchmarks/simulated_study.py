@@ -17,11 +17,10 @@ from landscape import Landscape
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
-from recsys_search.model.config import config_to_mapping
 from recsys_search.search.definition.study_file import StudySpec, load_study
 from recsys_search.search.prospects.look_ahead import find_thaw
 from recsys_search.search.pruners.trial_pruner import TrialPruner
-from recsys_search.search.storage.trials import CONFIG, CONTINUES, count_trials, first_attempt
+from recsys_search.search.storage.trials import CONTINUES, count_trials, first_attempt
 from replay import by_optuna, by_rules
 from replay_figures import Curve, best
 
@@ -136,7 +135,6 @@ class SimulatedStudy:
             last = self._asha.next_rung(done, last)
         reports = landscape.reports(axes, self._seed * 100_003 + first)[:last]
         curve = Curve(trial.number, config, BIAS_VAL_RMSE, reports)
-        trial.storage.set_trial_system_attr(trial._trial_id, CONFIG, config_to_mapping(config))
         if isinstance(self.study.pruner, TrialPruner):
             epochs, state = by_rules(trial, curve, done)
         else:

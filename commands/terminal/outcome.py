@@ -83,11 +83,11 @@ def describe_outlook(outlook: dict[str, Any], metric: Metric) -> str:
 
 def _alternatives(status: dict[str, Any], trials: list[dict[str, Any]]) -> list[str]:
     """What a study that has ended by itself leaves to try, in the order of what it costs."""
+    from ...model.architectures.table import architecture_names
+
     ways = [] if status["confirmed"] else ["confirming the best trials (seeds differ)"]
     ways.append("an ensemble of the best trials")
     ways += [f"a wider {edge['axis']}" for edge in status["edges"]]
-    from ...model.architectures.table import architecture_names
-
     tried = {trial["architecture"] for trial in trials}
     baseline = {"biases"}
     untried = [name for name in architecture_names() if name not in tried | baseline]

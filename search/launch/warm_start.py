@@ -12,7 +12,7 @@ from ..definition.study_file import StudySpec, spec_from_json
 from ..prospects.outcomes import outcomes
 from ..prospects.prior import MIN_EARLIER, PRIOR, earlier_configs, most_different
 from ..storage.claims import study_transaction
-from ..storage.studies import STAR, read_stored_specs
+from ..storage.studies import read_stored_specs, star_of
 from ..storage.trials import read_trials
 
 
@@ -23,7 +23,6 @@ def learn_from_earlier(spec: StudySpec, study: optuna.Study, storage: RDBStorage
 
     Returns:
         A sentence for each study that was read.
-
     """
     if spec.warm_start is None:
         return []
@@ -38,7 +37,7 @@ def learn_from_earlier(spec: StudySpec, study: optuna.Study, storage: RDBStorage
             continue
         other = optuna.load_study(study_name=name, storage=storage)
         metric = find_metric(spec_from_json(stored[name]).objective.metric)
-        star = storage.get_study_system_attrs(other._study_id).get(STAR, 1.0)
+        star = star_of(storage.get_study_system_attrs(other._study_id))
         trials = read_trials(other, storage)
         if not outcomes(trials, metric, star):
             notes.append(

@@ -13,7 +13,7 @@ from ..prospects.outcomes import Outcome, outcomes
 from ..prospects.surrogate import fit_surrogate
 from ..storage.database import readable_storage
 from ..storage.examples import example, storage_and_artifacts
-from ..storage.studies import STAR
+from ..storage.studies import star_of
 from ..storage.trials import read_trials
 from .reader import StudyReader
 
@@ -32,7 +32,7 @@ def axis_importance(storage_url: str, name: str | None = None) -> dict[str, Any]
     reader = StudyReader(storage_url, name)
     spec, storage = reader.spec, readable_storage(storage_url)
     study = optuna.load_study(study_name=spec.name, storage=storage)
-    star = storage.get_study_system_attrs(study._study_id).get(STAR, 1.0)
+    star = star_of(storage.get_study_system_attrs(study._study_id))
     known = outcomes(read_trials(study, storage), reader.metric, star)
     trained = {name: _count(name, spec.architectures, known) for name in spec.architectures}
     enough = {each: n for each, n in trained.items() if n >= MIN_TRIALS}

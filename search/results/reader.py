@@ -21,7 +21,7 @@ from ..running.study_progress import spending, study_state, target_reached
 from ..samplers.grid import study_total
 from ..storage.artifacts import artifact_store, checkpoint_folder, download_reports
 from ..storage.database import no_studies, readable_storage
-from ..storage.studies import FINGERPRINT, STAR, STOPPED, check_exists, read_stored_specs
+from ..storage.studies import FINGERPRINT, STOPPED, check_exists, read_stored_specs, star_of
 from ..storage.trials import (
     CONFIG,
     ENVIRONMENT,
@@ -124,7 +124,7 @@ class StudyReader:
                 self.spec,
                 spent,
                 running=states["running"] + states["waiting"] > 0,
-                star=self._system_attrs().get(STAR, 1.0),
+                star=star_of(self._system_attrs()),
             ),
             "target": target
             and {

@@ -39,6 +39,16 @@ def read_stored_specs(storage: RDBStorage) -> dict[str, str]:
     }
 
 
+def star_of(attrs: Mapping[str, Any]) -> float:
+    """What a star is worth in the ratings' units; 1 for a study of an earlier version.
+
+    Args:
+        attrs: the study's system attributes.
+    """
+    star: float = attrs.get(STAR, 1.0)
+    return star
+
+
 def check_exists(name: str, specs: Mapping[str, str], url: str) -> None:
     """Refuse a name that no study of this program has.
 
