@@ -48,6 +48,7 @@ class StudyReader:
     Attributes:
         spec: the study file, with the overrides of the latest start.
         metric: what the study optimises.
+        url, storage: where the study is.
     """
 
     def __init__(self, storage_url: str, name: str | None = None) -> None:
@@ -58,9 +59,9 @@ class StudyReader:
             StorageError: the storage cannot be read.
             StudyError: no such study, or several to choose from.
         """
-        self._url = storage_url
-        self._storage = readable_storage(storage_url)
-        specs = read_stored_specs(self._storage)
+        self.url = storage_url
+        self.storage = readable_storage(storage_url)
+        specs = read_stored_specs(self.storage)
         if not specs:
             raise no_studies(storage_url)
         if name is None and len(specs) == 1:
@@ -73,33 +74,39 @@ class StudyReader:
         check_exists(name, specs, storage_url)
         self.spec: StudySpec = spec_from_json(specs[name])
         self.metric: Metric = find_metric(self.spec.objective.metric)
-        self._study = optuna.load_study(study_name=name, storage=self._storage)
+        self._study = optuna.load_study(study_name=name, storage=self.storage)
 
     @property
     def bias_val_rmse(self) -> float | None:
         """Validation RMSE of the bias baseline; None before the first training."""
-        value: float | None = self._study.user_attrs.get("bias_val_rmse")
-        return value
+        return self._study.user_attrs.get("bias_val_rmse")
 
     @property
     def fingerprint(self) -> str:
         """Fingerprint of the ratings that the study was created on."""
-        value: str = self._system_attrs()[FINGERPRINT]
+        value: str = self.system_attrs()[FINGERPRINT]
         return value
+
+    def frozen_trials(self) -> list[FrozenTrial]:
+        """All trials by number, as Optuna reads them; the dead ones as interrupted."""
+        return read_trials(self._study, self.storage)
+
+    def system_attrs(self) -> dict[str, Any]:
+        return self.storage.get_study_system_attrs(self._study._study_id)
 
     def status(self) -> dict[str, Any]:
         """How far the study has come, as `status --json` prints it."""
-        kept = count_kept(self._study, self.spec, checkpoint_folder(self._url))
+        kept = count_kept(self._study, self.spec, checkpoint_folder(self.url))
         return {**self.progress(), "kept_checkpoints": kept}
 
     def progress(self) -> dict[str, Any]:
         """The status without what is in the folder of the artifacts."""
-        trials = self._trials()
+        trials, attrs = self.frozen_trials(), self.system_attrs()
         records = trial_records(trials, self.metric)
         states = Counter(record["state"] for record in records)
         ranked = best_trials(trials, self.metric)
         confirmed = self._confirmation().figures
-        is_stopped = self._system_attrs().get(STOPPED) is not None
+        is_stopped = attrs.get(STOPPED) is not None
         notes = ("stopped until the next start" if is_stopped else None, describe_lost(trials))
         target, budget, spent = self.spec.objective.target, self.spec.budget, spending(trials)
         status = {
@@ -117,14 +124,14 @@ class StudyReader:
             "metric": self.metric.name,
             "best": self._summary(ranked[0]) if ranked else None,
             "confirmed": next(({"number": n, **mean} for n, mean in confirmed.items()), None),
-            "warm_start": self._system_attrs().get(VERDICT),
+            "warm_start": attrs.get(VERDICT),
             "edges": edges(self.spec.space, ranked),
             "outlook": outlook_figures(
-                self._system_attrs(),
+                attrs,
                 self.spec,
                 spent,
                 running=states["running"] + states["waiting"] > 0,
-                star=star_of(self._system_attrs()),
+                star=star_of(attrs),
             ),
             "target": target
             and {
@@ -148,7 +155,7 @@ class StudyReader:
 
         Without a state, all but those that are queued or removed.
         """
-        records = trial_records(self._trials(), self.metric)
+        records = trial_records(self.frozen_trials(), self.metric)
         if state is None:
             return [record for record in records if record["state"] not in ("waiting", REMOVED)]
         return [record for record in records if record["state"] == state]
@@ -157,7 +164,7 @@ class StudyReader:
         """One trial: its record, its config, and its epoch reports."""
         trial = self._trial(number)
         return {
-            **trial_records(self._trials(), self.metric)[number],
+            **trial_records(self.frozen_trials(), self.metric)[number],
             "config": trial.system_attrs.get(CONFIG),
             "environment": trial.system_attrs.get(ENVIRONMENT),
             "bias_val_rmse": self.bias_val_rmse,
@@ -165,8 +172,8 @@ class StudyReader:
         }
 
     def reports(self, number: int) -> list[EpochReport]:
-        """A trial's epoch reports; empty while it runs, or if the artifact is elsewhere."""
-        return download_reports(artifact_store(self._url), self._trial(number), self._storage)
+        """As `download_reports` returns them."""
+        return download_reports(artifact_store(self.url), self._trial(number), self.storage)
 
     def ranking(self) -> Ranking:
         """The completed trials, best first.
@@ -174,9 +181,9 @@ class StudyReader:
         Raises:
             NothingYet: no trial has completed.
         """
-        ranked = best_trials(self._trials(), self.metric)
+        ranked = best_trials(self.frozen_trials(), self.metric)
         if not ranked:
-            raise no_completed_trial(self.spec.name, self._url)
+            raise no_completed_trial(self.spec.name, self.url)
         return Ranking(ranked, self._confirmation(), self.metric)
 
     def best(self, top: int = 1) -> list[dict[str, Any]]:
@@ -198,7 +205,7 @@ class StudyReader:
 
     def confirmation(self) -> list[dict[str, Any]]:
         """What `confirm --json` prints: leader first, and last the trials that diverged."""
-        trials, confirmation = self._trials(), self._confirmation()
+        trials, confirmation = self.frozen_trials(), self._confirmation()
         figures = confirmation.figures
         unknown = dict.fromkeys(
             ("mean", "low", "high", "seeds", "splits", "against", "behind", "tie", "values")
@@ -265,17 +272,11 @@ class StudyReader:
             self.metric.name: record["value"],
         }
 
-    def _system_attrs(self) -> dict[str, Any]:
-        return self._storage.get_study_system_attrs(self._study._study_id)
-
     def _confirmation(self) -> Confirmation:
-        return Confirmation.of(self._system_attrs(), self.spec.split, self.metric)
-
-    def _trials(self) -> list[FrozenTrial]:
-        return read_trials(self._study, self._storage)
+        return Confirmation.of(self.system_attrs(), self.spec.split, self.metric)
 
     def _trial(self, number: int) -> FrozenTrial:
-        return find_trial(self._trials(), number, self.spec.name)
+        return find_trial(self.frozen_trials(), number, self.spec.name)
 
     def _started_trial(self, number: int) -> FrozenTrial:
         trial = self._trial(number)

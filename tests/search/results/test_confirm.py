@@ -372,7 +372,7 @@ def test_seed_noise_is_learned_from_enough_retrainings(searched):
     noises = []
     for seeds in (3, 6):
         run(searched, top=2, seeds=seeds)
-        noises.append(searched.read()._system_attrs().get(SEED_NOISE))
+        noises.append(searched.read().system_attrs().get(SEED_NOISE))
     assert noises[0] is None
     assert list(noises[1]) == ["two_tower"]
     assert 0 < noises[1]["two_tower"] < 0.5

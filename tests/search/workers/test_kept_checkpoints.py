@@ -299,9 +299,7 @@ def test_reports_and_checkpoints_go_to_a_url(workplace, write_study, monkeypatch
     assert kept_in(workplace) == [1, 3]
     assert all("/bucket/shared/" in path for path in MemoryFileSystem.store)
     assert not any(".p" in path.removesuffix(".pt") for path in MemoryFileSystem.store)
-    [meta] = optuna.artifacts.get_all_artifact_meta(
-        reader._study.trials[0], storage=reader._storage
-    )
+    [meta] = optuna.artifacts.get_all_artifact_meta(reader._study.trials[0], storage=reader.storage)
     assert artifact_store(workplace.storage).open_reader(meta.artifact_id).read()
     delete_study(workplace.storage, "small")
     assert not list(MemoryFileSystem.store)

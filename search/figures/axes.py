@@ -1,0 +1,125 @@
+"""What figures of a search space share: outcomes, axes, and what the surrogate expects.
+
+A stopped trial is drawn where the forecast of its end is: its value when it was stopped says little
+about its config.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from ...errors import NothingYet
+from ..definition.axes import Axis, shown
+from ..prospects.encoding import is_ordered
+from ..prospects.outcomes import Outcome
+from ..results.importance import importance_of
+from ..results.study_data import StudyData
+from .style import BEST
+
+N_GRID = 24  # points of each axis at which the surrogate is asked
+
+
+def outcomes_of(study: StudyData, architecture: str) -> tuple[list[Outcome], dict[str, Axis]]:
+    """The architecture's outcomes, and the axes that any of them has.
+
+    Raises:
+        NothingYet: there are none.
+    """
+    only = study.spec.architectures[0]
+    known = [
+        each for each in study.outcomes if each.params.get("architecture", only) == architecture
+    ]
+    if not known:
+        raise NothingYet(f"no trial of {architecture} in {study.spec.name} has an outcome yet")
+    names = {name for each in known for name in each.params} - {"architecture"}
+    axes = study.spec.space.axes
+    return known, {name: axis for name, axis in axes.items() if name in names}
+
+
+def best_architecture(study: StudyData) -> str:
+    if study.best:
+        return str(study.best.config["architecture"])
+    return study.spec.architectures[0]
+
+
+def important_axes(study: StudyData, architecture: str) -> list[str]:
+    """The architecture's axes, the most important first.
+
+    Raises:
+        NothingYet: too few of its trials.
+    """
+    found = importance_of(study)["architectures"]
+    if architecture not in found:
+        raise NothingYet(f"{study.spec.name} has too few trials of {architecture} for its axes")
+    return [row["axis"] for row in found[architecture]]
+
+
+def predict(
+    study: StudyData, changes: Sequence[Mapping[str, Any]]
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """(n,) expected levels and (n,) their standard deviations of the best config with changes."""
+    surrogate = study.surrogate
+    assert surrogate is not None
+    axes, best = study.spec.space.axes, study.best
+    base = best.params if best else study.outcomes[0].params
+    config = {name: axes[name].value_of(param) for name, param in base.items() if name in axes}
+    return surrogate.predict(surrogate.encoding.encode([{**config, **each} for each in changes]))
+
+
+def mark_best(
+    figure: go.Figure,
+    study: StudyData,
+    names: Sequence[str],
+    axes: Mapping[str, Axis],
+    place: Mapping[str, int],
+    *,
+    legend: bool,
+) -> None:
+    """A star at the best trial, over one axis or a pair of them."""
+    best = study.best
+    if best is None or any(name not in best.params for name in names):
+        return
+    x, *y = (drawn(axes[name], best.params[name]) for name in names)
+    figure.add_scatter(
+        x=[x],
+        y=y or [best.record["value"]],
+        mode="markers",
+        name=f"best: trial {best.number}",
+        marker={
+            "symbol": "star",
+            "size": 14,
+            "color": BEST,
+            "line": {"width": 1, "color": "white"},
+        },
+        hovertemplate=f"<b>best: trial {best.number}</b><extra></extra>",
+        showlegend=legend,
+        **place,
+    )
+
+
+def scale_of(axis: Axis) -> str:
+    """What plotly calls the scale of an axis; a choice of numbers that double has a log scale."""
+    if not is_ordered(axis):
+        return "category"
+    low, high = axis.ends()
+    values = sorted(axis.grid(N_GRID))
+    middle = values[len(values) // 2]
+    return "log" if low > 0 and middle < (low + high) / 3 else "linear"
+
+
+def drawn(axis: Axis, param: Any) -> Any:
+    """A value as a figure places it: a number, or the label of a choice."""
+    return axis.value_of(param) if is_ordered(axis) else shown(param)
+
+
+def value_of(study: StudyData, outcome: Outcome) -> float:
+    return study.metric.value_of(outcome.level, study.star)
+
+
+def title_of(name: str) -> str:
+    """The axis without its architecture, which is the same for all axes of a figure."""
+    return name.rsplit(".", 1)[-1]

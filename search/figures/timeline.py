@@ -1,0 +1,75 @@
+"""When each worker ran which trial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import plotly.graph_objects as go
+
+from ..results.study_data import StudyData, TrialData
+from .style import by_ending, hover, mark_of, styled
+
+
+def lanes(trials: Iterable[TrialData]) -> dict[str, list[TrialData]]:
+    """The trials of each worker in the order in which they ran, by a name for the worker.
+
+    A worker that was started again on the same machine goes on in the lane of one that had ended.
+    """
+    found: dict[str, list[TrialData]] = {}
+    for trial in sorted(trials, key=lambda each: (each.started_at, each.number)):
+        host = trial.worker[0] if trial.worker else "unknown machine"
+        free = next(
+            (
+                lane
+                for lane, ran in found.items()
+                if lane.rsplit(" ", 1)[0] == host and ran[-1].ended_at <= trial.started_at
+            ),
+            None,
+        )
+        if free is None:
+            n_on_host = sum(lane.rsplit(" ", 1)[0] == host for lane in found)
+            free = f"{host} {n_on_host + 1}"
+        found.setdefault(free, []).append(trial)
+    return found
+
+
+def idle_share(study: StudyData) -> float:
+    """The share of the workers' time between their first and last trial in which they ran none.
+
+    Time in which the whole study was paused does not count.
+    """
+    present = busy = 0.0
+    for ran in lanes(study.trials).values():
+        first, last = study.busy_s([ran[0].started_at, ran[-1].ended_at])
+        present += last - first
+        busy += sum(each.ended_at - each.started_at for each in ran)
+    return max(0.0, 1 - busy / present) if present else 0.0
+
+
+def timeline(study: StudyData) -> go.Figure:
+    """A bar for each trial in its worker's row; a gap is a time in which the worker ran none."""
+    rows = lanes(study.trials)
+    row_of = {each.number: lane for lane, ran in rows.items() for each in ran}
+    figure = go.Figure()
+    for ending, group in by_ending(study.trials).items():
+        figure.add_bar(
+            y=[row_of[each.number] for each in group],
+            base=[datetime.fromtimestamp(each.started_at) for each in group],
+            x=[1000 * (each.ended_at - each.started_at) for each in group],  # milliseconds
+            orientation="h",
+            name=ending,
+            marker={"color": mark_of(ending).colour, "line": {"width": 0.5, "color": "white"}},
+            text=[
+                f"{hover(each, study)}<br>{each.ended_at - each.started_at:.0f} s" for each in group
+            ],
+            textposition="none",
+            hoverinfo="text",
+        )
+    return styled(
+        figure,
+        height=130 + 34 * max(1, len(rows)),
+        barmode="overlay",
+        xaxis={"type": "date"},
+        yaxis={"autorange": "reversed"},
+    )
