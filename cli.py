@@ -16,6 +16,7 @@ from .commands import (
     doctor,
     ensemble,
     importance,
+    report,
     start,
     studies,
     train,
@@ -28,7 +29,8 @@ from .errors import NothingYet, OptionError, RecsysSearchError
 
 # In the order of the help. A new command is one file in commands/ and its name here.
 COMMANDS = (
-    *(start, worker, studies, trials, best, importance, train, ensemble, dashboard, doctor),
+    *(start, worker, studies, trials, best, importance, report, train, ensemble, dashboard),
+    doctor,
     data,
 )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 
@@ -139,9 +141,16 @@ def split_fingerprint(ratings: Ratings, spec: SplitSpec) -> str:
     Raises:
         DataError: a fold's file does not exist.
     """
-    description = f"{ratings.fingerprint} {sorted(spec.to_mapping().items())}"
+    return fingerprint_of_split(
+        ratings.fingerprint, spec, fold_files(ratings, METHODS[spec.method].files)
+    )
+
+
+def fingerprint_of_split(ratings: str, spec: SplitSpec, files: Iterable[Path] = ()) -> str:
+    """The same, from the fingerprint of the ratings and the fold's files."""
+    description = f"{ratings} {sorted(spec.to_mapping().items())}"
     digest = sha256(description.encode())
-    for path in fold_files(ratings, METHODS[spec.method].files):
+    for path in files:
         digest.update(sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
 

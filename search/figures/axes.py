@@ -13,7 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ...errors import NothingYet
-from ..definition.axes import Axis, shown
+from ..definition.axes import Axis, ChoiceAxis, shown
 from ..prospects.encoding import is_ordered
 from ..prospects.outcomes import Outcome
 from ..results.importance import importance_of
@@ -101,14 +101,17 @@ def mark_best(
     )
 
 
-def scale_of(axis: Axis) -> str:
-    """What plotly calls the scale of an axis; a choice of numbers that double has a log scale."""
+def axis_layout(axis: Axis) -> dict[str, Any]:
+    """How plotly is to scale an axis; a choice of numbers that double has a log scale."""
     if not is_ordered(axis):
-        return "category"
+        return {"type": "category"}
     low, high = axis.ends()
     values = sorted(axis.grid(N_GRID))
-    middle = values[len(values) // 2]
-    return "log" if low > 0 and middle < (low + high) / 3 else "linear"
+    is_log = low > 0 and values[len(values) // 2] < (low + high) / 3
+    layout: dict[str, Any] = {"type": "log" if is_log else "linear"}
+    if isinstance(axis, ChoiceAxis):
+        layout |= {"tickvals": values, "ticktext": [shown(value) for value in values]}
+    return layout
 
 
 def drawn(axis: Axis, param: Any) -> Any:

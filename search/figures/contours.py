@@ -16,13 +16,13 @@ from ..prospects.outcomes import Outcome
 from ..results.study_data import StudyData
 from .axes import (
     N_GRID,
+    axis_layout,
     best_architecture,
     drawn,
     important_axes,
     mark_best,
     outcomes_of,
     predict,
-    scale_of,
     title_of,
     value_of,
 )
@@ -100,7 +100,7 @@ def _draw_contour(
     )
     mark_best(figure, study, pair, axes, {"row": 1, "col": col}, legend=False)
     for update, name in ((figure.update_xaxes, x_name), (figure.update_yaxes, y_name)):
-        update(title=title_of(name), type=scale_of(axes[name]), row=1, col=col)
+        update(title=title_of(name), **axis_layout(axes[name]), row=1, col=col)
     for edge in study.status["edges"]:
         if edge["axis"] in pair:
             add = figure.add_vline if edge["axis"] == x_name else figure.add_hline

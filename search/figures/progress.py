@@ -1,101 +1,119 @@
-"""How the best value fell: over trials, epochs, wall time or money."""
+"""How the best value improved: over trials, epochs, wall time and money."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
+from ...errors import OptionError
 from ..results.study_data import StudyData, TrialData
-from .style import (
-    BEST,
-    by_ending,
-    draw_levels,
-    hover,
-    mark_of,
-    metric_range,
-    metric_title,
-    styled,
-)
+from .style import BEST, by_ending, draw_levels, mark_of, metric_range, metric_title, styled
 
-Over = Literal["trials", "epochs", "hours", "usd"]
-
-TITLES = {
+COSTS = {
     "trials": "Trials that have ended",
-    "epochs": "Epochs trained, of all trials",
+    "epochs": "Epochs of all trials",
     "hours": "Hours in which a trial ran",
     "usd": "Cost in USD",
 }
 
 
-def best_so_far(study: StudyData, over: Over = "trials") -> go.Figure:
+def best_so_far(study: StudyData, over: Sequence[str] | None = None) -> go.Figure:
     """The best completed trial's value, with each trial's own as a point.
 
     Values far from the best are cut off: they would hide the differences that matter.
 
     Args:
-        over: what the horizontal axis counts; `usd` needs the study's price per hour.
+        over: what the horizontal axes count, each a key of `COSTS`. [default: all that are known]
+
+    Raises:
+        OptionError: one is unknown, or is `usd` and the study has no price per hour.
     """
-    ended = sorted(
-        (each for each in study.trials if each.ending != "running"),
-        key=lambda each: each.ended_at,
-    )
-    costs = dict(zip((each.number for each in ended), _costs(study, ended, over), strict=True))
-    figure = go.Figure()
-    for ending, group in by_ending(ended).items():
+    known = [name for name in COSTS if name != "usd" or usd_per_hour(study) is not None]
+    for name in over or ():
+        if name not in known:
+            raise OptionError(f"{name} is unknown for {study.spec.name}; choose {', '.join(known)}")
+    over = over or known
+    figure = make_subplots(1, len(over), shared_yaxes=True, horizontal_spacing=0.03)
+    for col, name in enumerate(over, start=1):
+        _draw(figure, study, costs_of(study, name), col)
+        figure.update_xaxes(title=COSTS[name], rangemode="tozero", row=1, col=col)
+        draw_levels(figure, study, row=1, col=col)
+    ended = ended_trials(study)
+    values = [each.record["value"] for each in ended if each.record["value"] is not None]
+    figure.update_yaxes(range=metric_range(study, values))
+    figure.update_yaxes(title=metric_title(study), row=1, col=1)
+    return styled(figure, hovermode="closest")
+
+
+def _draw(figure: go.Figure, study: StudyData, cost_at: Mapping[int, float], col: int) -> None:
+    for ending, group in by_ending(ended_trials(study)).items():
         mark = mark_of(ending)
         shown = [each for each in group if each.record["value"] is not None]
+        if not shown:
+            continue
         figure.add_scatter(
-            x=[costs[each.number] for each in shown],
-            y=[each.record["value"] for each in shown],
+            x=[cost_at[each.number] for each in shown],
+            y=[float(f"{each.record['value']:.6g}") for each in shown],
+            customdata=[each.number for each in shown],
             mode="markers",
             name=ending,
+            legendgroup=ending,
+            showlegend=col == 1,
             marker={"color": mark.colour, "symbol": mark.symbol, "size": 7, "opacity": 0.7},
-            text=[hover(each, study) for each in shown],
-            hoverinfo="text",
+            hovertemplate=f"<b>trial %{{customdata}}</b> {ending}: %{{y}}<extra></extra>",
+            row=1,
+            col=col,
         )
-    improved = _improvements(study)
-    if improved:
-        last = max(costs.values())
-        figure.add_scatter(
-            x=[*(costs[each.number] for each in improved), last],
-            y=[each.record["value"] for each in [*improved, improved[-1]]],
-            mode="lines",
-            name="best so far",
-            line={"shape": "hv", "color": BEST, "width": 2.5},
-            text=[f"best so far: trial {each.number}" for each in [*improved, improved[-1]]],
-            hoverinfo="text+y",
-        )
-    values = [each.record["value"] for each in ended if each.record["value"] is not None]
-    draw_levels(figure, study)
-    return styled(
-        figure,
-        xaxis={"title": TITLES[over], "rangemode": "tozero"},
-        yaxis={"title": metric_title(study), "range": metric_range(study, values)},
+    improved = improvements(study)
+    if not improved:
+        return
+    steps = [*improved, improved[-1]]  # the last one holds until the end
+    figure.add_scatter(
+        x=[*(cost_at[each.number] for each in improved), max(cost_at.values())],
+        y=[each.record["value"] for each in steps],
+        customdata=[each.number for each in steps],
+        mode="lines",
+        name="best so far",
+        legendgroup="best so far",
+        showlegend=col == 1,
+        line={"shape": "hv", "color": BEST, "width": 2.5},
+        hovertemplate="best so far: <b>trial %{customdata}</b>, %{y}<extra></extra>",
+        row=1,
+        col=col,
     )
 
 
-def _costs(study: StudyData, ended: Sequence[TrialData], over: Over) -> list[float]:
-    """What the study had cost when each of its trials ended."""
+def ended_trials(study: StudyData) -> list[TrialData]:
+    """The trials that have ended, in that order."""
+    ended = [each for each in study.trials if each.ending != "running"]
+    return sorted(ended, key=lambda each: each.ended_at)
+
+
+def costs_of(study: StudyData, over: str) -> dict[int, float]:
+    """What the study had cost when each of its trials ended, by their numbers.
+
+    Args:
+        over: a key of `COSTS`; `usd` counts as free if the study has no price per hour.
+    """
+    ended = ended_trials(study)
     if over == "trials":
-        return [float(place) for place in range(1, len(ended) + 1)]
-    if over == "epochs":
-        total, costs = 0, []
-        for each in ended:
-            costs.append(float(total := total + each.trained_epochs))
-        return costs
-    hours = study.busy_s([each.ended_at for each in ended]) / 3600
-    if over == "hours":
-        return [float(each) for each in hours]
-    budget = study.spec.budget
-    price = budget.usd_per_hour if budget else None
-    if price is None:
-        raise ValueError(f"study {study.spec.name} has no price per hour; draw it over hours")
-    return [float(each) * price for each in hours]
+        costs = [float(place) for place in range(1, len(ended) + 1)]
+    elif over == "epochs":
+        costs = [float(total) for total in accumulate(each.trained_epochs for each in ended)]
+    else:
+        price = 1.0 if over == "hours" else usd_per_hour(study) or 0.0
+        costs = [float(s) / 3600 * price for s in study.busy_s([each.ended_at for each in ended])]
+    return {each.number: float(f"{cost:.5g}") for each, cost in zip(ended, costs, strict=True)}
 
 
-def _improvements(study: StudyData) -> list[TrialData]:
+def usd_per_hour(study: StudyData) -> float | None:
+    return study.spec.budget.usd_per_hour if study.spec.budget else None
+
+
+def improvements(study: StudyData) -> list[TrialData]:
     """The completed trials that were better than all before them."""
     found: list[TrialData] = []
     for trial in study.completed:

@@ -14,13 +14,13 @@ from ..prospects.outcomes import Outcome
 from ..results.study_data import StudyData
 from .axes import (
     N_GRID,
+    axis_layout,
     best_architecture,
     drawn,
     important_axes,
     mark_best,
     outcomes_of,
     predict,
-    scale_of,
     title_of,
     value_of,
 )
@@ -121,7 +121,7 @@ def _draw_slice(
             **place,
         )
     mark_best(figure, study, [name], {name: axis}, place, legend=legend)
-    figure.update_xaxes(type=scale_of(axis), **place)
+    figure.update_xaxes(**axis_layout(axis), **place)
     for edge in study.status["edges"]:
         if edge["axis"] == name:
             end = axis.ends()[0 if edge["end"] == "low" else 1]

@@ -21,19 +21,10 @@ from ...model.architectures.configs import config_from_mapping
 from ...model.config import DescentConfig, TrainingConfig
 from ...model.evaluation.metrics import Metric
 from ...model.training.device import resolve_device
-from ...model.training.training import Training
 from ..definition.study_file import StudySpec
-from ..running.events import (
-    EpochEnded,
-    Listener,
-    Notice,
-    StudyStarted,
-    TrialStarted,
-    broadcast,
-    ignore,
-    notifier,
-)
+from ..running.events import Listener, Notice, StudyStarted, broadcast, ignore, notifier
 from ..running.opening import check_same_ratings
+from ..running.retraining import Retrainer
 from ..storage.access import check_can_write
 from ..storage.database import writable_storage
 from ..storage.locks import study_lock
@@ -218,9 +209,8 @@ class _Retraining:
         self._storage = storage
         self._split = split
         self._metric = metric
-        self._device = device
         self._listener = listener
-        self._interrupts = interrupts
+        self._retrainer = Retrainer(metric, device, listener, interrupts)
 
     def run(
         self,
@@ -228,7 +218,11 @@ class _Retraining:
         seeds: Sequence[int],
         results: dict[int, dict[int, float | None]],
     ) -> None:
-        """Train what has no result yet, except for diverged trials, and add it to the results."""
+        """Train what has no result yet, except for diverged trials, and add it to the results.
+
+        Raises:
+            KeyboardInterrupt: a signal arrived before the last epoch of a training.
+        """
         for seed in seeds:
             missing = [
                 trial
@@ -240,7 +234,9 @@ class _Retraining:
                 continue
             split = self._split.recut(seed) if self._split.spec.is_random else self._split
             for trial in missing:
-                value = self._retrain(trial, seed, split)
+                config = _with_seed(_config(trial), seed)
+                report, _ = self._retrainer.train(trial.number, f"seed {seed}", config, split)
+                value = None if report is None else self._metric.of(report)
                 results[trial.number][seed] = value
                 key = result_key(trial.number, seed)
                 self._storage.set_study_system_attr(self._study_id, key, value)
@@ -250,27 +246,6 @@ class _Retraining:
                     else f"{self._metric.label} {self._metric.format(value)}"
                 )
                 self._listener(Notice(f"trial {trial.number} with seed {seed}: {outcome}"))
-
-    def _retrain(self, trial: FrozenTrial, seed: int, split: Split) -> float | None:
-        """The metric's value in the best epoch; None if the training diverged.
-
-        Raises:
-            KeyboardInterrupt: a signal arrived before the last epoch.
-        """
-        if self._interrupts.received:
-            raise KeyboardInterrupt
-        config = _with_seed(_config(trial), seed)
-        self._listener(TrialStarted(trial.number, config, f"seed {seed}"))
-        with Training(config, split, self._device, metric=self._metric) as run:
-            for report in run:
-                self._listener(EpochEnded(trial.number, config, report, self._metric))
-                if not report.finite:
-                    return None
-                done = report.epoch == config.max_epochs or run.ended_by_patience
-                if self._interrupts.received and not done:
-                    raise KeyboardInterrupt
-        assert run.best is not None
-        return self._metric.of(run.best.report)
 
 
 def _describe_plan(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ def axis_importance(storage_url: str, name: str | None = None) -> dict[str, Any]
     return importance_of(StudyData.read(storage_url, name, with_reports=False))
 
 
+@lru_cache(maxsize=2)  # several figures ask for it
 def importance_of(study: StudyData) -> dict[str, Any]:
     """The same of a study that has been read.
 

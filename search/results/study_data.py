@@ -65,7 +65,7 @@ class TrialData:
         return str(self.record["state"])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StudyData:
     """A study at one moment.
 

@@ -1,0 +1,91 @@
+"""`report`: a study as one page to read or to send."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..base.files import is_stdout
+from ..errors import OptionError
+from .options import (
+    DEFAULT_STORAGE,
+    Artifacts,
+    DataDir,
+    Device,
+    MovedDataset,
+    Quiet,
+    Storage,
+    StudyName,
+)
+from .terminal.output import interruptible, notify
+
+app = typer.Typer()
+
+
+class Format(StrEnum):
+    """The formats of `search/report/write.py`, which `--help` must not import."""
+
+    HTML = "html"
+    MD = "md"
+
+
+@app.command(epilog="recsys-search report --study demo --out report.html")
+def report(
+    study: StudyName = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            readable=False,
+            help="Write the report to this file; - is stdout. [default: report.html or report.md]",
+        ),
+    ] = None,
+    format: Annotated[
+        Format,
+        typer.Option("--format", help="A page for browsers, or Markdown for a pull request."),
+    ] = Format.HTML,
+    compare: Annotated[
+        str | None,
+        typer.Option("--compare", help="Set this other study of the storage side by side with it."),
+    ] = None,
+    audit: Annotated[
+        int | None,
+        typer.Option(
+            "--audit",
+            min=1,
+            help="First train this many stopped trials, drawn at random, to their end: would one "
+            "have won?",
+        ),
+    ] = None,
+    dataset: MovedDataset = None,
+    data_dir: DataDir = None,
+    storage: Storage = DEFAULT_STORAGE,
+    artifacts: Artifacts = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Write a study's report: what won, how sure that is, and what it cost."""
+    from ..search.report.audit import audit as run_audit
+    from ..search.report.write import write_report
+    from ..search.storage.examples import example, storage_and_artifacts
+    from .terminal.live import study_view
+
+    if audit is not None and compare is not None:
+        raise OptionError("--audit trains trials of one study; run it without --compare first")
+    if audit is None and dataset is not None:
+        raise OptionError("--dataset has no effect without --audit, which trains; leave it out")
+    path = out or Path(f"report.{format.value}")
+    if audit is not None:
+        named = ["--study", study] if study else []
+        again = example("report", "--audit", audit, *named, *storage_and_artifacts(storage))
+        with (
+            interruptible(lambda: f"interrupted; continue with: {again}"),
+            study_view(quiet=quiet) as view,
+        ):
+            run_audit(study, storage, audit, dataset=dataset, device=device, listener=view)
+    write_report(storage, study, path, kind=format.value, compare=compare)
+    if not is_stdout(path):
+        notify(f"wrote {path}")

@@ -1,0 +1,276 @@
+"""What a report says about a study, as plain values for its templates."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from ...base.yaml_file import dump_yaml
+from ...data.splits.ledger import Ledger
+from ...data.splits.methods import METHODS
+from ...data.splits.split import fingerprint_of_split
+from ...errors import NothingYet
+from ..definition.axes import shown
+from ..definition.study_file import spec_to_json
+from ..figures.timeline import idle_share, lanes
+from ..results.importance import importance_of
+from ..results.study_data import StudyData, TrialData
+from ..storage.examples import example, storage_and_artifacts, storage_option
+from ..storage.urls import redact
+from .audit import (
+    Audited,
+    changed_outcome,
+    describe_result,
+    savings,
+    share_interval,
+    share_saved,
+    stopped_trials,
+)
+from .verdict import format_interval, verdict
+
+MAX_LISTED = 20  # of warnings and failures
+
+
+def facts_of(study: StudyData) -> dict[str, Any]:
+    """All that a report says, by section."""
+    return {
+        "study": study.spec.name,
+        "metric": study.metric,
+        "made_at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "verdict": verdict(study),
+        "data": _data(study),
+        "goal": _goal(study),
+        "commands": commands(study),
+        "config": _winner_config(study),
+        "study_file": dump_yaml(json.loads(spec_to_json(study.spec))),
+        "trials": [_row(study, each) for each in study.trials],
+        "best": study.best.number if study.best else None,
+        "confirmation": _confirmation(study),
+        "importance": importance_or_none(study),
+        "edges": study.status["edges"],
+        "workers": _workers(study),
+        "audit": _audit(study),
+        "health": _health(study),
+        "provenance": _provenance(study),
+    }
+
+
+def commands(study: StudyData) -> dict[str, str]:
+    """Example commands: `winner`, `config`, `search` and `dashboard`."""
+    option = ("--study", study.spec.name, *storage_option(study.url))
+    train = example("train", "--config", "config.yaml", "--out", "runs/best")
+    return {
+        "winner": f"{example('best', '--export', 'config.yaml', *option)} && {train}",
+        "config": train,
+        "search": example("start", "--study", "study.yaml", "--dataset", study.spec.dataset),
+        "dashboard": example("dashboard", *storage_and_artifacts(study.url)),
+    }
+
+
+def repeat_command(study: StudyData, number: int | str) -> str:
+    """The command that trains one trial again."""
+    option = ("--study", study.spec.name, *storage_option(study.url))
+    file = f"trial-{number}.yaml"
+    export = example("best", "--trial", number, "--export", file, *option)
+    return f"{export} && {example('train', '--config', file)}"
+
+
+def _data(study: StudyData) -> dict[str, str]:
+    split = study.spec.split
+    seed = f", seed {split.seed}" if split.is_random else ""
+    return {
+        "dataset": study.spec.dataset,
+        "fingerprint of the ratings": study.fingerprint,
+        "split": f"{split}{seed}",
+    }
+
+
+def _goal(study: StudyData) -> dict[str, str]:
+    target = study.status["target"]
+    goal = {"metric": f"{study.metric.name}, {study.metric.direction}d"}
+    if target:
+        reached = "reached" if target["reached"] else "not reached"
+        goal["target"] = f"{target['condition']}: {reached}. {target['note']}".strip()
+    return goal
+
+
+def _winner_config(study: StudyData) -> str | None:
+    """What `train --config` takes, without the figures; None without a winner."""
+    if study.best is None:
+        return None
+    split = study.spec.split.to_mapping()
+    data = {
+        "dataset": study.spec.dataset,
+        **({"columns": dict(study.spec.columns)} if study.spec.columns else {}),
+        **({"duplicates": study.spec.duplicates} if study.spec.duplicates != "error" else {}),
+        "fingerprint": study.fingerprint,
+        "split": split,
+    }
+    metric = {} if study.metric.name == "val_rmse" else {"metric": study.metric.name}
+    return dump_yaml({"config": dict(study.best.config), "data": data, **metric})
+
+
+def _row(study: StudyData, trial: TrialData) -> dict[str, Any]:
+    record = trial.record
+    value = record["value"]
+    return {
+        "number": trial.number,
+        "ending": trial.ending,
+        "state": record["state"],
+        "value": None if value is None else study.metric.format(value),
+        "epochs": record["epochs"],
+        "seconds": None if record["train_s"] is None else f"{record['train_s']:.1f}",
+        "architecture": record["architecture"] or "",
+        "reason": record["reason"] or "",
+        "params": ", ".join(
+            f"{name.rsplit('.', 1)[-1]} {_short(param)}"
+            for name, param in trial.params.items()
+            if name != "architecture"
+        ),
+    }
+
+
+def _confirmation(study: StudyData) -> list[dict[str, Any]]:
+    rows = []
+    for row in study.confirmation:
+        known = row["mean"] is not None
+        rows.append(
+            {
+                "number": row["number"],
+                "architecture": row["architecture"],
+                "value": study.metric.format(row["value"]),
+                "mean": format_interval(study, row) if known else "",
+                "behind": format_interval(study, row["behind"]) if row["behind"] else "",
+                "tie": bool(row["tie"]),
+                "diverged": row["diverged_with_seed"],
+            }
+        )
+    return rows
+
+
+def importance_or_none(study: StudyData) -> dict[str, Any] | None:
+    """As `importance --json` prints it; None with too few trials."""
+    try:
+        return importance_of(study)
+    except NothingYet:
+        return None
+
+
+def _workers(study: StudyData) -> dict[str, Any]:
+    failed = [each for each in study.trials if each.record["state"] in ("failed", "interrupted")]
+    return {
+        "lanes": len(lanes(study.trials)),
+        "hosts": sorted({each.worker[0] for each in study.trials if each.worker}),
+        "idle": f"{idle_share(study):.0%}",
+        "failures": _listed(failed),
+    }
+
+
+def _audit(study: StudyData) -> dict[str, Any]:
+    results = Audited.of(study.attrs)
+    by_number = {each.number: each for each in study.trials}
+    results = {number: each for number, each in results.items() if number in by_number}
+    changed = changed_outcome(study, results)
+    audited = None
+    if results:
+        low, high = share_interval(len(changed), len(results))
+        audited = {
+            "n": len(results),
+            "of": len(stopped_trials(study)),
+            "changed": changed,
+            "low": f"{low:.0%}",
+            "high": f"{high:.0%}",
+            "lines": [
+                describe_result(by_number[number], each, study.metric)
+                for number, each in sorted(results.items())
+            ],
+        }
+    option = ("--study", study.spec.name, *storage_and_artifacts(study.url))
+    return {
+        "savings": savings(study),
+        "share": f"{share_saved(study):.0%}",
+        "sample": audited,
+        "command": example("report", "--audit", 10, *option),
+    }
+
+
+def _health(study: StudyData) -> dict[str, Any]:
+    records = [each.record for each in study.trials]
+    warned = [each for each in study.trials if each.record["warning"]]
+    return {
+        "warnings": [
+            f"trial {each.number}: {each.record['warning']}" for each in warned[:MAX_LISTED]
+        ],
+        "n_warnings": len(warned),
+        "beyond_limits": sum(record["stop_reason"] == "known-limit" for record in records),
+        "second_chances": [
+            f"trial {record['number']}: {record['second_chance']}"
+            for record in records
+            if record["second_chance"]
+        ][:MAX_LISTED],
+        "disagreements": _disagreements(study),
+    }
+
+
+def _disagreements(study: StudyData) -> list[str]:
+    """Where other seeds contradict the search."""
+    found = [
+        f"trial {row['number']} diverged with seed {row['diverged_with_seed']}"
+        for row in study.confirmation
+        if row["diverged_with_seed"] is not None
+    ]
+    summary = study.status["best"]
+    if study.best and summary and study.best.number != summary["number"]:
+        found.append(
+            f"the search's best was trial {summary['number']}; with other seeds trial "
+            f"{study.best.number} leads"
+        )
+    ties = [row["number"] for row in study.confirmation if row["tie"]]
+    if ties:
+        numbers = ", ".join(map(str, ties))
+        found.append(f"with other seeds, these are a tie with the leader: trial {numbers}")
+    return found
+
+
+def _provenance(study: StudyData) -> dict[str, str]:
+    """Versions and machines, each value with how many trials ran with it if there are several."""
+    found: dict[str, str] = {"storage": redact(study.url)}
+    names = dict.fromkeys(name for each in study.trials for name in each.environment)
+    for name in names:
+        counts = Counter(str(each.environment.get(name, "?")) for each in study.trials)
+        values = [value for value, _ in counts.most_common()]
+        found[name] = (
+            values[0]
+            if len(values) == 1
+            else ", ".join(f"{value} ({n} trials)" for value, n in counts.most_common())
+        )
+    found["test split"] = _describe_openings(study)
+    return found
+
+
+def _describe_openings(study: StudyData) -> str:
+    """Who has opened the test split on this machine, and when."""
+    split = study.spec.split
+    if METHODS[split.method].files:
+        return "its openings are recorded with the fold's files; see recsys-search evaluate"
+    openings = Ledger().openings(fingerprint_of_split(study.fingerprint, split))
+    if not openings:
+        return "never opened on this machine"
+    listed = ", ".join(
+        f"{each.opened_at} by {each.command} ({each.architecture})"
+        for each in openings[:MAX_LISTED]
+    )
+    return f"opened {len(openings)} times on this machine: {listed}"
+
+
+def _listed(trials: Iterable[TrialData]) -> list[str]:
+    lines = [f"trial {each.number} {each.ending}: {each.record['reason']}" for each in trials]
+    more = len(lines) - MAX_LISTED
+    return [*lines[:MAX_LISTED], *([f"and {more} more"] if more > 0 else [])]
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else shown(value)

@@ -1,0 +1,110 @@
+"""What a study has found, how certain that is, and what it cost, in two sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..results.study_data import StudyData, TrialData
+from .audit import share_saved, stopped_trials
+
+
+def verdict(study: StudyData) -> tuple[str, str]:
+    """Which config won, by how much and how sure that is; and what the search cost."""
+    return _describe_winner(study), _describe_search(study)
+
+
+def describe_end(study: StudyData) -> str:
+    """How many trials the study ran, and why it has ended; or that it has not."""
+    status = study.status
+    done, total, state = status["done"], status["total"], status["state"]
+    if state == "done":
+        return f"ran all {total} trials"
+    ran = f"ran {done} of {total} trials and"
+    if state == "finished":
+        return f"{ran} ended by itself, because the others were unlikely to improve the best"
+    if state == "target reached":
+        return f"{ran} ended when the target was reached"
+    if status["budget_spent"]:
+        return f"{ran} ended because {status['budget_spent']}"
+    return f"{ran} is {state}"
+
+
+def describe_hours(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def format_interval(study: StudyData, interval: Mapping[str, Any]) -> str:
+    """A mean with the ends of its 95% interval."""
+    mean, low, high = (study.metric.format(interval[name]) for name in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"
+
+
+def first_known(study: StudyData) -> TrialData | None:
+    """The completed trial of the study's first known config: what a person would have trained."""
+    names = [entry["name"] for entry in study.spec.known]
+    tried = [each for each in study.completed if each.record["known_config"] in names]
+    return min(tried, key=lambda each: names.index(each.record["known_config"]), default=None)
+
+
+def _describe_winner(study: StudyData) -> str:
+    best, metric = study.best, study.metric
+    if best is None:
+        return f"No trial of {study.spec.name} has completed, so it has no winner yet."
+    value = metric.format(best.record["value"])
+    parts = [f"Trial {best.number} ({best.config['architecture']}) won with {metric.label} {value}"]
+    bias = study.status["bias_val_rmse"]
+    if bias is not None:
+        ahead = bias - best.record["val_rmse"]
+        side = "below" if ahead > 0 else "above"
+        rmse = "" if metric.name == "val_rmse" else f" (RMSE {best.record['val_rmse']:.4f})"
+        parts[0] += f"{rmse}, {abs(ahead):.4f} {side} the RMSE {bias:.4f} of the bias baseline"
+    confirmed = study.status["confirmed"]
+    if confirmed and confirmed["number"] == best.number:
+        return f"{parts[0]}; {_describe_confirmed(study, confirmed)}."
+    return f"{parts[0]}{_describe_unconfirmed(study, best)}."
+
+
+def _describe_confirmed(study: StudyData, confirmed: Mapping[str, Any]) -> str:
+    seeds, splits = confirmed["seeds"], confirmed["splits"]
+    over = f"{seeds} seeds, each on a split of its own," if splits > 1 else f"{seeds} seeds"
+    text = f"retrained with {over} it reaches {format_interval(study, confirmed)}"
+    known = confirmed["against"]
+    if not known:
+        return text
+    if known["mean"] is None:
+        return f"{text}, and it is the known config {known['name']}: the search found none better"
+    ahead = format_interval(study, known)
+    if known["low"] <= 0 <= known["high"]:
+        return f"{text}, a tie with the known config {known['name']} (better by {ahead})"
+    side, by = ("better", ahead)
+    if known["mean"] < 0:
+        turned = {"mean": -known["mean"], "low": -known["high"], "high": -known["low"]}
+        side, by = "worse", format_interval(study, turned)
+    return f"{text}, {side} than the known config {known['name']} by {by}"
+
+
+def _describe_unconfirmed(study: StudyData, best: TrialData) -> str:
+    known, metric = first_known(study), study.metric
+    text = ""
+    if known and known.number != best.number:
+        ahead = metric.cost(known.record["value"]) - metric.cost(best.record["value"])
+        text = f", and better than the known config {known.record['known_config']} by {ahead:.4f}"
+    elif known:
+        text = f", and is the known config {known.record['known_config']}"
+    return f"{text}; that is one seed on one split, which chance can move, until it is confirmed"
+
+
+def _describe_search(study: StudyData) -> str:
+    status = study.status
+    n_stopped = len(stopped_trials(study))
+    cost = [f"{status['epochs']:,} epochs", describe_hours(status["elapsed_s"])]
+    if status["cost_usd"] is not None:
+        cost.append(f"{status['cost_usd']:.2f} USD")
+    failed = f", {status['failed']} failed" if status["failed"] else ""
+    return (
+        f"The search {describe_end(study)}; it cost {', '.join(cost)}, and stopped "
+        f"{n_stopped} trials early{failed}, which saved {share_saved(study):.0%} of the epochs."
+    )
