@@ -115,12 +115,12 @@ def axis_layout(axis: Axis) -> dict[str, Any]:
 
 
 def drawn(axis: Axis, param: Any) -> Any:
-    """A value as a figure places it: a number, or the label of a choice."""
-    return axis.value_of(param) if is_ordered(axis) else shown(param)
+    """A value as a figure places it: a number of 5 digits, or the label of a choice."""
+    return float(f"{axis.value_of(param):.5g}") if is_ordered(axis) else shown(param)
 
 
 def value_of(study: StudyData, outcome: Outcome) -> float:
-    return study.metric.value_of(outcome.level, study.star)
+    return round(study.metric.value_of(outcome.level, study.star), 5)
 
 
 def title_of(name: str) -> str:

@@ -59,7 +59,9 @@ def _dimension(name: str, axis: Axis, known: Sequence[Outcome]) -> dict[str, Any
     labels = [axis.param_of(value) for value in axis.grid(5)]
     if is_ordered(axis):
         positions = [
-            axis.position(axis.value_of(each.params[name])) if name in each.params else 0.0
+            round(axis.position(axis.value_of(each.params[name])), 4)
+            if name in each.params
+            else 0.0
             for each in known
         ]
         ticks = [axis.position(axis.value_of(label)) for label in labels]

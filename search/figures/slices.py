@@ -115,8 +115,8 @@ def _draw_slice(
                 "size": 6,
                 "symbol": "circle-open" if is_forecast else "circle",
             },
-            text=[f"trial {each.number}" for each in shown],
-            hovertemplate="<b>%{text}</b>: %{x}, %{y:.4f}<extra></extra>",
+            customdata=[each.number for each in shown],
+            hovertemplate="<b>trial %{customdata}</b>: %{x}, %{y}<extra></extra>",
             showlegend=legend,
             **place,
         )

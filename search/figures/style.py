@@ -34,7 +34,7 @@ ENDINGS = {
 OTHER = Mark("#4B6FB5", "bowtie")
 BEST = "#B00020"
 
-MAX_POINTS = 16_000  # of one figure; longer curves are thinned
+MAX_POINTS = 12_000  # of one figure; longer curves are thinned
 FAR = 1.0  # times the distance from the best value to the worst quarter: beyond it is cut off
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 

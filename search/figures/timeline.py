@@ -8,7 +8,7 @@ from datetime import datetime
 import plotly.graph_objects as go
 
 from ..results.study_data import StudyData, TrialData
-from .style import by_ending, hover, mark_of, styled
+from .style import by_ending, mark_of, styled
 
 
 def lanes(trials: Iterable[TrialData]) -> dict[str, list[TrialData]]:
@@ -55,16 +55,13 @@ def timeline(study: StudyData) -> go.Figure:
     for ending, group in by_ending(study.trials).items():
         figure.add_bar(
             y=[row_of[each.number] for each in group],
-            base=[datetime.fromtimestamp(each.started_at) for each in group],
-            x=[1000 * (each.ended_at - each.started_at) for each in group],  # milliseconds
+            base=[_time(each.started_at) for each in group],
+            x=[round(1000 * (each.ended_at - each.started_at)) for each in group],  # milliseconds
+            customdata=[each.number for each in group],
             orientation="h",
             name=ending,
             marker={"color": mark_of(ending).colour, "line": {"width": 0.5, "color": "white"}},
-            text=[
-                f"{hover(each, study)}<br>{each.ended_at - each.started_at:.0f} s" for each in group
-            ],
-            textposition="none",
-            hoverinfo="text",
+            hovertemplate=f"<b>trial %{{customdata}}</b> {ending}<br>%{{base}}<extra></extra>",
         )
     return styled(
         figure,
@@ -73,3 +70,8 @@ def timeline(study: StudyData) -> go.Figure:
         xaxis={"type": "date"},
         yaxis={"autorange": "reversed"},
     )
+
+
+def _time(seconds: float) -> str:
+    """A time of this machine's zone, as short as plotly takes it."""
+    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"

@@ -73,9 +73,15 @@ def describe_difference(one: StudyData, other: StudyData, names: list[str]) -> s
     if metric.format(gap) == metric.format(0.0):
         return f"Both have found {metric.label} {metric.format(values[0])}."
     better = 0 if metric.is_better(*values) else 1
+    is_certain = all(study.status["confirmed"] for study in (one, other))
+    certainty = (
+        "what both reach with other seeds is in the table"
+        if is_certain
+        else "confirm both before you rely on it: this is one seed each"
+    )
     return (
         f"{names[better]} has found the better config, by {metric.format(gap)} of {metric.label} "
-        "in the search; what both reach with other seeds is in the table."
+        f"in the search; {certainty}."
     )
 
 

@@ -51,6 +51,12 @@ function enableTable(table) {
   const body = table.tBodies[0];
   const rows = [...body.rows];
   const headers = [...table.tHead.rows[0].cells];
+  for (const row of rows) {
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "copy", textContent: "copy" });
+    button.dataset.number = parseInt(row.cells[0].textContent, 10);
+    row.insertCell().append(button);
+  }
   for (const header of headers) {
     const button = header.querySelector("button");
     if (button) button.addEventListener("click", () => sortBy(header));
@@ -62,12 +68,11 @@ function enableTable(table) {
     header.setAttribute("aria-sort", descending ? "descending" : "ascending");
     const sign = descending ? -1 : 1;
     const isNumber = header.classList.contains("number");
-    const keyOf = (row) => row.cells[header.cellIndex].dataset.key ??
-      row.cells[header.cellIndex].textContent.trim();
+    const keyOf = (row) => row.cells[header.cellIndex].textContent.trim();
     const compare = (one, other) => {
       const [a, b] = [keyOf(one), keyOf(other)];
       if ((a === "") !== (b === "")) return a === "" ? 1 : -1; // what is unknown comes last
-      return sign * (isNumber ? Number(a) - Number(b) : a.localeCompare(b));
+      return sign * (isNumber ? parseFloat(a) - parseFloat(b) : a.localeCompare(b));
     };
     body.append(...rows.sort(compare));
   }
@@ -80,7 +85,7 @@ function enableTable(table) {
     for (const row of rows) {
       const content = row.textContent.toLowerCase();
       const matches = words.every((word) => content.includes(word)) &&
-        (!ending.value || row.dataset.ending === ending.value);
+        (!ending.value || row.cells[1].textContent.trim() === ending.value);
       row.hidden = !matches;
       shown += matches;
     }
