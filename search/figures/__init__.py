@@ -11,6 +11,7 @@ The report and the dashboard show the same ones.
 from __future__ import annotations
 
 from ..results.study_data import StudyData as StudyData
+from .comparison import compared_progress as compared_progress
 from .contours import contours as contours
 from .curves import curves as curves
 from .curves import latents as latents
