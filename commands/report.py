@@ -67,7 +67,7 @@ def report(
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Write a study's report: what won, how sure that is, and what it cost."""
+    """Write a report: what won, how sure that is, what it cost."""
     from ..search.report.audit import audit as run_audit
     from ..search.report.write import write_report
     from ..search.storage.examples import example, storage_and_artifacts

@@ -29,6 +29,7 @@ COMMANDS = [
     ("predict",),
     ("ensemble",),
     ("importance",),
+    ("report",),
     ("dashboard",),
     ("doctor",),
     ("data",),
