@@ -3,7 +3,8 @@
 // Figures are drawn one by one, with a pause for the browser after each: a page with a thousand
 // trials can be read at once.
 const PAPER_WIDTH = 690; // CSS pixels between the margins of A4 and of Letter
-const CONFIG = { responsive: true, displaylogo: false };
+const isNarrow = window.innerWidth < 640; // the buttons would cover the legend
+const CONFIG = { responsive: true, displaylogo: false, displayModeBar: isNarrow ? false : "hover" };
 
 function drawFigures() {
   const waiting = [...document.querySelectorAll("script[data-figure]")];
