@@ -19,7 +19,7 @@ from recsys_search.search.definition.study_file import StudySpec, load_study, sp
 from recsys_search.search.pruners.hopeless import Hopeless
 from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.studies import FINGERPRINT, SPEC, create_study
-from recsys_search.search.storage.trials import CONFIG, ENVIRONMENT, EPOCH_AT, WORKER
+from recsys_search.search.storage.trials import CONFIG, ENVIRONMENT, LAST_EPOCH, WORKER
 from recsys_search.search.storage.worker import worker_identity
 
 EPOCHS = 20
@@ -95,7 +95,7 @@ def ended_trials(spec: StudySpec, n: int) -> list[FrozenTrial]:
             WORKER: worker,
             CONFIG: config_to_mapping(config),
             ENVIRONMENT: {"torch": "2.9", "device": "cuda:0", "amp": "bf16", "threads": 1},
-            EPOCH_AT: ended_at.isoformat(),
+            LAST_EPOCH: {"at": ended_at.isoformat()},
             "tpe:relative_params:0": "{}",
         }
         trial = create_trial(

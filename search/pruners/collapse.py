@@ -42,7 +42,11 @@ class Collapse(Rule):
         for config, checks, tower in self._towers(progress):
             dead = all(self._is_dead(config, report, tower) for report in checks)
             if dead and (why := self._no_better(progress, checks)):
-                return self.stop(f"{describe_tower(config, checks, tower)}; {why}")
+                of_several = f"{tower} " if len(progress.last.active_units) > 1 else ""
+                return self.stop(
+                    f"{describe_tower(config, checks, tower)}; {why}",
+                    brief=f"{of_several}latents collapsed",
+                )
         return None
 
     def warning(self, progress: Progress) -> str | None:

@@ -38,7 +38,10 @@ class Divergence(Rule):
         if why is None:
             return None
         learning_rate, kl_weight = progress.config.learning_rate, progress.last.beta
-        return self.stop(f"{why}, at learning rate {learning_rate:g} and KL weight {kl_weight:g}")
+        return self.stop(
+            f"{why}, at learning rate {learning_rate:g} and KL weight {kl_weight:g}",
+            brief="diverged",
+        )
 
     def _not_finite(self, progress: Progress) -> str | None:
         last, metric = progress.last, progress.metric

@@ -65,7 +65,8 @@ class Hopeless(Rule):
             f"{progress.show(expected.mean)} ± {progress.format(expected.sd * per_star)}, "
             f"judging by the {n} {progress.config.architecture} trial{'s' * (n > 1)} that ran "
             f"longer; the chance to come within {_distance(near, progress)} of the best trial's "
-            f"{progress.show(incumbent)} is {100 * chance:.1f}% (limit {100 * self.chance:g}%)"
+            f"{progress.show(incumbent)} is {100 * chance:.1f}% (limit {100 * self.chance:g}%)",
+            brief=f"would end at {progress.show(expected.mean)}",
         )
 
 

@@ -33,8 +33,13 @@ class OptunaPruner(Strict):
     def explain(self, study: optuna.Study, trial: FrozenTrial, metric: Metric) -> str:
         """Why this pruner stops the trial."""
 
+    def brief(self, metric: Metric) -> str:
+        """The same in at most four words."""
+        return "not promoted"
+
     def stop(self, study: optuna.Study, trial: FrozenTrial, metric: Metric) -> Stop:
-        return Stop(self.stop_reason, self.explain(study, trial, metric), self.kind)
+        reason = self.explain(study, trial, metric)
+        return Stop(self.stop_reason, reason, self.kind, brief=self.brief(metric))
 
 
 class Percentile(OptunaPruner):
@@ -63,12 +68,18 @@ class Percentile(OptunaPruner):
         values = _completed_values(study, epoch)
         costs = [metric.cost(value) for value in values]
         limit = metric.cost(float(np.nanpercentile(costs, self.percentile)))
-        name = "median" if self.percentile == 50 else f"{self.percentile:g}th percentile"
         return (
             f"best {metric.label} {metric.format(best)} by epoch {epoch} is {metric.worse_side} "
-            f"{metric.format(limit)}, the {name} of the {len(values)} completed trials at that "
-            "epoch"
+            f"{metric.format(limit)}, the {self._name} of the {len(values)} completed trials at "
+            "that epoch"
         )
+
+    def brief(self, metric: Metric) -> str:
+        return f"{metric.worse_side} the {self._name}"
+
+    @property
+    def _name(self) -> str:
+        return "median" if self.percentile == 50 else f"{self.percentile:g}th percentile"
 
 
 class Median(Percentile):

@@ -38,7 +38,8 @@ class OverfitGap(Rule):
             f"validation RMSE {last.val_rmse:.4f} is past its best, {best.val_rmse:.4f} in epoch "
             f"{best.epoch}, and {train_gap(last):.3f} above the train RMSE {last.train_rmse:.4f} "
             f"(limit {progress.limit(self.gap)}); in the {n} epochs before the last {n}, the gap "
-            f"was at most {widest_before:.3f}"
+            f"was at most {widest_before:.3f}",
+            brief=f"gap {train_gap(last):.3f}",
         )
 
 

@@ -54,7 +54,8 @@ class Plateau(Rule):
             f"{epoch}{early if is_behind and epoch < EARLY_EPOCH else ''}: the chance to get "
             f"{progress.metric.better_side} {show(self._goal(progress, level))} in the {left} "
             f"epoch{'s' * (left != 1)} left is {100 * chances[0]:.1f}% "
-            f"(limit {100 * self.chance:g}%)"
+            f"(limit {100 * self.chance:g}%)",
+            brief=f"plateau at {show(level)}",
         )
 
     def _chance(self, progress: Progress, epochs_ago: int) -> float | None:

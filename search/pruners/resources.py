@@ -30,7 +30,8 @@ class GpuMemory(Rule):
         return self.stop(
             f"{100 * used:.0f}% of the GPU's memory is in use (limit {100 * self.share:g}%), "
             f"{last.peak_memory_mib:.0f} MiB at most by this trial, at batch size "
-            f"{config.batch_size}"
+            f"{config.batch_size}",
+            brief=f"GPU memory {100 * used:.0f}%",
         )
 
 
@@ -46,9 +47,13 @@ class TrialBudget(Rule):
     def judge(self, progress: Progress) -> Stop | None:
         epochs, seconds = len(progress.reports), sum(r.epoch_s for r in progress.reports)
         if self.epochs is not None and epochs >= self.epochs:
-            return self.stop(f"{epochs} epochs, the most that a trial may run")
+            return self.stop(
+                f"{epochs} epochs, the most that a trial may run",
+                brief=f"budget: {epochs} epoch{'s' * (epochs != 1)}",
+            )
         if self.seconds is not None and seconds >= self.seconds:
             return self.stop(
-                f"{seconds:.0f} s in {epochs} epochs; a trial may take {self.seconds:g} s"
+                f"{seconds:.0f} s in {epochs} epochs; a trial may take {self.seconds:g} s",
+                brief=f"budget: {seconds:.0f} s",
             )
         return None

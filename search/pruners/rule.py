@@ -43,12 +43,15 @@ class Stop(NamedTuple):
         reason: a sentence with the figures.
         infeasible: name of the constraint that the trial's config violates, if the sampler should
             learn to avoid configs like it.
+        brief: the reason in at most four words, for tables, such as `plateau at 0.9238`; None for
+            the words of the stop reason.
     """
 
     stop_reason: str
     reason: str
     kind: Kind
     infeasible: str | None = None
+    brief: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +153,11 @@ class Rule(Strict):
         """What is wrong with a trial that continues; None if nothing is."""
         return None
 
-    def stop(self, reason: str) -> Stop:
-        """This rule's stop, with a sentence that gives the figures."""
-        return Stop(self.stop_reason, reason, self.kind, self.infeasible)
+    def stop(self, reason: str, *, brief: str | None = None) -> Stop:
+        """This rule's stop.
+
+        Args:
+            reason: a sentence that gives the figures.
+            brief: the same in at most four words, for tables. [default: the stop reason's words]
+        """
+        return Stop(self.stop_reason, reason, self.kind, self.infeasible, brief)

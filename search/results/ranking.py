@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 from ...errors import NothingYet
 from ...model.evaluation.metrics import Metric
 from ..storage.examples import example, storage_and_artifacts
-from ..storage.trials import CONFIG, trial_record
+from ..storage.trials import trial_record
 from .standings import Confirmation
 
 
@@ -55,7 +55,6 @@ def best_record(trial: FrozenTrial, confirmation: Confirmation, metric: Metric) 
     """A trial with a config, as `best --json` prints it."""
     return {
         **trial_record(trial, metric),
-        "config": trial.system_attrs[CONFIG],
         "confirmed": confirmation.figures.get(trial.number),
         "diverged_with_seed": confirmation.diverged_with(trial.number),
     }

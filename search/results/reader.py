@@ -165,7 +165,6 @@ class StudyReader:
         trial = self._trial(number)
         return {
             **trial_records(self.frozen_trials(), self.metric)[number],
-            "config": trial.system_attrs.get(CONFIG),
             "environment": trial.system_attrs.get(ENVIRONMENT),
             "bias_val_rmse": self.bias_val_rmse,
             "reports": self.reports(number),

@@ -13,7 +13,13 @@ from ...model.config import TrainingConfig
 from ...model.evaluation.metrics import VAL_RMSE, Metric
 from ..pruners.rule import Kind
 from ..pruners.table import kind_of
-from ..storage.trials import CONFIG, EPOCH_AT, is_removed, is_trained_complete, worker_died
+from ..storage.trials import (
+    CONFIG,
+    is_removed,
+    is_trained_complete,
+    last_epoch_at,
+    worker_died,
+)
 
 # The latest: each is looked at in every epoch of a trial, and more hardly change a forecast.
 MAX_CURVES = 500
@@ -107,5 +113,4 @@ def ended_at(trial: FrozenTrial, started_at: datetime) -> datetime:
     """
     if not worker_died(trial):
         return trial.datetime_complete or datetime.now()
-    epoch_at = trial.system_attrs.get(EPOCH_AT)
-    return datetime.fromisoformat(epoch_at) if epoch_at else started_at
+    return last_epoch_at(trial) or started_at

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from ...base.messages import format_error
 from ...model.config import TrainingConfig, config_to_mapping
 from ...model.training.reports import EpochReport
 from ..definition.limits import Limit
 from ..definition.space import Space
 from ..pruners.rule import Kind, Progress, Stop
 from ..pruners.table import kind_of
-from ..storage.trials import OUT_OF_MEMORY
+from ..storage.trials import INTERRUPTED, OUT_OF_MEMORY
 from .second_chances import smaller_batch
 
 KNOWN_LIMIT = "known-limit"
@@ -34,23 +35,25 @@ class Ending:
         stop_reason: such as `plateau`; None if the trial ran to its last epoch, repeats an earlier
             one, or failed with an error.
         reason: a sentence with the figures.
+        brief: the reason in at most four words, for tables; None for the words of `stop_reason`.
     """
 
     state: TrialState
     stop_reason: str | None
     reason: str
+    brief: str | None = None
 
 
 def stopped(stop: Stop, progress: Progress) -> Ending:
     """The ending of a trial that a rule stops."""
     if stop.kind not in (Kind.EXHAUSTED, Kind.CUT_SHORT):
-        return Ending(TrialState.PRUNED, stop.stop_reason, stop.reason)
+        return Ending(TrialState.PRUNED, stop.stop_reason, stop.reason, stop.brief)
     if is_contender(progress):
-        return Ending(TrialState.COMPLETE, stop.stop_reason, stop.reason)
+        return Ending(TrialState.COMPLETE, stop.stop_reason, stop.reason, stop.brief)
     reason = stop.reason
     if progress.incumbent is not None:
         reason += f"; the best trial has {progress.format(progress.incumbent)}"
-    return Ending(TrialState.PRUNED, stop.stop_reason, reason)
+    return Ending(TrialState.PRUNED, stop.stop_reason, reason, stop.brief)
 
 
 def is_frozen(state: TrialState, stop_reason: str | None) -> bool:
@@ -68,31 +71,35 @@ def is_contender(progress: Progress) -> bool:
 
 def last_epoch_reached(progress: Progress) -> Ending:
     epochs = progress.last.epoch
+    if epochs == 1:
+        return Ending(TrialState.COMPLETE, None, "ran its one epoch", "its one epoch")
     reason = f"ran all {epochs} epochs; the best was epoch {_best(progress).epoch}"
-    return Ending(TrialState.COMPLETE, None, reason if epochs > 1 else "ran its one epoch")
+    return Ending(TrialState.COMPLETE, None, reason, f"all {epochs} epochs")
 
 
 def same_config(earlier: FrozenTrial) -> Ending:
     """The ending of a trial that is not trained, because an earlier one had the same config."""
     reason = f"the same config as trial {earlier.number}: not trained again"
-    return Ending(TrialState.COMPLETE, None, reason)
+    return Ending(TrialState.COMPLETE, None, reason, f"same as trial {earlier.number}")
 
 
 def out_of_patience(progress: Progress) -> Stop:
     """The stop of a training that ran out of patience."""
     metric, best = progress.metric, _best(progress)
+    value = progress.format(metric.of(best))
     reason = (
-        f"{metric.label} no better than {progress.format(metric.of(best))} (epoch {best.epoch}) "
+        f"{metric.label} no better than {value} (epoch {best.epoch}) "
         f"for {progress.config.patience} epochs"
     )
-    return Stop("plateau", reason, Kind.EXHAUSTED)
+    return Stop("plateau", reason, Kind.EXHAUSTED, brief=f"plateau at {value}")
 
 
 def beyond_limits(limits: list[Limit]) -> Ending:
     """The ending of a trial that is not trained, because it exceeds these limits."""
     which = " and ".join(map(str, limits))
     reason = f"not trained: {which}; start --explore lifts the limits"
-    return Ending(TrialState.PRUNED, KNOWN_LIMIT, reason)
+    brief = f"{limits[0].name} too high" if len(limits) == 1 else f"{len(limits)} limits exceeded"
+    return Ending(TrialState.PRUNED, KNOWN_LIMIT, reason, brief)
 
 
 def out_of_memory(trial: Trial, config: TrainingConfig, epoch: int, space: Space) -> Ending:
@@ -105,6 +112,21 @@ def out_of_memory(trial: Trial, config: TrainingConfig, epoch: int, space: Space
     trial.set_constraint(OUT_OF_MEMORY, 1.0)
     why = "for the second time" if is_second_time else "and the space has no smaller one"
     return Ending(TrialState.PRUNED, OUT_OF_MEMORY, f"{what}, {why}")
+
+
+def interrupted(why: str, when: str) -> Ending:
+    """The ending of a trial that is to be run again.
+
+    Args:
+        why: such as `Ctrl-C`.
+        when: such as `in epoch 3`, two or three words.
+    """
+    return Ending(TrialState.FAIL, INTERRUPTED, f"{why} {when}", f"stopped {when}")
+
+
+def failed(error: Exception) -> Ending:
+    """The ending of a trial that an error ended."""
+    return Ending(TrialState.FAIL, None, format_error(error), type(error).__name__)
 
 
 def _best(progress: Progress) -> EpochReport:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from math import isfinite
 
 import optuna
@@ -33,10 +32,10 @@ from ..storage.trials import (
     CONFIG,
     CONTINUES,
     ENVIRONMENT,
-    EPOCH_AT,
     INTERRUPTED,
     earlier_attempt,
     epochs_when_stopped,
+    record_epoch,
 )
 from .checkpoint_folders import folder_name
 from .ended_trials import EndedTrials
@@ -45,6 +44,8 @@ from .endings import (
     FailedTrial,
     InterruptedTrial,
     beyond_limits,
+    failed,
+    interrupted,
     is_frozen,
     last_epoch_reached,
     out_of_memory,
@@ -122,7 +123,8 @@ class Objective:
 
     def _run(self, trial: Trial) -> float:
         training = None
-        ending = Ending(TrialState.FAIL, INTERRUPTED, "stopped in the middle of an epoch")
+        why = "stopped in the middle of an epoch"
+        ending = Ending(TrialState.FAIL, INTERRUPTED, why, "stopped mid-epoch")
         try:
             values = self._spec.space.suggest(trial)
             config = self._spec.config(values, trial.user_attrs.get("fixed"))
@@ -142,11 +144,11 @@ class Objective:
             ending = self._train(trial, training)
         except DATABASE_ERRORS as error:
             why = f"the storage failed: {describe_database_error(error)}"
-            ending = Ending(TrialState.FAIL, INTERRUPTED, why)
+            ending = Ending(TrialState.FAIL, INTERRUPTED, why, "the storage failed")
             raise
         except Exception as error:
             if training is None or not is_out_of_memory(error):
-                ending = Ending(TrialState.FAIL, None, format_error(error))
+                ending = failed(error)
                 raise
             epoch = len(training.reports) + 1
             ending = out_of_memory(trial, training.config, epoch, self._spec.space)
@@ -197,16 +199,13 @@ class Objective:
             return ending
         for report in run:
             trial.report(self._metric.of(report), report.epoch)
-            self._storage.set_trial_system_attr(
-                trial._trial_id, EPOCH_AT, datetime.now().isoformat()
-            )
+            record_epoch(trial, report, self._storage)
             self._listener(EpochEnded(trial.number, run.config, report, self._metric))
             if ending := self._judge(trial, run, report):
                 return ending
             checkpoints.save(run)
         # The last epoch has an ending, so it has paused.
-        why = self._should_stop()
-        return Ending(TrialState.FAIL, INTERRUPTED, f"{why} in epoch {len(run.reports) + 1}")
+        return interrupted(f"{self._should_stop()}", f"in epoch {len(run.reports) + 1}")
 
     def _report_earlier_epochs(self, trial: Trial, run: Training) -> None:
         """Report what an earlier attempt trained: pruners compare trials by it."""
@@ -260,7 +259,7 @@ class Objective:
         if stop or (stop := self._check_budget(trials)):
             return stopped(stop, so_far)
         if why := self._should_stop():
-            return Ending(TrialState.FAIL, INTERRUPTED, f"{why} after epoch {report.epoch}")
+            return interrupted(why, f"after epoch {report.epoch}")
         return None
 
     def _check_budget(self, trials: Iterable[FrozenTrial]) -> Stop | None:
@@ -268,7 +267,7 @@ class Objective:
         if self._spec.budget is None:
             return None
         why = self._spec.budget.exhausted(spending(trials, self.ended))
-        return Stop("budget", why, Kind.CUT_SHORT) if why else None
+        return Stop("budget", why, Kind.CUT_SHORT, brief="budget is spent") if why else None
 
     def _ask_pruners(self, trial: Trial, so_far: Progress) -> Stop | None:
         pruner = trial.study.pruner
@@ -295,6 +294,7 @@ class Objective:
             for name in self._metric.recorded:
                 trial.set_user_attr(name, best.metric(name))
             trial.set_user_attr("best_epoch", best.epoch)
-        if ending.stop_reason:
-            trial.set_user_attr("stop_reason", ending.stop_reason)
+        for name in ("stop_reason", "brief"):
+            if (value := getattr(ending, name)) is not None:
+                trial.set_user_attr(name, value)
         trial.set_user_attr("reason", f"{ending.reason}{lost}")

@@ -8,26 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from copy import copy
+from datetime import datetime
 from typing import Any
 
 from optuna import Study
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from sqlalchemy.orm import Session
 
 from ...errors import StudyError
 from ...model.evaluation.metrics import VAL_RMSE, Metric
+from ...model.training.reports import EpochReport
 from .worker import has_ended, silent_trials
 
 CONFIG = "recsys_search:config"
 WORKER = "recsys_search:worker"
 ENVIRONMENT = "recsys_search:environment"
-EPOCH_AT = "recsys_search:epoch_at"  # when the last epoch ended, in ISO 8601
+LAST_EPOCH = "recsys_search:last_epoch"  # when it ended, in ISO 8601, and what it measured
+EPOCH_AT = "recsys_search:epoch_at"  # when it ended, as earlier versions stored it
 SAME_AS = "same_as"
 CONTINUES = "continues"  # number of the stopped trial that this one goes on from
 INTERRUPTED = "interrupted"
 REMOVED = "removed"
 OUT_OF_MEMORY = "out-of-memory"
+# Figures of the last epoch for whoever watches the trial: its reports are stored when it ends.
+WATCHED = ("epoch_s", "ratings_per_s", "gpu_utilisation", "gpu_memory_share")
 WORKER_DIED = (
     "its process ended before its result was stored: it was killed, the machine went down, or the "
     "storage failed"
@@ -76,11 +81,26 @@ def _as_interrupted(trial: FrozenTrial) -> FrozenTrial:
     return ended
 
 
+def record_epoch(trial: Trial, report: EpochReport, storage: BaseStorage) -> None:
+    """Store when the trial's last epoch ended, and its figures in `WATCHED`."""
+    figures = {name: getattr(report, name) for name in WATCHED}
+    last = {"at": datetime.now().isoformat(), **figures}
+    storage.set_trial_system_attr(trial._trial_id, LAST_EPOCH, last)
+
+
+def last_epoch_at(trial: FrozenTrial) -> datetime | None:
+    """When the trial's last epoch ended; None before its first."""
+    attrs = trial.system_attrs
+    at = attrs[LAST_EPOCH]["at"] if LAST_EPOCH in attrs else attrs.get(EPOCH_AT)
+    return datetime.fromisoformat(at) if at else None
+
+
 def trial_record(trial: FrozenTrial, metric: Metric = VAL_RMSE) -> dict[str, Any]:
     """One trial as `trials --json` prints it; `value` is that of the study's metric."""
     attrs = trial.user_attrs
     died = worker_died(trial)
     stop_reason = INTERRUPTED if died else attrs.get("stop_reason")
+    reason = WORKER_DIED if died else attrs.get("reason")
     best_so_far = metric.best(trial.intermediate_values.values())
     return {
         "number": trial.number,
@@ -90,9 +110,11 @@ def trial_record(trial: FrozenTrial, metric: Metric = VAL_RMSE) -> dict[str, Any
         "epochs": attrs.get("epochs", len(trial.intermediate_values)),
         "best_epoch": attrs.get("best_epoch"),
         "architecture": attrs.get("architecture", trial.params.get("architecture")),
+        "config": trial.system_attrs.get(CONFIG),
         "params": attrs.get("params"),
         "stop_reason": stop_reason,
-        "reason": WORKER_DIED if died else attrs.get("reason"),
+        "reason": reason,
+        "brief": "its process died" if died else attrs.get("brief") or _brief(trial, reason),
         "warning": attrs.get("warning"),
         "train_s": attrs.get("train_s"),
         "known_config": attrs.get("known_config"),
@@ -116,6 +138,19 @@ def trial_records(trials: Sequence[FrozenTrial], metric: Metric = VAL_RMSE) -> l
     for number, later in continued_by(trials).items():
         records[number]["reason"] += f"; trial {later} continues it"
     return records
+
+
+def _brief(trial: FrozenTrial, reason: str | None) -> str | None:
+    """A few words for the end of a trial that stored none."""
+    if stop_reason := trial.user_attrs.get("stop_reason"):
+        return str(stop_reason).replace("-", " ")
+    if reason is None:
+        return None
+    if (same_as := trial.user_attrs.get(SAME_AS)) is not None:
+        return f"same as trial {same_as}"
+    if trial.state == TrialState.FAIL:
+        return reason.split(":")[0]  # the error's class
+    return f"all {len(trial.intermediate_values)} epochs"
 
 
 def trial_state(trial: FrozenTrial) -> str:

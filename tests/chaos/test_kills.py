@@ -20,7 +20,7 @@ from recsys_search.search.storage.artifacts import checkpoint_folder
 from recsys_search.search.storage.trials import (
     CONFIG,
     ENVIRONMENT,
-    EPOCH_AT,
+    LAST_EPOCH,
     WORKER,
     is_counted,
     worker_died,
@@ -162,7 +162,7 @@ def check_resuming(attempts, with_checkpoint):
 
 def has_begun(attempt):
     """Whether it was not killed before its training began."""
-    return was_resumed(attempt) or EPOCH_AT in attempt.system_attrs
+    return was_resumed(attempt) or LAST_EPOCH in attempt.system_attrs
 
 
 def was_resumed(attempt):

@@ -71,6 +71,7 @@ def test_the_median_gives_its_figures():
         "trials at that epoch",
         Kind.BEHIND,
         None,
+        "above the median",
     )
     assert not is_pruned(study, [0.95, 0.69])
 
