@@ -10,12 +10,14 @@ from ...base.interrupts import Interrupts
 from ...data.sets.loading import load_ratings
 from ...data.splits.split import split_ratings
 from ...errors import OptionError
+from ...model.evaluation.weighted import find_metric
 from ...model.training.device import resolve_device
 from ..definition.durations import parse_duration
 from ..definition.study_file import StudySpec
 from ..prospects.outlook import describe_finish
 from ..running.events import Listener, StudyStarted, broadcast, ignore, notifier
 from ..running.opening import Overrides, open_study, resolve_spec, with_done
+from ..running.study_progress import StudyProgress
 from ..running.targets import check_target, describe_scale, target_in_ratings
 from ..samplers.grid import describe_grid, study_total
 from ..storage.access import check_can_write
@@ -155,7 +157,9 @@ def _opened(
         n_done = count_trials(trials)
         asked, spec = spec.trials, with_done(spec, n_done)
         total = study_total(spec, trials)
-        listener(StudyStarted(spec.model_copy(update={"trials": total}), n_done))
+        metric = find_metric(spec.objective.metric)
+        progress = StudyProgress.of(trials, metric, study.user_attrs.get("bias_val_rmse"))
+        listener(StudyStarted(spec.model_copy(update={"trials": total}), n_done, progress))
         in_scale = describe_scale(in_stars, spec, ratings.scale)
         plan = (
             *describe_grid(spec, trials),

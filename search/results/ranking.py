@@ -60,6 +60,43 @@ def best_record(trial: FrozenTrial, confirmation: Confirmation, metric: Metric) 
     }
 
 
+def confirmation_records(
+    trials: Sequence[FrozenTrial], confirmation: Confirmation, metric: Metric
+) -> list[dict[str, Any]]:
+    """What `confirm --json` prints: leader first, and last the trials that diverged.
+
+    Args:
+        trials: of the study, by number.
+    """
+    figures = confirmation.figures
+    unknown = dict.fromkeys(
+        ("mean", "low", "high", "seeds", "splits", "against", "behind", "tie", "values")
+    )
+
+    def row(number: int, **values: Any) -> dict[str, Any]:
+        record = trial_record(trials[number], metric)
+        names = ("number", "architecture", "val_rmse", "metric", "value")
+        return {
+            **{name: record[name] for name in names},
+            **unknown,
+            **values,
+            "diverged_with_seed": confirmation.diverged_with(number),
+        }
+
+    ranked = [
+        row(
+            standing.number,
+            **figures[standing.number],
+            behind=standing.behind and standing.behind._asdict(),
+            tie=standing.tie,
+            values=standing.values,
+        )
+        for standing in confirmation.standings
+    ]
+    others = sorted(confirmation.results)
+    return ranked + [row(n) for n in others if confirmation.diverged_with(n) is not None]
+
+
 def no_completed_trial(study: str, storage_url: str) -> NothingYet:
     """The error for a study that has no result to show yet."""
     start = example("start", "--study", study, *storage_and_artifacts(storage_url))

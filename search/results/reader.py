@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import optuna
@@ -18,10 +19,18 @@ from ..definition.study_file import StudySpec, spec_from_json
 from ..prospects.outlook import VERDICT, outlook_figures
 from ..running.checkpoint_folders import count_kept
 from ..running.study_progress import spending, study_state, target_reached
+from ..running.study_state import StudyState
 from ..samplers.grid import study_total
 from ..storage.artifacts import artifact_store, checkpoint_folder, download_reports
 from ..storage.database import no_studies, readable_storage
-from ..storage.studies import FINGERPRINT, STOPPED, check_exists, read_stored_specs, star_of
+from ..storage.studies import (
+    FINGERPRINT,
+    SPEC,
+    STOPPED,
+    check_exists,
+    read_stored_specs,
+    star_of,
+)
 from ..storage.trials import (
     CONFIG,
     ENVIRONMENT,
@@ -38,7 +47,7 @@ from ..storage.trials import (
 )
 from ..storage.urls import redact
 from .edges import edges
-from .ranking import Ranking, best_record, no_completed_trial
+from .ranking import Ranking, best_record, confirmation_records, no_completed_trial
 from .standings import Confirmation
 
 
@@ -72,7 +81,8 @@ class StudyReader:
                 f"{', '.join(sorted(specs))}"
             )
         check_exists(name, specs, storage_url)
-        self.spec: StudySpec = spec_from_json(specs[name])
+        self._stored_spec = specs[name]
+        self.spec: StudySpec = spec_from_json(self._stored_spec)
         self.metric: Metric = find_metric(self.spec.objective.metric)
         self._study = optuna.load_study(study_name=name, storage=self.storage)
 
@@ -109,9 +119,10 @@ class StudyReader:
         is_stopped = attrs.get(STOPPED) is not None
         notes = ("stopped until the next start" if is_stopped else None, describe_lost(trials))
         target, budget, spent = self.spec.objective.target, self.spec.budget, spending(trials)
+        state = self._state(trials)
         status = {
             "dataset": self.spec.dataset,
-            "total": study_total(self.spec, trials),
+            "total": state.total,
             "done": count_trials(trials),
             "complete": states["complete"],
             "pruned": states["pruned"] - len(continued_by(trials)),  # they count as what followed
@@ -143,7 +154,9 @@ class StudyReader:
             },
             "bias_val_rmse": self.bias_val_rmse,
             "elapsed_s": spent.seconds,
+            "time_left_s": state.seconds_left,
             "epochs": spent.epochs,
+            "epochs_saved": state.epochs_saved,
             "cost_usd": budget.cost_usd(spent) if budget else None,
             "budget_spent": budget.exhausted(spent) if budget else None,
             "stops": dict(Counter(r["stop_reason"] for r in records if r["stop_reason"])),
@@ -159,6 +172,21 @@ class StudyReader:
         if state is None:
             return [record for record in records if record["state"] not in ("waiting", REMOVED)]
         return [record for record in records if record["state"] == state]
+
+    def curves(self) -> dict[int, dict[int, float]]:
+        """The curve of each trial that has trained: epoch -> the metric's value."""
+        trials = self.frozen_trials()
+        return {t.number: t.intermediate_values for t in trials if t.intermediate_values}
+
+    def state(self) -> StudyState:
+        """The study, by its current file, as a live view shows it; cheap to ask again and again."""
+        if (stored := self.system_attrs()[SPEC]) != self._stored_spec:
+            self._stored_spec, self.spec = stored, spec_from_json(stored)
+        return self._state(self.frozen_trials())
+
+    def _state(self, trials: Sequence[FrozenTrial]) -> StudyState:
+        spec = self.spec.model_copy(update={"trials": study_total(self.spec, trials)})
+        return StudyState.stored(spec, trials, self.bias_val_rmse)
 
     def show(self, number: int) -> dict[str, Any]:
         """One trial: its record, its config, and its epoch reports."""
@@ -204,33 +232,7 @@ class StudyReader:
 
     def confirmation(self) -> list[dict[str, Any]]:
         """What `confirm --json` prints: leader first, and last the trials that diverged."""
-        trials, confirmation = self.frozen_trials(), self._confirmation()
-        figures = confirmation.figures
-        unknown = dict.fromkeys(
-            ("mean", "low", "high", "seeds", "splits", "against", "behind", "tie", "values")
-        )
-
-        def row(number: int, **values: Any) -> dict[str, Any]:
-            record = trial_record(trials[number], self.metric)
-            return {
-                **_select(record, "number", "architecture", "val_rmse", "metric", "value"),
-                **unknown,
-                **values,
-                "diverged_with_seed": confirmation.diverged_with(number),
-            }
-
-        ranked = [
-            row(
-                standing.number,
-                **figures[standing.number],
-                behind=standing.behind and standing.behind._asdict(),
-                tie=standing.tie,
-                values=standing.values,
-            )
-            for standing in confirmation.standings
-        ]
-        others = sorted(confirmation.results)
-        return ranked + [row(n) for n in others if confirmation.diverged_with(n) is not None]
+        return confirmation_records(self.frozen_trials(), self._confirmation(), self.metric)
 
     def experiment(self, number: int | None = None) -> Experiment:
         """A trial's config with all it takes to train it again.

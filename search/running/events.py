@@ -22,14 +22,21 @@ from ...model.config import TrainingConfig
 from ...model.evaluation.metrics import Metric
 from ...model.training.reports import EpochReport
 from ..definition.study_file import StudySpec
+from .study_progress import StudyProgress
 
 
 @dataclass(frozen=True)
 class StudyStarted:
-    """A study starts or continues; `n_done` of its trials already count towards its total."""
+    """A study starts or continues; `n_done` of its trials already count towards its total.
+
+    Attributes:
+        spec: its `trials` are the total.
+        progress: of its earlier trials; None if none are to come.
+    """
 
     spec: StudySpec
     n_done: int
+    progress: StudyProgress | None = None
 
 
 @dataclass(frozen=True)
@@ -66,11 +73,13 @@ class TrialEnded:
     Attributes:
         record: the trial, as `trials --json` prints it.
         best: the study's best trial so far, likewise; None before the first completed one.
+        progress: of the study, with the trials of all its workers.
     """
 
     record: dict[str, Any]
     best: dict[str, Any] | None
     metric: Metric
+    progress: StudyProgress | None = None
 
 
 @dataclass(frozen=True)

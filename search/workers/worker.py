@@ -20,9 +20,9 @@ from ..running.checkpoint_folders import tidy_checkpoints
 from ..running.endings import FailedTrial, InterruptedTrial
 from ..running.events import Listener, TrialEnded, notifier
 from ..running.objective import Objective
-from ..running.study_progress import spending, target_reached
+from ..running.study_progress import StudyProgress, spending, target_reached
 from ..storage.artifacts import artifact_store, checkpoint_folder
-from ..storage.trials import best_trials, trial_record
+from ..storage.trials import trial_record
 from ..storage.worker import GRACE_S, worker_identity
 from .heartbeat import Heartbeat
 from .job import Job
@@ -222,10 +222,10 @@ class Worker:
 
     def _announce(self, claim: Claim) -> None:
         trials = self._study.get_trials(deepcopy=False)
-        ranked = best_trials(trials, self._metric)
-        best = trial_record(ranked[0], self._metric) if ranked else None
+        bias_val_rmse = self._study.user_attrs.get("bias_val_rmse")
+        progress = StudyProgress.of(trials, self._metric, bias_val_rmse)
         record = trial_record(trials[claim.number], self._metric)
-        self._listener(TrialEnded(record, best, self._metric))
+        self._listener(TrialEnded(record, progress.best, self._metric, progress))
 
 
 class _ClaimedStudy(optuna.Study):
