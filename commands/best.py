@@ -75,7 +75,7 @@ def best(
     if ranking and note is None:
         study_options = ("--study", reader.spec.name, *storage_option(storage))
         note = format_best(shown, ranking.better_unconfirmed(), *study_options).plain
-    print_best(records, leader, reader.bias_val_rmse, note or "")
+    print_best(records, leader, reader.bias_val_rmse, note or "", reader.curves())
 
 
 def _ranking(reader: StudyReader) -> Ranking | None:
@@ -131,7 +131,7 @@ def confirm(
     from ..search.storage.examples import example, storage_option
     from .terminal.confirmation import print_confirmation
     from .terminal.examples import print_next
-    from .terminal.live import study_view
+    from .terminal.live.view import study_view
 
     study_options = [*(["--study", study] if study else []), *storage_option(storage)]
     moved = ["--dataset", dataset] if dataset else []

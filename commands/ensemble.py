@@ -86,7 +86,7 @@ def _combine_trials(
 ) -> dict[str, Any]:
     from ..search.results.ensemble import ensemble_trials, members_folder
     from .terminal.consoles import err
-    from .terminal.trials import epoch_line
+    from .terminal.trials.epochs import epoch_line
 
     def last_line() -> str:
         if not members_folder(folder).is_dir():

@@ -134,7 +134,7 @@ def start(
     from ..search.results.reader import StudyReader
     from ..search.running.opening import Overrides
     from ..search.storage.examples import example, storage_and_artifacts
-    from .terminal.live import study_view
+    from .terminal.live.view import study_view
     from .terminal.outcome import print_outcome
 
     overrides = Overrides(
@@ -177,4 +177,4 @@ def start(
     if as_json:
         print_json(reader.status())
         return
-    print_outcome(reader.status(), reader.trials(), storage)
+    print_outcome(reader.status(), reader.trials(), storage, reader.curves())

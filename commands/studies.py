@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ..errors import OptionError
 from .options import (
     DEFAULT_STORAGE,
     Artifacts,
@@ -14,7 +15,7 @@ from .options import (
     StudyName,
     check_subcommand_options,
 )
-from .terminal.output import notify, print_json
+from .terminal.output import interruptible, notify, print_json
 
 app = typer.Typer()
 
@@ -83,17 +84,35 @@ def status(
     study: StudyName = None,
     storage: Storage = DEFAULT_STORAGE,
     artifacts: Artifacts = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Show its running trials as they train, until it ends."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the progress of a study."""
     from ..search.results.reader import StudyReader
 
-    values = StudyReader(storage, study).status()
+    if watch and as_json:
+        raise OptionError("--watch is for people and --json for programs; leave out one of them")
+    reader = StudyReader(storage, study)
+    if watch:
+        from .terminal.live.watch import watch as watch_study
+
+        with interruptible(lambda: ""):
+            watch_study(reader)
+    values = reader.status()
     if as_json:
         print_json(values)
         return
+    _print_status(values, at_most=reader.state().may_end_early)
+
+
+def _print_status(values: dict[str, Any], *, at_most: bool) -> None:
+    """Print a status. Args: values: as `status --json` prints them."""
     from ..model.evaluation.weighted import find_metric
     from .terminal.consoles import out
+    from .terminal.live.drawing import format_time_left
     from .terminal.outcome import describe_edges, describe_outlook
     from .terminal.values import format_bytes, key_values
 
@@ -108,4 +127,9 @@ def status(
     if target := values["target"]:
         reached = "reached" if target["reached"] else "not reached"
         values["target"] = f"{target['condition']}: {reached}. {target['note']}".strip()
-    out.print(key_values(values))
+    if (seconds := values["time_left_s"]) is not None:
+        values["time_left_s"] = format_time_left(seconds, at_most=at_most)
+    if (share := values["epochs_saved"]) is not None:
+        values["epochs_saved"] = f"{100 * share:.0f}%"
+    names = {"time_left_s": "time_left"}  # with its unit
+    out.print(key_values({names.get(name, name): value for name, value in values.items()}))

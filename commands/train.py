@@ -84,7 +84,7 @@ def train(
     from ..model.runs.train_run import train_run
     from .terminal.consoles import err
     from .terminal.consoles import out as stdout
-    from .terminal.trials import epoch_line
+    from .terminal.trials.epochs import epoch_line
 
     if is_stdout(out):
         raise OutputError(f"--out {out} is stdout, but a run is a folder; name a new folder")
@@ -121,7 +121,7 @@ def train(
         print_json(result)
         return
     from .terminal.evaluation import print_next_evaluations, print_refit
-    from .terminal.trials import compare_to_baseline
+    from .terminal.trials.quality import compare_to_baseline
     from .terminal.values import key_values
 
     has_test = experiment.split.test != 0

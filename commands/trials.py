@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,6 +45,10 @@ def list_(
     state: Annotated[
         State | None, typer.Option("--state", help="Show only trials in this state.")
     ] = None,
+    reasons: Annotated[
+        bool,
+        typer.Option("--reasons", help="Show the whole sentence on why each trial ended."),
+    ] = False,
     csv: Annotated[
         Path | None,
         typer.Option(
@@ -66,22 +70,33 @@ def list_(
     reader = StudyReader(storage, study)
     records = reader.trials(state and state.value)
     if csv:
-        import pandas as pd
-
-        from ..search.storage.trials import RECORD_KEYS
-
-        columns = dict.fromkeys((*RECORD_KEYS, *(n for each in records for n in each["parts"])))
-        rows = [{**record, **record["parts"]} for record in records]
-        table = pd.DataFrame(rows, columns=[name for name in columns if name != "parts"])
-        write_output(csv, lambda stream: table.to_csv(stream, index=False, lineterminator="\n"))
-        if not is_stdout(csv):
-            notify(f"wrote {len(records)} trials to {csv}")
+        _write_csv(csv, records)
     if as_json:
         print_json(records)
     elif not csv:
-        from .terminal.trials import print_trials
+        from .terminal.trials.table import print_trials
 
-        print_trials(records, reader.progress()["best"], reader.spec.name, state and state.value)
+        best, chosen = reader.progress()["best"], state and state.value
+        curves = reader.curves()
+        print_trials(records, best, reader.spec.name, chosen, curves, reasons=reasons)
+
+
+def _write_csv(path: Path, records: list[dict[str, Any]]) -> None:
+    """Write a trial a line; a hyperparameter is a column such as `params_kl_weight`."""
+    import pandas as pd
+
+    from ..search.storage.trials import RECORD_KEYS
+
+    rows = []
+    for record in records:
+        config = {f"params_{name}": value for name, value in (record["config"] or {}).items()}
+        rows.append({**record, **record["parts"], **config})
+    names = dict.fromkeys((*RECORD_KEYS, *(name for row in rows for name in row)))
+    columns = [name for name in names if name not in ("parts", "config")]
+    table = pd.DataFrame(rows, columns=columns, dtype=object)  # so that 5 is not written as 5.0
+    write_output(path, lambda stream: table.to_csv(stream, index=False, lineterminator="\n"))
+    if not is_stdout(path):
+        notify(f"wrote {len(records)} trials to {path}")
 
 
 @trials.command(epilog="recsys-search trials rm 3 7 --study demo")
@@ -103,7 +118,7 @@ def rm(
     """
     from ..search.results.reader import StudyReader
     from ..search.results.removal import find_removal, remove_trials
-    from .terminal.trials import format_removal
+    from .terminal.trials.quality import format_removal
 
     name = StudyReader(storage, study).spec.name
     what = f"{format_removal(find_removal(storage, name, numbers))} from study {name}"
@@ -124,24 +139,13 @@ def show(
     """Show one trial: its config, its epochs, and why it ended."""
     from ..search.results.reader import StudyReader
 
-    values = StudyReader(storage, study).show(trial)
-    reports = values.pop("reports")
+    reader = StudyReader(storage, study)
+    values = reader.show(trial)
     if as_json:
         from dataclasses import asdict
 
-        print_json({**values, "reports": [asdict(report) for report in reports]})
+        print_json({**values, "reports": [asdict(report) for report in values["reports"]]})
         return
-    from .terminal.consoles import out
-    from .terminal.trials import epochs_table
-    from .terminal.values import key_values
+    from .terminal.trials.one import print_trial
 
-    config, environment = values.pop("config"), values.pop("environment")
-    out.print(
-        key_values({name: value for name, value in values.items() if value not in (None, {})})
-    )
-    for title, table in (("config", config), ("environment", environment)):
-        out.print(f"\n[bold]{title}[/bold]")
-        out.print(key_values(table or {}))
-    if reports:
-        out.print("\n[bold]epochs[/bold]")
-        out.print(epochs_table(reports))
+    print_trial(values, reader.curves().get(trial, {}))

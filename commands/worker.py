@@ -45,7 +45,7 @@ def worker(
 ) -> None:
     """Run trials of a stored study, next to other workers."""
     from ..search.workers.run_worker import run_worker
-    from .terminal.live import study_view
+    from .terminal.live.view import study_view
 
     last_line = "interrupted; the trial goes on in any worker"
     with interruptible(lambda: last_line), study_view(quiet=quiet) as view:

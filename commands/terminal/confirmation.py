@@ -9,7 +9,8 @@ from rich.text import Text
 
 from ...search.storage.examples import example
 from .consoles import out
-from .trials import column_title, describe_quality, metric_of, trials_table
+from .trials.quality import column_title, describe_quality, metric_of
+from .trials.table import Curves, print_table
 from .values import key_values, number
 
 
@@ -69,7 +70,11 @@ def _describe_advantage(known: dict[str, Any]) -> str:
 
 
 def print_best(
-    records: list[dict[str, Any]], leader: int | None, bias_val_rmse: float | None, note: str
+    records: list[dict[str, Any]],
+    leader: int | None,
+    bias_val_rmse: float | None,
+    note: str,
+    curves: Curves | None = None,
 ) -> None:
     """Print trials, and the first one's config and distance from the baseline.
 
@@ -77,9 +82,10 @@ def print_best(
         records: as `best --json` prints them.
         leader: number of the study's best trial.
         note: printed last.
+        curves: of all trials of the study.
     """
     shown = records[0]
-    out.print(trials_table(records, best=leader))
+    print_table(records, best=leader, curves=curves)
     out.print(f"\n[bold]config of trial {shown['number']}[/bold]")
     out.print(key_values(shown["config"]))
     out.print()

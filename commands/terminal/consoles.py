@@ -39,5 +39,11 @@ out = Console(highlight=False, width=None if sys.stdout.isatty() else 2000)
 out.push_render_hook(_Trim())
 err = Console(stderr=True, highlight=False)
 
+
+def is_terminal() -> bool:
+    """Whether stdout is a terminal, and not a pipe or a file."""
+    return sys.stdout.isatty()
+
+
 WIDE = 110  # columns from which on tables show their less important columns too
 NARROW = 80  # columns of a paragraph

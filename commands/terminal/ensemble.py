@@ -10,7 +10,7 @@ from rich.text import Text
 from ...search.storage.examples import example
 from .consoles import out
 from .examples import print_next
-from .trials import compare_to_baseline
+from .trials.quality import compare_to_baseline
 from .values import number
 
 

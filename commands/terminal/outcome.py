@@ -10,7 +10,8 @@ from ...search.storage.examples import example, storage_and_artifacts, storage_o
 from .confirmation import format_confirmed
 from .consoles import out
 from .examples import print_next
-from .trials import describe_quality, trials_table
+from .trials.quality import describe_quality
+from .trials.table import Curves, print_table
 from .values import format_seconds
 
 if TYPE_CHECKING:
@@ -19,11 +20,17 @@ if TYPE_CHECKING:
 MAX_ROWS = 20  # with more trials, print the best and the latest, half as many each
 
 
-def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage: str) -> None:
+def print_outcome(
+    status: dict[str, Any],
+    trials: list[dict[str, Any]],
+    storage: str,
+    curves: Curves | None = None,
+) -> None:
     """Print a study's trials, its best against the baseline, its target, and example commands.
 
     Args:
         status, trials: as `status --json` and `trials --json` print them.
+        curves: of all trials of the study.
     """
     from ...model.evaluation.weighted import find_metric
 
@@ -31,7 +38,8 @@ def print_outcome(status: dict[str, Any], trials: list[dict[str, Any]], storage:
     study = ("--study", status["study"])
     study_options = (*study, *storage_option(storage))
     places = storage_and_artifacts(storage)
-    _print_trials(trials, best and best["number"], metric, example("trials", *study_options))
+    list_all = example("trials", *study_options)
+    _print_trials(trials, best and best["number"], metric, list_all, curves)
     if best:
         figures = describe_quality(best, metric, status["bias_val_rmse"])
         out.print(f"\nbest: trial {best['number']}, {figures}")
@@ -103,18 +111,22 @@ def describe_edges(edges: list[dict[str, Any]]) -> str:
 
 
 def _print_trials(
-    trials: list[dict[str, Any]], best: int | None, metric: Metric, list_all: str
+    trials: list[dict[str, Any]],
+    best: int | None,
+    metric: Metric,
+    list_all: str,
+    curves: Curves | None,
 ) -> None:
     """Print all trials if there are few, otherwise the best and the latest."""
     if len(trials) <= MAX_ROWS:
         if trials:
-            out.print(trials_table(trials, best=best))
+            print_table(trials, best=best, curves=curves)
         return
     half = MAX_ROWS // 2
     completed = [trial for trial in trials if trial["state"] == "complete"]
     ranked = sorted(completed, key=lambda trial: (metric.cost(trial["value"]), trial["number"]))
     for title, rows in (("best", ranked[:half]), ("latest", trials[-half:])):
         out.print(f"[bold]{title} {len(rows)} of {len(trials)} trials[/bold]")
-        out.print(trials_table(rows, best=best))
+        print_table(rows, best=best, curves=curves)
         out.print()
     out.print(Text(f"all trials: {list_all}"), soft_wrap=True)

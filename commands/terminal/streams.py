@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 # For streams that take only ASCII; any other character becomes an escape such as \xfc.
 ASCII = {"±": "+/-", "×": "x", "·": "*", "²": "^2", "→": "->", "…": "..."}
-ASCII |= dict.fromkeys("–—−", "-")
+ASCII |= dict.fromkeys("–—−─", "-")
+ASCII |= {"━": "=", "●": "*", "○": "o", "│": "|", "┤": "|", "└": "+"} | dict(
+    zip("▁▂▃▄▅▆▇█", "_.-:=+*#", strict=True)
+)  # bars and curves
 
 ERROR_HANDLER = "recsys_search.ascii"  # name of the codec error handler that uses `ASCII`
 

@@ -34,6 +34,11 @@ def number(value: float | None, digits: int = 4) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
+def format_duration(seconds: float | None) -> str:
+    """Seconds without their unit in at most five characters: 12.1, 322, 12345; empty for None."""
+    return number(seconds, 1 if (seconds or 0) < 99.95 else 0)
+
+
 def format_bytes(n_bytes: int) -> str:
     """A size with its unit, such as 1.3 MB; 1 MB is a million bytes."""
     size, units = float(n_bytes), ["bytes", "kB", "MB", "GB", "TB"]

@@ -117,7 +117,8 @@ def test_trials_as_csv(done, tmp_path):
     with (tmp_path / "trials.csv").open() as file:
         rows = list(csv.DictReader(file))
     records = loads(done("trials", "--json"))
-    assert rows[0].keys() == records[0].keys() - {"parts"}
+    params = {f"params_{name}" for record in records for name in record["config"]}
+    assert rows[0].keys() == (records[0].keys() - {"parts", "config"}) | params
     assert [float(row["val_rmse"]) for row in rows[:2]] == [t["val_rmse"] for t in records[:2]]
 
 

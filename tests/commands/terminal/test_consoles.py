@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from recsys_search.commands.terminal.consoles import out
-from recsys_search.commands.terminal.trials import print_trials
+from recsys_search.commands.terminal.trials.table import print_trials
 from recsys_search.commands.terminal.values import key_values, rows_table
 from rich.text import Text
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from pytest import approx
-from recsys_search.commands.terminal.trials import epoch_line
+from recsys_search.commands.terminal.trials.epochs import epoch_line
 from recsys_search.data.formats.pairs import UserFilmPairs
 from recsys_search.data.sets.registry import DATASETS
 from recsys_search.data.splits.spec import SplitSpec
