@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from .base.messages import format_error
 from .commands import (
     best,
+    compare,
     dashboard,
     data,
     doctor,
@@ -29,7 +30,17 @@ from .errors import NothingYet, OptionError, RecsysSearchError
 
 # In the order of the help. A new command is one file in commands/ and its name here.
 COMMANDS = (
-    *(start, worker, studies, trials, best, importance, report, train, ensemble, dashboard),
+    start,
+    worker,
+    studies,
+    trials,
+    compare,
+    best,
+    importance,
+    report,
+    train,
+    ensemble,
+    dashboard,
     doctor,
     data,
 )
