@@ -25,7 +25,7 @@ def compare(
     artifacts: Artifacts = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two trials: figures, curves, hyperparameters that differ."""
+    """Compare two trials' figures, curves and hyperparameters."""
     from ..search.results.comparison import compare_trials
     from ..search.results.reader import StudyReader
 
