@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from ...search.storage.examples import example
+from .columns import Column, lines_of
 from .consoles import out
 from .trials.quality import column_title, describe_quality, metric_of
 from .trials.table import Curves, print_table
@@ -20,33 +20,41 @@ def print_confirmation(rows: list[dict[str, Any]]) -> None:
     Args:
         rows: as `confirm --json` prints them.
     """
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("trial", no_wrap=True)
-    table.add_column("architecture", no_wrap=True)
     metric = metric_of(rows[0])
-    for name in (column_title(metric.name), "mean", "95% interval", "behind the leader"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("")
-    for row in rows:
-        if row["diverged_with_seed"] is not None:
-            note = f"not confirmed: diverged with seed {row['diverged_with_seed']}"
-        else:
-            note = "tie" if row["tie"] else ""
-        behind = row["behind"]
-        table.add_row(
-            str(row["number"]),
-            row["architecture"],
-            number(search_value(row)),
-            number(row["mean"]),
-            Text(_bounds(row) if row["mean"] is not None else ""),
-            Text(f"{behind['mean']:.4f} {_bounds(behind)}" if behind else ""),
-            note,
-        )
-    out.print(table)
+    columns = [
+        Column("trial", [str(row["number"]) for row in rows]),
+        Column("architecture", [row["architecture"] for row in rows], rank=1),
+        Column(
+            column_title(metric.name),
+            [number(search_value(row)) for row in rows],
+            right=True,
+            rank=2,
+        ),
+        Column("mean", [number(row["mean"]) for row in rows], right=True),
+        Column("95% interval", [_interval(row) for row in rows], right=True),
+        Column("behind the leader", [_distance(row["behind"]) for row in rows], right=True),
+        Column("", [_note(row) for row in rows]),
+    ]
+    for line in lines_of(columns, out.width):
+        out.print(line)
     leader = rows[0]
     if leader["mean"] is not None:
         out.print(Text(f"\ntrial {leader['number']} leads, {format_confirmed(leader)}"))
-        out.print(Text(_describe_optimism(leader)), soft_wrap=True)
+        out.print(Text(_describe_optimism(leader)))
+
+
+def _interval(row: dict[str, Any]) -> str:
+    return "" if row["mean"] is None else _bounds(row)
+
+
+def _distance(behind: dict[str, Any] | None) -> str:
+    return f"{behind['mean']:.4f} {_bounds(behind)}" if behind else ""
+
+
+def _note(row: dict[str, Any]) -> str:
+    if row["diverged_with_seed"] is not None:
+        return f"not confirmed: diverged with seed {row['diverged_with_seed']}"
+    return "tie" if row["tie"] else ""
 
 
 def format_confirmed(confirmed: dict[str, Any]) -> Text:

@@ -49,7 +49,7 @@ def print_outcome(
         out.print(Text(f"the best trials are all at {describe_edges(status['edges'])}"))
     outlook = status["outlook"]
     if outlook:
-        out.print(Text(describe_outlook(outlook, metric)), soft_wrap=True)
+        out.print(Text(describe_outlook(outlook, metric)))
     if outlook and outlook["finished"]:
         ended = f"the study ended by itself after {status['done']} of {status['total']} trials"
         ways = ", ".join(_alternatives(status, trials))
@@ -57,7 +57,7 @@ def print_outcome(
     if target:
         reached = "reached" if target["reached"] else "not reached"
         aim = f"target {target['condition']}: {reached}. {target['note']}"
-        out.print(Text(aim.strip()), soft_wrap=True)
+        out.print(Text(aim.strip()))
     if status["cost_usd"] is not None:
         cost, hours = status["cost_usd"], status["elapsed_s"] / 3600
         out.print(f"cost: {cost:.2f} USD for {hours:.2f} h and {status['epochs']} epochs")

@@ -114,7 +114,10 @@ class StudyState:
         return replace(self, progress=progress, running=running, ended=ended, metric=event.metric)
 
     def _with(self, trial: RunningTrial) -> Self:
-        running = {**self.running, trial.number: trial}
+        # A confirmation trains one after the other, and no trial of the study ends.
+        is_confirmation = self.spec is not None and self.progress is None
+        others = {} if is_confirmation else self.running
+        running = {**others, trial.number: trial}
         return replace(self, running=running, workers=max(self.workers, len(running)))
 
     @classmethod

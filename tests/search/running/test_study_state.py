@@ -10,7 +10,7 @@ from optuna.trial import TrialState, create_trial
 from pytest import approx
 from recsys_search.model.architectures.configs import build_config
 from recsys_search.search.definition.study_file import load_study
-from recsys_search.search.running.events import TrialEnded, TrialStarted
+from recsys_search.search.running.events import StudyStarted, TrialEnded, TrialStarted
 from recsys_search.search.running.study_progress import Pace, StudyProgress
 from recsys_search.search.running.study_state import StudyState
 from recsys_search.search.storage.trials import CONFIG, INTERRUPTED
@@ -156,6 +156,14 @@ def test_a_trial_whose_process_died_leaves_the_view_with_the_next_end():
     state = state.after(TrialEnded({"number": 1}, None, state.metric, progress))
     assert state.running == {}
     assert state.workers == 2
+
+
+def test_a_confirmation_shows_one_training_at_a_time():
+    state = StudyState().after(StudyStarted(load_study("demo"), 12))
+    for number in (6, 0):
+        state = state.after(TrialStarted(number, build_config("mf"), "seed 1000"))
+    assert list(state.running) == [0]
+    assert state.workers == 1
 
 
 def test_the_reader_sees_a_new_total(workplace):
