@@ -71,7 +71,7 @@ def report(
     from ..search.report.audit import audit as run_audit
     from ..search.report.write import write_report
     from ..search.storage.examples import example, storage_and_artifacts
-    from .terminal.live import study_view
+    from .terminal.live.view import study_view
 
     if audit is not None and compare is not None:
         raise OptionError("--audit trains trials of one study; run it without --compare first")

@@ -94,8 +94,7 @@ class StudyReader:
     @property
     def fingerprint(self) -> str:
         """Fingerprint of the ratings that the study was created on."""
-        value: str = self.system_attrs()[FINGERPRINT]
-        return value
+        return str(self.system_attrs()[FINGERPRINT])
 
     def frozen_trials(self) -> list[FrozenTrial]:
         """All trials by number, as Optuna reads them; the dead ones as interrupted."""
