@@ -17,6 +17,7 @@ from .commands import (
     doctor,
     ensemble,
     importance,
+    presets,
     report,
     start,
     studies,
@@ -42,6 +43,7 @@ COMMANDS = (
     ensemble,
     dashboard,
     doctor,
+    presets,
     data,
 )
 

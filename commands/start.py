@@ -24,6 +24,7 @@ from .options import (
     parse_reading,
     parse_workers,
 )
+from .presets import complete_preset
 from .terminal.output import interruptible, print_json
 
 app = typer.Typer()
@@ -94,6 +95,15 @@ def start(
         bool,
         typer.Option("--explore", help="Lift the study file's limits for the rest of the study."),
     ] = False,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            help="Fit batch sizes, precision and price to a GPU: a name that the command presets "
+            "shows, or auto, this machine's. --usd-per-hour and --workers replace its values.",
+            autocompletion=complete_preset,
+        ),
+    ] = None,
     usd_per_hour: Annotated[
         float | None, typer.Option("--usd-per-hour", help="Price of this machine per hour.")
     ] = None,
@@ -131,12 +141,14 @@ def start(
 ) -> None:
     """Run a study, or continue it."""
     from ..search.launch.run_study import run_study as run
+    from ..search.presets.machine import choose_preset
     from ..search.results.reader import StudyReader
     from ..search.running.opening import Overrides
     from ..search.storage.examples import example, storage_and_artifacts
     from .terminal.live.view import study_view
     from .terminal.outcome import print_outcome
 
+    machine = None if preset is None else choose_preset(preset, device)
     overrides = Overrides(
         trials=trials,
         dataset=dataset,
@@ -149,7 +161,10 @@ def start(
         warm_start=tuple(warm_start or ()),
         no_finish=no_finish,
         sampler=sampler and sampler.value,
+        preset=machine,
     )
+    if workers is None and machine and not cluster:
+        workers = str(machine.trials_per_gpu)
 
     def last_line() -> str:
         # A pipe cannot be read again, but by then the study is in the storage.

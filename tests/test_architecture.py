@@ -40,8 +40,10 @@ ALLOWED = {
     "model/ensembles": ("model", "data", "base", "errors"),
     "search/pruners": ("model", "base", "errors"),
     "search/definition": ("search/pruners", "model", "data", "base", "errors"),
+    "search/presets": ("search/definition", "search/pruners", "model", "data", "base", "errors"),
     "search/storage": ("model", "base", "errors"),
     "search/running": (
+        "search/presets",
         "search/definition",
         "search/pruners",
         "search/storage",
@@ -73,6 +75,7 @@ ALLOWED = {
         "search/workers",
         "search/samplers",
         "search/prospects",
+        "search/presets",
         "search/running",
         "search/definition",
         "search/storage",

@@ -20,6 +20,7 @@ from ..components.rating_model import EVAL_BATCH_SIZE
 from ..components.vae import RatingVAE
 from ..config import STRICT, DropoutRate, VaeConfig, Width
 from ..store.train_store import Pairs, TrainStore
+from .memory import DataSizes, MemoryNeed, descent_need, vae_extras
 from .table import Architecture
 
 N_DRAWS = 8  # of z per expected rating, in mirrored pairs: within 0.002 RMSE of the exact mean
@@ -126,9 +127,25 @@ def _mlp(widths: Sequence[int], dropout: float, *, batch_norm: bool) -> nn.Seque
     return nn.Sequential(*layers)
 
 
+def memory(config: HybridConfig, sizes: DataSizes) -> MemoryNeed:
+    """What training takes; see `memory.py`."""
+    inputs, latent, hidden = 2 * config.n_factors, config.latent_dim, config.hidden_dims
+    widths = [inputs, *hidden, latent]
+    in_layers = 2 * sum(n_in * n_out + 4 * n_out for n_in, n_out in pairwise(widths))
+    n_weights = (sizes.n_users + sizes.n_films) * config.n_factors + in_layers
+    n_weights += latent * hidden[-1] + config.skip * inputs * hidden[-1]
+    # A hidden unit keeps its value before each norm, the GELU, the dropout and the next layer.
+    pair_floats = 11 * sum(hidden) + 2 * max(hidden) + (3 + config.skip) * inputs + 8 * latent + 32
+    evaluated = 2 * inputs + 3 * max(hidden) + (N_DRAWS + 4) * latent
+    own = descent_need(sizes, n_weights, pair_floats, evaluated)
+    extra = vae_extras(config, sizes, config.n_factors)
+    return MemoryNeed(own.fixed + extra.fixed, own.per_pair + extra.per_pair)
+
+
 ARCHITECTURE = Architecture(
     config=HybridConfig,
     model=HybridVAE,
+    memory=memory,
     default_space={
         "kl_weight": {"float": [1e-3, 0.03], "log": True},
         "learning_rate": {"float": [1e-4, 2e-3], "log": True},

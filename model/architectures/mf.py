@@ -18,6 +18,7 @@ from ..components.output import Output
 from ..components.rating_model import RatingModel
 from ..config import STRICT, DescentConfig, Width
 from ..store.train_store import Pairs, TrainStore
+from .memory import DataSizes, MemoryNeed, descent_need
 from .table import Architecture
 
 
@@ -71,9 +72,16 @@ class MatrixFactorisation(RatingModel):
         )
 
 
+def memory(config: MfConfig, sizes: DataSizes) -> MemoryNeed:
+    """What training takes; see `memory.py`."""
+    n_weights = (sizes.n_users + sizes.n_films) * (config.n_factors + 1)
+    return descent_need(sizes, n_weights, 9 * config.n_factors + 32, 4 * config.n_factors + 32)
+
+
 ARCHITECTURE = Architecture(
     config=MfConfig,
     model=MatrixFactorisation,
+    memory=memory,
     default_space={
         "n_factors": {"int": [16, 128], "step": 16},
         "learning_rate": {"float": [1e-3, 2e-2], "log": True},

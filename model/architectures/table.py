@@ -20,6 +20,7 @@ from ..config import TrainingConfig
 if TYPE_CHECKING:
     from ..components.rating_model import RatingModel
     from ..store.train_store import TrainStore
+    from .memory import DataSizes, MemoryNeed
 
 # Each is also the name of its module in this folder. Messages list them in this order.
 BUILT_IN = ("two_tower", "hybrid", "mf", "biases")
@@ -35,11 +36,14 @@ class Architecture:
         model: called with a config and a train store.
         default_space: field -> axis as a study file writes it, searched by a study without a
             space.
+        memory: called with a config and the sizes of the data; what a preset fits batch sizes by.
+            None leaves its batch sizes as they are.
     """
 
     config: type[TrainingConfig]
     model: Callable[[Any, TrainStore], RatingModel]
     default_space: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    memory: Callable[[Any, DataSizes], MemoryNeed] | None = None
 
     @property
     def name(self) -> str:

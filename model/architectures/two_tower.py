@@ -22,9 +22,12 @@ from ..components.vae import PENALTY_WEIGHT, RatingVAE
 from ..config import STRICT, BatchSize, DropoutRate, VaeConfig, Width
 from ..store.side_features import side_features
 from ..store.train_store import Pairs, TrainStore, both_in
+from .memory import FLOAT_BYTES, DataSizes, MemoryNeed, descent_need, vae_extras
 from .table import Architecture
 
 INITIAL_LOGVAR = -4.0  # little noise at first, so that it does not drown early gradients
+KEPT_BYTES = 60  # of a train rating, in both `KeptRatings`
+SHARED_TABLES = 12  # vectors of each user and film, apart from the weights
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -216,9 +219,21 @@ class TwoTowerVAE(RatingVAE):
         return users, films | (self.side is not None)
 
 
+def memory(config: TwoTowerConfig, sizes: DataSizes) -> MemoryNeed:
+    """What training takes; see `memory.py`."""
+    width, n_rows, ranks = config.latent_dim, sizes.n_users + sizes.n_films, config.rank_weight > 0
+    n_weights = 2 * n_rows * width + 2 * width**2 + ranks * 2 * sizes.n_films * (width + 1)
+    own = descent_need(sizes, n_weights, (20 + 12 * ranks) * width + 32, 14 * width + 32)
+    extra = vae_extras(config, sizes, width)
+    # The kept ratings, twice, and what the pairs of a step share: tables, sums, their gradients.
+    shared = sizes.n_ratings * KEPT_BYTES + SHARED_TABLES * n_rows * width * FLOAT_BYTES
+    return MemoryNeed(own.fixed + extra.fixed + shared, own.per_pair + extra.per_pair)
+
+
 ARCHITECTURE = Architecture(
     config=TwoTowerConfig,
     model=TwoTowerVAE,
+    memory=memory,
     default_space={
         "neighbours": {"choice": ["off", "auto"]},
         "kl_weight": {"float": [1e-4, 3e-3], "log": True},

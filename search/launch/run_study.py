@@ -10,13 +10,24 @@ from ...base.interrupts import Interrupts
 from ...data.sets.loading import load_ratings
 from ...data.splits.split import split_ratings
 from ...errors import OptionError
+from ...model.architectures.memory import DataSizes
 from ...model.evaluation.weighted import find_metric
 from ...model.training.device import resolve_device
 from ..definition.durations import parse_duration
 from ..definition.study_file import StudySpec
+from ..presets.fit import Fit, data_sizes, describe_fit, fit_new, fit_stored, restricted
+from ..presets.machine import describe_mismatch, memory_share
+from ..presets.table import Preset
 from ..prospects.outlook import describe_finish
 from ..running.events import Listener, StudyStarted, broadcast, ignore, notifier
-from ..running.opening import Overrides, open_study, resolve_spec, with_done
+from ..running.opening import (
+    Overrides,
+    is_stored,
+    open_study,
+    read_fit,
+    resolve_spec,
+    with_done,
+)
 from ..running.study_progress import StudyProgress
 from ..running.targets import check_target, describe_scale, target_in_ratings
 from ..samplers.grid import describe_grid, study_total
@@ -84,6 +95,10 @@ def run_study(
         SystemExit: 143 on SIGTERM, 138 on SIGUSR1, 129 on SIGHUP, likewise.
     """
     started_at = time()
+    overrides = overrides or Overrides()
+    preset = overrides.preset
+    if preset and preset.gpu is None and device == "auto":
+        device = "cpu"
     _check_options(cluster, gpus_per_trial, detach=detach)
     # Of the bias baseline, which is computed here; a node of a cluster checks `device` itself.
     baseline_device = "auto" if cluster else device
@@ -94,7 +109,7 @@ def run_study(
         check_storage(storage_url, nodes)
         allocation = allocate_nodes(nodes, workers, gpus_per_trial, device) if cluster else None
         check_can_write(storage_url)
-        spec = resolve_spec(name_or_path, storage_url, overrides or Overrides())
+        spec = resolve_spec(name_or_path, storage_url, overrides)
         timeout = timeout or spec.timeout
         job = Job(
             study=spec.name,
@@ -104,7 +119,12 @@ def run_study(
             deadline=None if timeout is None else started_at + parse_duration(timeout),
             storage_patience=storage_patience,
         )
-        with _opened(spec, storage_url, baseline_device, listener) as study:
+        share = 1.0
+        if preset:
+            share = allocation.gpus or 1.0 if allocation else memory_share(preset, device, workers)
+            if not (cluster or detach) and (note := describe_mismatch(preset, device)):
+                notifier(listener)(note)
+        with _opened(spec, storage_url, baseline_device, listener, preset, share) as study:
             if detach:
                 notifier(listener)(_describe_detached(spec, storage_url))
                 return spec.name
@@ -140,15 +160,25 @@ def _check_options(cluster: str | None, gpus_per_trial: float | None, *, detach:
 
 @contextmanager
 def _opened(
-    spec: StudySpec, storage_url: str, device: str, listener: Listener
+    spec: StudySpec,
+    storage_url: str,
+    device: str,
+    listener: Listener,
+    preset: Preset | None,
+    share: float,
 ) -> Iterator[OpenStudy]:
-    """Read the ratings, and open the study in its storage, or create it there."""
+    """Read the ratings, and open the study in its storage, or create it there.
+
+    Args:
+        share: of the memory of the preset's GPU that a trial may use.
+    """
     ratings = load_ratings(spec.dataset, options=spec.read_options)
     split = split_ratings(ratings, spec.split)
+    spec, fit, fitted = _fitted(spec, preset, data_sizes(split.train), share, storage_url)
     in_stars, spec = spec, target_in_ratings(spec, ratings.scale)
     baseline = check_target(spec, split, storage_url, device)
     with writable_storage(storage_url) as storage:
-        study = open_study(spec, ratings.fingerprint, storage)
+        study = open_study(spec, ratings.fingerprint, storage, fit)
         storage.set_study_system_attr(study._study_id, STAR, ratings.scale.star)
         earlier = learn_from_earlier(spec, study, storage)
         if baseline is not None:
@@ -166,9 +196,23 @@ def _opened(
             *earlier,
             *describe_finish(spec, n_done, ratings.scale.star),
         )
-        for note in (*split.notes, *in_scale, *plan):
+        for note in (*split.notes, *in_scale, *fitted, *plan):
             notifier(listener)(note)
         yield OpenStudy(spec, split, storage, n_done, asked)
+
+
+def _fitted(
+    spec: StudySpec, preset: Preset | None, sizes: DataSizes, share: float, storage_url: str
+) -> tuple[StudySpec, Fit | None, list[str]]:
+    """The study as it fits a preset, what has been decided, and a sentence about it."""
+    if preset is None:
+        return spec, None, []
+    if is_stored(spec.name, storage_url):
+        fit = fit_stored(spec, read_fit(spec.name, storage_url), preset, sizes, share)
+        return spec, fit, [describe_fit(spec, spec, fit, preset)]
+    fit = fit_new(spec, preset, sizes, share)
+    fitted = restricted(spec, fit)
+    return fitted, fit, [describe_fit(spec, fitted, fit, preset)]
 
 
 def _describe_total(study: OpenStudy, storage_url: str) -> str:

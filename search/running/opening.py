@@ -21,18 +21,22 @@ from ...errors import ConfigError, DataError, NothingYet, StudyError
 from ...model.evaluation.weighted import find_metric
 from ..definition.sizes import parse_size
 from ..definition.study_file import StudySpec, read_study, spec_from_json, spec_to_json
+from ..presets.fit import Fit, restricted
+from ..presets.table import Preset
 from ..pruners.table import pruner_to_mapping
 from ..storage.claims import study_transaction
 from ..storage.database import readable_storage
 from ..storage.studies import (
     CHECKPOINTS,
     FINGERPRINT,
+    PRESET,
     SPEC,
     STOPPED,
     check_exists,
     check_name_is_free,
     create_study,
     read_stored_specs,
+    read_study_id,
 )
 from ..storage.trials import count_trials
 from .changes import check_unchanged
@@ -54,6 +58,7 @@ class Overrides:
     warm_start: tuple[str, ...] = ()  # earlier studies in the same storage
     no_finish: bool = False  # run all trials, for the rest of the study
     sampler: str | None = None  # of a new study, with its defaults and the file's seed
+    preset: Preset | None = None  # its price, unless another one is given
 
 
 def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> StudySpec:
@@ -71,15 +76,17 @@ def resolve_spec(name_or_path: str, storage_url: str, overrides: Overrides) -> S
     if name_or_path in stored:
         current = spec_from_json(stored[name_or_path])
         _check_same_sampler(current, overrides.sampler)
-        spec = _override(current, overrides)
+        spec = _override(current, overrides, read_fit(name_or_path, storage_url))
         _check_same_dataset(current, spec)
         _check_warm_start(spec, current, stored, storage_url)
         return spec
     if storage:
         check_name_is_free(name_or_path, storage, storage_url)
     in_file, file = read_study(name_or_path)
+    if fit := read_fit(in_file.name, storage_url):
+        in_file = restricted(in_file, fit)
     try:
-        spec = _override(in_file, overrides)
+        spec = _override(in_file, overrides, fit)
     except DataError as error:
         if overrides.dataset:
             raise
@@ -109,6 +116,21 @@ def read_stored_study(name: str, storage_url: str) -> tuple[list[FrozenTrial], d
     return study.get_trials(), study.user_attrs
 
 
+def read_fit(name: str, storage_url: str) -> Fit | None:
+    """What a preset has decided for a stored study; None without a preset, or a study."""
+    storage = _storage_if_any(storage_url)
+    if storage is None or name not in read_stored_specs(storage):
+        return None
+    stored = storage.get_study_system_attrs(read_study_id(name, storage)).get(PRESET)
+    return stored and Fit.model_validate(stored)
+
+
+def is_stored(name: str, storage_url: str) -> bool:
+    """Whether the storage holds the study."""
+    storage = _storage_if_any(storage_url)
+    return storage is not None and name in read_stored_specs(storage)
+
+
 def _storage_if_any(url: str) -> RDBStorage | None:
     """The storage for reading; None if it is empty or does not exist yet."""
     try:
@@ -117,11 +139,16 @@ def _storage_if_any(url: str) -> RDBStorage | None:
         return None
 
 
-def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna.Study:
+def open_study(
+    spec: StudySpec, fingerprint: str, storage: RDBStorage, fit: Fit | None = None
+) -> optuna.Study:
     """The Optuna study of a spec, created if it does not exist, with its known configs queued.
 
     If a crash interrupts it, the next call finishes the remaining steps. A study that was stopped
     goes on.
+
+    Args:
+        fit: what a preset has decided; None keeps what is stored.
 
     Raises:
         StudyError: the study was created on other ratings, or by another program.
@@ -131,6 +158,7 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
         SPEC: spec_to_json(spec),
         FINGERPRINT: fingerprint,
         CHECKPOINTS: token_hex(4),
+        **({PRESET: fit.model_dump()} if fit else {}),
     }
     create_study(spec.name, metric.direction, identity, storage)
     check_name_is_free(spec.name, storage, storage.url)
@@ -140,6 +168,9 @@ def open_study(spec: StudySpec, fingerprint: str, storage: RDBStorage) -> optuna
     trials = study.get_trials(deepcopy=False)
     spec = with_done(spec, count_trials(trials))
     storage.set_study_system_attr(study._study_id, SPEC, spec_to_json(spec))
+    if fit:
+        storage.set_study_system_attr(study._study_id, PRESET, fit.model_dump())
+        study.set_user_attr("preset", fit.preset)
     study.set_metric_names([metric.name])
     study.set_user_attr("dataset", spec.dataset)
     study.set_user_attr("sampler", spec.sampler.model_dump(exclude_none=True))
@@ -205,7 +236,7 @@ def _check_same_sampler(stored: StudySpec, name: str | None) -> None:
         )
 
 
-def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
+def _override(spec: StudySpec, overrides: Overrides, fit: Fit | None) -> StudySpec:
     values: dict[str, Any] = spec.model_dump(by_alias=True)
     values["dataset"] = dataset_reference(overrides.dataset or spec.dataset)
     if overrides.keep_checkpoints is not None:
@@ -213,7 +244,10 @@ def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
     names = ("trials", "columns", "duplicates", "keep_checkpoints")
     chosen = {name: getattr(overrides, name) for name in names}
     values |= {name: value for name, value in chosen.items() if value is not None}
-    for name, usd in (("usd_per_hour", overrides.usd_per_hour), ("usd", overrides.budget_usd)):
+    price = overrides.usd_per_hour
+    if price is None:
+        price = _price_by_preset(spec, overrides.preset or fit, fit)
+    for name, usd in (("usd_per_hour", price), ("usd", overrides.budget_usd)):
         if usd is not None:
             values["budget"] = {**(values["budget"] or {}), name: usd}
     if overrides.warm_start:
@@ -231,6 +265,15 @@ def _override(spec: StudySpec, overrides: Overrides) -> StudySpec:
         return StudySpec.model_validate(values)
     except ValidationError as error:
         raise ConfigError(format_validation_error(error)) from None
+
+
+def _price_by_preset(
+    spec: StudySpec, preset: Preset | Fit | None, before: Fit | None
+) -> float | None:
+    """The preset's price; None if the study has one that is not its earlier preset's."""
+    price = spec.budget and spec.budget.usd_per_hour
+    is_default = price is None or (before is not None and price == before.usd_per_hour)
+    return preset.usd_per_hour if preset and is_default else None
 
 
 def without_memory_limit(pruners: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -24,6 +24,7 @@ FINGERPRINT = "recsys_search:fingerprint"  # of the ratings that the study was c
 # Architecture -> what another seed may change, in stars, as `confirm` has measured it.
 SEED_NOISE = "recsys_search:seed_noise"
 STAR = "recsys_search:star"  # what a star is worth in the ratings' units: `Scale.star`
+PRESET = "recsys_search:preset"  # what a preset has decided for the study; absent without one
 STOPPED = "recsys_search:stopped"  # when `stop` asked its workers to leave; absent or None if not
 
 
