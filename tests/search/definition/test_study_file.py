@@ -346,7 +346,7 @@ def test_an_unknown_study_is_refused_with_the_built_in_ones(tmp_path):
         # The rest.
         ("trials: 8", "", "mine.yaml: trials is missing"),
         ("trials: 8", "trials: 0", "line 26: trials must be at least 1, got 0"),
-        ("1h30m", "10 min", "line 27: timeout: '10 min' is not a duration; write 2h, 10m, 90s or"),
+        ("1h30m", "10 min", "line 27: timeout: '10 min' is not a duration; write 2h, 10m, 90s, "),
         ("1h30m", "600", "line 27: timeout must be text, got 600"),
         ("dataset: demo", "dataset: ''", "line 1: dataset"),
         (
@@ -387,17 +387,30 @@ def test_plain_scalars_follow_yaml_1_2(load):
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("2h", 7200), ("10m", 600), ("90s", 90), ("1h30m", 5400), (" 1m5s ", 65)]
+    ("text", "seconds"),
+    [
+        ("2h", 7200),
+        ("10m", 600),
+        ("90s", 90),
+        ("1h30m", 5400),
+        (" 1m5s ", 65),
+        ("1d", 86_400),
+        ("1d12h", 129_600),
+        ("01:30:00", 5400),
+        ("100:00:00", 360_000),
+        ("1-12:00:00", 129_600),
+    ],
 )
-def test_a_duration_is_read_in_hours_minutes_and_seconds(text, seconds):
+def test_a_duration_is_read_in_days_hours_minutes_and_seconds(text, seconds):
     assert parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize(
-    "text", ["", "10", "0s", "-1h", "1.5h", "30m1h", "2 hours", "9" * 400 + "h"]
+    "text",
+    ["", "10", "0s", "-1h", "1.5h", "30m1h", "2 hours", "9" * 400 + "h", "1:30", "1:60:00"],
 )
 def test_text_that_is_not_a_duration_is_refused_with_examples(text):
-    with pytest.raises(ConfigError, match="is not a duration; write 2h, 10m, 90s or 1h30m"):
+    with pytest.raises(ConfigError, match="is not a duration; write 2h, 10m, 90s, 1d12h, 1h30m or"):
         parse_duration(text)
 
 
