@@ -33,6 +33,7 @@ COMMANDS = [
     ("report",),
     ("dashboard",),
     ("doctor",),
+    ("presets",),
     ("data",),
     ("data", "info"),
 ]
@@ -190,7 +191,7 @@ def test_an_error_is_1_and_one_line_with_the_remedy(cli, args, message):
         ),
         (
             ("start", "--study", "small.yaml", "--timeout", "10"),
-            "error: '10' is not a duration; write 2h, 10m, 90s or 1h30m",
+            "error: '10' is not a duration; write 2h, 10m, 90s, 1d12h, 1h30m or 01:30:00",
         ),
         (
             ("start", "--study", "small.yaml", "--device", "gpu"),
