@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..base.files import is_stdout, is_stream
+from ..base.files import is_stdout, is_stream, write_output
 from ..errors import NothingYet, OptionError
 from .options import (
     DEFAULT_STORAGE,
@@ -46,6 +47,14 @@ def best(
             "--export", readable=False, help="Write the trial's config to this file; - is stdout."
         ),
     ] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option(
+            "--card",
+            readable=False,
+            help="Write a model card of the trial to this file; - is stdout.",
+        ),
+    ] = None,
     storage: Storage = DEFAULT_STORAGE,
     as_json: AsJson = False,
 ) -> None:
@@ -56,6 +65,9 @@ def best(
     from .terminal.confirmation import describe_other_trial, format_best, print_best
 
     check_stdout_is_free("--export", export, as_json)
+    check_stdout_is_free("--card", card, as_json)
+    if is_stdout(export) and is_stdout(card):
+        raise OptionError("--export and --card both write to stdout; name a file for one of them")
     if top is not None and trial is not None:
         raise OptionError("--top shows the best trials and --trial a certain one; leave out one")
     reader = StudyReader(storage, study)
@@ -67,8 +79,10 @@ def best(
     if export:
         write_experiment(export, reader.experiment(shown["number"]))
         _notify_export(export, note)
-        if is_stdout(export):
-            return
+    if card:
+        _write_card(card, reader, shown["number"], export)
+    if is_stdout(export) or is_stdout(card):
+        return
     if as_json:
         print_json(records if (top or 1) > 1 else shown)
         return
@@ -76,6 +90,16 @@ def best(
         study_options = ("--study", reader.spec.name, *storage_option(storage))
         note = format_best(shown, ranking.better_unconfirmed(), *study_options).plain
     print_best(records, leader, reader.bias_val_rmse, note or "", reader.curves())
+
+
+def _write_card(path: Path, reader: StudyReader, number: int, config: Path | None) -> None:
+    """Write a trial's model card. Args: config: the file that its config was exported to."""
+    from ..search.results.card import model_card
+
+    name = "config.yaml" if config is None or is_stream(config) else config.name
+    write_output(path, model_card(reader, number, shlex.quote(name)))
+    if not is_stdout(path):
+        notify(f"wrote {path}")
 
 
 def _ranking(reader: StudyReader) -> Ranking | None:

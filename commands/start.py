@@ -40,7 +40,7 @@ def start(
         typer.Option("--trials", min=1, help="Trials in total. [default: the study file's number]"),
     ] = None,
     timeout: Annotated[
-        str | None, typer.Option("--timeout", help="Stop after this time, such as 2h or 10m.")
+        str | None, typer.Option("--timeout", help="Stop after this time, such as 10m, 2h or 1d.")
     ] = None,
     storage_patience: StoragePatience = "10m",
     workers: Annotated[

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, Json, ValidationError
 
-from ...base.files import is_stream, write_output
+from ...base.files import write_output
 from ...base.messages import printable, quoted
 from ...base.strict import Count, Strict
 from ...base.yaml_file import YamlFile, dump_yaml
@@ -31,7 +30,8 @@ from .changes import (
     record_changes,
     training_values,
 )
-from .ensemble_config import EnsembleConfig, read_config
+from .ensemble_config import read_config
+from .heading import heading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,8 +281,4 @@ def write_experiment(path: Path, experiment: Experiment) -> None:
     if experiment.origin or experiment.metrics:
         # As JSON in one string, which a search and replace of the values above does not change.
         document["as_trained"] = json.dumps(training_values(experiment), ensure_ascii=False)
-    name = "FILE" if is_stream(path) else printable(shlex.quote(path.name), 300)
-    head = f"# Train it: recsys-search train --config {name}\n"
-    if isinstance(experiment.config, EnsembleConfig):
-        head = "# An ensemble: evaluate and predict take its folder, like that of any run\n"
-    write_output(path, head + dump_yaml(document))
+    write_output(path, heading(path, experiment) + dump_yaml(document))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import threading
 
 import pytest
@@ -109,3 +110,37 @@ def test_a_file_name_is_quoted_in_the_command_that_trains_it(done, tmp_path):
     assert outcome.err.endswith(f"train --config '{tmp_path}/my config.yaml'\n")
     head = (tmp_path / "my config.yaml").read_text().splitlines()[0]
     assert head == "# Train it: recsys-search train --config 'my config.yaml'"
+
+
+def test_the_command_in_an_exported_config_trains_the_trial_again(done, tmp_path):
+    config = tmp_path / "config.yaml"
+    done("best", "--export", config)
+    _, trained, _ = config.read_text().splitlines()[:3]
+    words = shlex.split(trained.partition("recsys-search ")[2])
+    outcome = done(
+        *[str(config) if word == config.name else word for word in words], "--out", tmp_path / "r"
+    )
+    assert outcome.code == 0, outcome.err
+    assert "reproduced" in outcome.err
+
+
+def test_a_card_on_stdout_is_alone_there(done):
+    outcome = done("best", "--card", "-")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.startswith("# ")
+    assert "trial" not in outcome.out.splitlines()[-1]
+
+
+def test_a_card_names_the_exported_config(done, tmp_path):
+    card, config = tmp_path / "card.md", tmp_path / "my config.yaml"
+    outcome = done("best", "--card", card, "--export", config)
+    assert outcome.err.splitlines()[-1] == f"wrote {card}"
+    assert "recsys-search train --config 'my config.yaml'" in card.read_text()
+
+
+def test_a_card_and_a_config_cannot_both_be_written_to_stdout(done):
+    outcome = done("best", "--card", "-", "--export", "-")
+    assert outcome.code == 2
+    assert outcome.err == (
+        "error: --export and --card both write to stdout; name a file for one of them\n"
+    )
