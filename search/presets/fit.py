@@ -58,7 +58,7 @@ def fit_new(spec: StudySpec, preset: Preset, sizes: DataSizes, share: float) -> 
     batch_sizes = {}
     for architecture in _batched(spec):
         caps = _caps_by_memory(spec, architecture, preset, sizes, share)
-        if architecture in preset.batch_sizes:
+        if architecture in preset.batch_sizes and not _in_base(spec, architecture):
             caps.append(preset.batch_sizes[architecture])
         if caps and min(caps) < 2:
             need = max(each.of_batch(2) for each in _needs(spec, architecture, sizes))
@@ -119,8 +119,18 @@ def restricted(spec: StudySpec, fit: Fit) -> StudySpec:
             values["space"][name] = _shortened(name, axis, min(caps), fit.preset)
     fitted = spec.model_copy(update={"space": type(spec.space).model_validate(values["space"])})
     for architecture, cap in fit.batch_sizes.items():
-        if not fitted.space.always_sets(architecture, BATCH_SIZE):
-            _check_fixed(fitted, architecture, cap, fit.preset)
+        if (
+            fitted.space.always_sets(architecture, BATCH_SIZE)
+            or _default(spec, architecture) <= cap
+        ):
+            continue
+        if _in_base(spec, architecture):
+            raise StudyError(
+                f"base: {architecture} trains in batches of {_default(spec, architecture)}, but "
+                f"preset {fit.preset} holds at most {cap}; lower {BATCH_SIZE}, or choose a larger "
+                "GPU"
+            )
+        values["base"] = {**values["base"], f"{architecture}.{BATCH_SIZE}": cap}
     values["known"] = [_smaller(fitted, entry, fit) for entry in values["known"]]
     return StudySpec.model_validate(values)
 
@@ -134,6 +144,11 @@ def describe_fit(before: StudySpec, spec: StudySpec, fit: Fit, preset: Preset) -
     parts = []
     if fit.amp:
         parts.append(f"precision {fit.amp}")
+    parts += [
+        f"{name} {size}"
+        for name, size in spec.base.items()
+        if name.endswith(f".{BATCH_SIZE}") and name not in before.base
+    ]
     for name, axis in spec.space.axes.items():
         if axis != before.space.axes[name]:
             parts.append(f"{name} {axis}, not {before.space.axes[name]}")
@@ -149,6 +164,17 @@ def describe_fit(before: StudySpec, spec: StudySpec, fit: Fit, preset: Preset) -
 def _batched(spec: StudySpec) -> list[str]:
     """The architectures of the study that train in batches."""
     return [name for name in spec.architectures if BATCH_SIZE in config_fields(name)]
+
+
+def _in_base(spec: StudySpec, architecture: str) -> bool:
+    """Whether the study file itself decides on the batch size of an architecture."""
+    return not spec.base.keys().isdisjoint((BATCH_SIZE, f"{architecture}.{BATCH_SIZE}"))
+
+
+def _default(spec: StudySpec, architecture: str) -> int:
+    """The batch size of an architecture's trials where no axis sets it."""
+    size: int = getattr(spec.config({"architecture": architecture}), BATCH_SIZE)
+    return size
 
 
 def _sets_amp(spec: StudySpec) -> bool:
@@ -212,7 +238,7 @@ def _proposed(spec: StudySpec, architecture: str) -> Iterator[int]:
         if name.rpartition(".")[2] == BATCH_SIZE and is_of(name, architecture):
             yield int(max(_extremes(axis)))
     if not spec.space.always_sets(architecture, BATCH_SIZE):
-        yield getattr(spec.config({"architecture": architecture}), BATCH_SIZE)
+        yield _default(spec, architecture)
     for entry in spec.known:
         config = _known_config(spec, entry)
         if config.architecture == architecture:
@@ -234,16 +260,6 @@ def _shortened(name: str, axis: Axis, cap: int, preset: str) -> Axis:
         f"space {name}: preset {preset} holds batches of at most {cap}, but the axis has only "
         f"larger ones ({axis}); add a smaller one, or choose a larger GPU"
     )
-
-
-def _check_fixed(spec: StudySpec, architecture: str, cap: int, preset: str) -> None:
-    """Refuse a batch size that no axis sets and that does not fit."""
-    fixed = getattr(spec.config({"architecture": architecture}), BATCH_SIZE)
-    if fixed > cap:
-        raise StudyError(
-            f"{architecture} trains in batches of {fixed}, but preset {preset} holds at most "
-            f"{cap}; write {architecture}.{BATCH_SIZE}: {cap} in base, or choose a larger GPU"
-        )
 
 
 def _smaller(spec: StudySpec, entry: Mapping[str, Any], fit: Fit) -> Mapping[str, Any]:

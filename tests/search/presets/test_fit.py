@@ -79,10 +79,25 @@ def test_an_axis_without_a_batch_that_fits_is_refused():
         restricted(study(), holding(100))
 
 
-def test_a_batch_size_that_no_axis_sets_is_refused_if_it_does_not_fit():
-    space = {"learning_rate": {"float": [0.001, 0.01]}}
-    with pytest.raises(StudyError, match=r"batches of 2048.*write mf.batch_size: 100 in base"):
-        restricted(study(space=space), holding(100))
+NO_BATCHES = {"learning_rate": {"float": [0.001, 0.01]}}
+
+
+def test_a_default_batch_size_that_does_not_fit_becomes_the_largest_that_does():
+    spec = restricted(study(space=NO_BATCHES), holding(100))
+    assert spec.base["mf.batch_size"] == 100
+    assert restricted(spec, holding(100)) == spec
+
+
+def test_a_batch_size_in_the_base_is_refused_if_it_does_not_fit():
+    base = {"architecture": "mf", "batch_size": 512}
+    with pytest.raises(StudyError, match=r"base: mf trains in batches of 512, but preset tiny hol"):
+        restricted(study(base=base, space=NO_BATCHES), holding(100))
+
+
+def test_a_batch_size_in_the_base_replaces_the_plans():
+    base = {"architecture": "hybrid", "batch_size": 2048}
+    spec = study(base=base, space=NO_BATCHES)
+    assert fitted(spec, find_preset("rtx3090"), SMALL).base["batch_size"] == 2048
 
 
 def test_fitting_a_fitted_study_again_changes_nothing():
