@@ -110,3 +110,10 @@ def describe_detail(detail: Any) -> str:
         }
         return f"{name} must be {demand.format(**limits)}, got {value}"
     return f"{name}: {detail['msg']}, got {value}"
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration with its unit, such as 40 s, 12 min or 3.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

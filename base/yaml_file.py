@@ -9,7 +9,7 @@ are ignored: they are a place for anchors, as in compose files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,10 +43,11 @@ class YamlFile:
             a tag, a variable that is not set, or a file beyond the limits of `yaml_loader`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, verbatim: Collection[str] = ()) -> None:
+        """Args: verbatim: top-level keys in whose values variables stay as they are written."""
         self.path = path
         try:
-            self._root, self._anchored, self.data = _parse(_read(path))
+            self._root, self._anchored, self.data = _parse(_read(path), verbatim)
         except Fault as fault:
             line = None if fault.line is None else fault.line + 1
             raise self._error(line, str(fault)) from None
@@ -143,7 +144,9 @@ def _read(path: Path) -> str:
         raise Fault(line, message) from None
 
 
-def _parse(text: str) -> tuple[yaml.MappingNode, list[yaml.Node], dict[str, Any]]:
+def _parse(
+    text: str, verbatim: Collection[str]
+) -> tuple[yaml.MappingNode, list[yaml.Node], dict[str, Any]]:
     """The text's root node, the nodes with an anchor, and the value."""
     if found := MASKS.search(text):
         raise _unprintable(text, found.start())
@@ -160,7 +163,10 @@ def _parse(text: str) -> tuple[yaml.MappingNode, list[yaml.Node], dict[str, Any]
         _check_keys(root)
         root.value = [pair for pair in root.value if not _is_ignored(pair[0].value)]
         _check(root, {})
+        kept = [pair for pair in root.value if pair[0].value in verbatim]
+        root.value = [pair for pair in root.value if pair[0].value not in verbatim]
         loader.substitute(root)
+        root.value += kept
         data = loader.construct_document(root)
         return (
             root,

@@ -133,6 +133,22 @@ StudyName = Annotated[
 Device = Annotated[str, typer.Option("--device", help="Device to use: auto, cpu, cuda or cuda:N.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Do not show progress on stderr.")]
+Notify = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--notify",
+        help="URL of apprise that messages go to, such as '$DISCORD_URL' (quoted, so that the "
+        "shell does not expand it) or json://localhost:8080; may be given several times.",
+    ),
+]
+Trackers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tracker",
+        help="Record each trial as a run: tensorboard, mlflow or wandb, with its defaults; may be "
+        "given several times.",
+    ),
+]
 RunFolder = Annotated[Path, typer.Argument(help="Folder of the run.", show_default=False)]
 Dataset = Annotated[
     str | None,
@@ -184,6 +200,7 @@ __all__ = [
     "Device",
     "Duplicates",
     "MovedDataset",
+    "Notify",
     "Quiet",
     "RunFolder",
     "SamplerChoice",
@@ -191,6 +208,7 @@ __all__ = [
     "Storage",
     "StoragePatience",
     "StudyName",
+    "Trackers",
     "check_subcommand_options",
     "parse_reading",
     "parse_workers",

@@ -17,10 +17,12 @@ from .options import (
     Dataset,
     Device,
     Duplicates,
+    Notify,
     Quiet,
     SamplerChoice,
     Storage,
     StoragePatience,
+    Trackers,
     parse_reading,
     parse_workers,
 )
@@ -136,11 +138,14 @@ def start(
     storage: Storage = DEFAULT_STORAGE,
     artifacts: Artifacts = None,
     device: Device = "auto",
+    notify: Notify = None,
+    tracker: Trackers = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a study, or continue it."""
     from ..search.launch.run_study import run_study as run
+    from ..search.listeners.attach import Outlets
     from ..search.presets.machine import choose_preset
     from ..search.results.reader import StudyReader
     from ..search.running.opening import Overrides
@@ -184,6 +189,7 @@ def start(
             cluster=cluster,
             gpus_per_trial=gpus_per_trial,
             detach=detach,
+            outlets=Outlets(notify or (), tracker or ()),
             listener=view,
         )
     if detach and not as_json:

@@ -120,8 +120,8 @@ def train(
     if as_json:
         print_json(result)
         return
+    from ..model.evaluation.sentences import compare_to_baseline
     from .terminal.evaluation import print_next_evaluations, print_refit
-    from .terminal.trials.quality import compare_to_baseline
     from .terminal.values import key_values
 
     has_test = experiment.split.test != 0

@@ -12,10 +12,12 @@ from .options import (
     DataDir,
     Device,
     MovedDataset,
+    Notify,
     Quiet,
     Storage,
     StoragePatience,
     StudyName,
+    Trackers,
 )
 from .terminal.output import interruptible, notify
 
@@ -41,9 +43,12 @@ def worker(
     storage: Storage = DEFAULT_STORAGE,
     artifacts: Artifacts = None,
     device: Device = "auto",
+    notify: Notify = None,
+    tracker: Trackers = None,
     quiet: Quiet = False,
 ) -> None:
     """Run trials of a stored study, next to other workers."""
+    from ..search.listeners.attach import Outlets
     from ..search.workers.run_worker import run_worker
     from .terminal.live.view import study_view
 
@@ -56,6 +61,7 @@ def worker(
             timeout=timeout,
             storage_patience=storage_patience,
             device=device,
+            outlets=Outlets(notify or (), tracker or ()),
             listener=view,
         )
 

@@ -6,10 +6,12 @@ from typing import Any
 
 from rich.text import Text
 
+from ...model.evaluation.sentences import describe_quality
+from ...search.results.verdict import bounds, describe_confirmed
 from ...search.storage.examples import example
 from .columns import Column, lines_of
 from .consoles import out
-from .trials.quality import column_title, describe_quality, metric_of
+from .trials.quality import column_title, metric_of
 from .trials.table import Curves, print_table
 from .values import key_values, number
 
@@ -39,42 +41,22 @@ def print_confirmation(rows: list[dict[str, Any]]) -> None:
         out.print(line)
     leader = rows[0]
     if leader["mean"] is not None:
-        out.print(Text(f"\ntrial {leader['number']} leads, {format_confirmed(leader)}"))
+        out.print(Text(f"\ntrial {leader['number']} leads, {describe_confirmed(leader)}"))
         out.print(Text(_describe_optimism(leader)))
 
 
 def _interval(row: dict[str, Any]) -> str:
-    return "" if row["mean"] is None else _bounds(row)
+    return "" if row["mean"] is None else bounds(row)
 
 
 def _distance(behind: dict[str, Any] | None) -> str:
-    return f"{behind['mean']:.4f} {_bounds(behind)}" if behind else ""
+    return f"{behind['mean']:.4f} {bounds(behind)}" if behind else ""
 
 
 def _note(row: dict[str, Any]) -> str:
     if row["diverged_with_seed"] is not None:
         return f"not confirmed: diverged with seed {row['diverged_with_seed']}"
     return "tie" if row["tie"] else ""
-
-
-def format_confirmed(confirmed: dict[str, Any]) -> Text:
-    """A mean with its interval, and what it was taken over."""
-    over = "seeds and splits" if confirmed["splits"] > 1 else "seeds, all on the search's own split"
-    figures = f"{confirmed['mean']:.4f} {_bounds(confirmed)}"
-    text = f"confirmed over {confirmed['seeds']} {over}: {figures}"
-    known = confirmed["against"]
-    return Text(f"{text}; {_describe_advantage(known)}" if known else text)
-
-
-def _describe_advantage(known: dict[str, Any]) -> str:
-    """How far a trial is ahead of a known config."""
-    if known["mean"] is None:
-        return f"this is the known config {known['name']}: the search found none that is better"
-    is_better, is_tie = known["mean"] >= 0, known["low"] <= 0 <= known["high"]
-    low, high = (known["low"], known["high"]) if is_better else (-known["high"], -known["low"])
-    side = "better" if is_better else "worse"
-    text = f"{side} than {known['name']} (trial {known['trial']}) by {abs(known['mean']):.4f}"
-    return f"{text} {_bounds({'low': low, 'high': high})}{', a tie' if is_tie else ''}"
 
 
 def print_best(
@@ -131,7 +113,7 @@ def format_best(best: dict[str, Any], better: dict[str, Any] | None, *study_opti
         seed = best["diverged_with_seed"]
         why = f"it diverged with seed {seed}; confirm others: " if seed is not None else ""
         return Text(f"not confirmed: {why}{line}")
-    text = format_confirmed(best["confirmed"])
+    text = Text(describe_confirmed(best["confirmed"]))
     if better:
         metric = metric_of(best)
         text.append(
@@ -162,7 +144,3 @@ def _describe_optimism(leader: dict[str, Any]) -> str:
         f"{text}; yet here the mean is {-gap:.4f} {metric.better_side} it: {cause} differ by more "
         "than that"
     )
-
-
-def _bounds(interval: dict[str, Any]) -> str:
-    return f"[{interval['low']:.4f}, {interval['high']:.4f}]"

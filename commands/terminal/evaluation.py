@@ -7,10 +7,10 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from ...model.evaluation.sentences import compare_to_baseline
 from ...search.storage.examples import example
 from .consoles import NARROW, out
 from .examples import print_next
-from .trials.quality import compare_to_baseline
 from .values import key_values, number
 
 _EXPLAINED = ("ranking", "weights_fitted_on_split", "cross_fitted_rmse")

@@ -7,8 +7,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from ...search.results.verdict import describe_edges
 from .consoles import out
-from .outcome import describe_edges
 
 BAR = 12  # characters
 

@@ -47,13 +47,6 @@ def format_bytes(n_bytes: int) -> str:
     return f"{size:.3g} {units[0]}"
 
 
-def format_seconds(seconds: float) -> str:
-    """A duration with its unit, such as 40 s, 12 min or 3.5 h."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
 def format_any(value: Any) -> str:
     """A value as text for people."""
     if value is None:

@@ -25,7 +25,9 @@ from ...errors import ConfigError, StudyError
 from ...model.architectures.configs import build_config, config_fields
 from ...model.architectures.table import architecture_names, find_architecture
 from ...model.config import TrainingConfig, config_to_mapping
+from ..notifications.endpoints import Endpoints
 from ..pruners.table import Pruner
+from ..trackers.table import Trackers
 from .budget import Budget
 from .contingency import Contingency
 from .durations import Duration
@@ -71,6 +73,8 @@ class StudySpec(Strict):
     finish: MaybeFinish = None  # when the study may end before its total
     thaw: StrictBool = False  # whether a trial that a comparison stopped may go on later
     keep_checkpoints: Size = "2GB"  # of trials that stopped early and could go on
+    notify: Endpoints = ()  # where messages go; the variables in them are not expanded
+    trackers: Trackers = ()  # that record each trial as a run
 
     @property
     def read_options(self) -> ReadOptions:
@@ -250,7 +254,7 @@ def read_study(name_or_path: str) -> tuple[StudySpec, YamlFile]:
             f"no built-in study and no file named {quoted(name_or_path)}; "
             f"choose from {', '.join(builtin)}, or give the path of a YAML file"
         )
-    file = YamlFile(path)
+    file = YamlFile(path, verbatim=("notify",))  # they hold secrets, which are not stored
     if "name" not in file.data and is_descriptor(path):
         message = "name is missing, and a pipe has no file name to take instead"
         raise file.refusal_at((), f"{message}; add a line such as `name: my_study`")

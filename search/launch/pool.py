@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 
 from ...base.interrupts import Interrupts
 from ...errors import StudyError
-from ..running.events import Event, Listener, TrialEnded, notifier
+from ..running.events import Event, Listener, TrialEnded, alarm
 from ..workers.job import Ended
 
 MAX_DEATHS = 3  # of one worker in a row, with no trial that ended in between
@@ -75,7 +75,7 @@ class Pool:
         self._members = members
         self._should_stop = should_stop
         self._listener = listener
-        self._notify = notifier(listener)
+        self._alarm = alarm(listener, "worker")
         self._interrupts = interrupts
         self._messages: SimpleQueue[tuple[Member, Event | Ended | None]] = SimpleQueue()
         self._reasons: list[str] = []
@@ -151,10 +151,10 @@ class Pool:
         member.n_deaths += 1
         what = f"worker {member.number} {how}"
         if member.n_deaths < MAX_DEATHS:
-            self._notify(f"{what}; another takes its place")
+            self._alarm(f"{what}; another takes its place")
             self._start(member)
         elif any(each.is_running for each in self._members):
-            self._notify(f"{what}, {MAX_DEATHS} times in a row; the others go on without it")
+            self._alarm(f"{what}, {MAX_DEATHS} times in a row; the others go on without it")
         else:
             self._error = StudyError(
                 f"{what}, {MAX_DEATHS} times in a row, and no other is left; see the messages "

@@ -35,4 +35,4 @@ def run_locally(
         return Pool(members, listener, interrupts, should_stop).run()
     worker = Worker(study.spec, study.split, study.storage, job, listener, should_stop)
     with chosen_threads(plan.threads):
-        return run_patiently(worker, StoragePatience(job.storage_patience, interrupts, notify))
+        return run_patiently(worker, StoragePatience(job.storage_patience, interrupts, listener))

@@ -7,19 +7,21 @@ from contextlib import contextmanager
 from time import time
 
 from ...base.interrupts import Interrupts
+from ...base.messages import format_error
 from ...data.sets.loading import load_ratings
 from ...data.splits.split import split_ratings
-from ...errors import OptionError
+from ...errors import OptionError, RecsysSearchError
 from ...model.architectures.memory import DataSizes
 from ...model.evaluation.weighted import find_metric
 from ...model.training.device import resolve_device
 from ..definition.durations import parse_duration
 from ..definition.study_file import StudySpec
+from ..listeners.attach import NONE, Outlets, attached
 from ..presets.fit import Fit, data_sizes, describe_fit, fit_new, fit_stored, restricted
 from ..presets.machine import describe_mismatch, memory_share
 from ..presets.table import Preset
 from ..prospects.outlook import describe_finish
-from ..running.events import Listener, StudyStarted, broadcast, ignore, notifier
+from ..running.events import Listener, StudyEnded, StudyStarted, broadcast, ignore, notifier
 from ..running.opening import (
     Overrides,
     is_stored,
@@ -34,7 +36,8 @@ from ..samplers.grid import describe_grid, study_total
 from ..storage.access import check_can_write
 from ..storage.database import writable_storage
 from ..storage.examples import DEFAULT_STORAGE, example, storage_and_artifacts
-from ..storage.studies import STAR
+from ..storage.failures import storage_error
+from ..storage.studies import DETACHED, STAR, read_study_id
 from ..storage.trials import count_trials
 from ..workers.job import Job
 from .cluster import allocate_nodes, check_storage, connected
@@ -56,6 +59,7 @@ def run_study(
     cluster: str | None = None,
     gpus_per_trial: float | None = None,
     detach: bool = False,
+    outlets: Outlets = NONE,
     listener: Listener = ignore,
 ) -> str:
     """Run a study, or continue it, until it is done, out of time, or interrupted.
@@ -77,6 +81,7 @@ def run_study(
         gpus_per_trial: GPUs of the cluster for each trial, from 0 to 1, such as 0.25.
             [default: 1, or 0 if it has none or with `device="cpu"`]
         detach: only store the study, for workers elsewhere.
+        outlets: notifications and trackers of this call, in addition to the study file's.
         listener: receives each event of `events`; an exception in it becomes a warning.
 
     Returns:
@@ -124,19 +129,30 @@ def run_study(
             share = allocation.gpus or 1.0 if allocation else memory_share(preset, device, workers)
             if not (cluster or detach) and (note := describe_mismatch(preset, device)):
                 notifier(listener)(note)
-        with _opened(spec, storage_url, baseline_device, listener, preset, share) as study:
+        with (
+            attached(listener, spec, storage_url, outlets) as listener,
+            _opened(spec, storage_url, baseline_device, listener, preset, share) as study,
+        ):
+            study_id = read_study_id(spec.name, study.storage)
+            study.storage.set_study_system_attr(study_id, DETACHED, detach)
             if detach:
                 notifier(listener)(_describe_detached(spec, storage_url))
                 return spec.name
-            with interrupts.caught():
-                if allocation:
-                    reason = run_on_cluster(study, job, allocation, listener, interrupts)
-                else:
-                    reason = run_locally(study, job, workers, listener, interrupts)
-                if reason is None and study.is_done:
-                    reason = _describe_total(study, storage_url)
-                if reason and not interrupts.received:  # which the listener knows
-                    notifier(listener)(reason)
+            reason = None
+            try:
+                with interrupts.caught():
+                    if allocation:
+                        reason = run_on_cluster(study, job, allocation, listener, interrupts)
+                    else:
+                        reason = run_locally(study, job, workers, listener, interrupts)
+                    if reason is None and study.is_done:
+                        reason = _describe_total(study, storage_url)
+                    if reason and not interrupts.received:  # which the listener knows
+                        notifier(listener)(reason)
+            except Exception as error:
+                listener(StudyEnded(_describe_failure(error, storage_url), failed=True))
+                raise
+            listener(StudyEnded(interrupts.cause or reason))
     interrupts.leave()
     return spec.name
 
@@ -213,6 +229,13 @@ def _fitted(
     fit = fit_new(spec, preset, sizes, share)
     fitted = restricted(spec, fit)
     return fitted, fit, [describe_fit(spec, fitted, fit, preset)]
+
+
+def _describe_failure(error: Exception, storage_url: str) -> str:
+    """The error that ends a study, as the command will show it."""
+    if failure := storage_error(storage_url, error, writing=True):
+        return str(failure)
+    return str(error) if isinstance(error, RecsysSearchError) else format_error(error)
 
 
 def _describe_total(study: OpenStudy, storage_url: str) -> str:

@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ...base.messages import format_seconds
 from ..definition.study_file import spec_to_json
 from ..figures.comparison import compared_progress
 from ..results.study_data import StudyData
 from .audit import savings, share_saved
 from .facts import importance_or_none
 from .templates import assets, embedded, environment, format_share
-from .verdict import describe_hours, format_interval, verdict
+from .verdict import format_interval, verdict
 
 UNSET = "-"
 
@@ -105,7 +106,7 @@ def _figures(study: StudyData) -> dict[str, str]:
         if status["bias_val_rmse"] is None
         else f"{status['bias_val_rmse']:.4f}",
         "epochs": f"{status['epochs']:,}",
-        "time": describe_hours(status["elapsed_s"]),
+        "time": format_seconds(status["elapsed_s"]),
         "cost": UNSET if cost is None else f"{cost:.2f} USD",
         "stopped early": ", ".join(f"{each.rule} {each.trials}" for each in savings(study))
         or UNSET,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...base.messages import format_seconds
 from ..results.study_data import StudyData, TrialData
 from .audit import share_saved, stopped_trials
 
@@ -28,12 +29,6 @@ def describe_end(study: StudyData) -> str:
     if status["budget_spent"]:
         return f"{ran} ended because {status['budget_spent']}"
     return f"{ran} is {state}"
-
-
-def describe_hours(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def format_interval(study: StudyData, interval: Mapping[str, Any]) -> str:
@@ -100,7 +95,7 @@ def _describe_unconfirmed(study: StudyData, best: TrialData) -> str:
 def _describe_search(study: StudyData) -> str:
     status = study.status
     n_stopped = len(stopped_trials(study))
-    cost = [f"{status['epochs']:,} epochs", describe_hours(status["elapsed_s"])]
+    cost = [f"{status['epochs']:,} epochs", format_seconds(status["elapsed_s"])]
     if status["cost_usd"] is not None:
         cost.append(f"{status['cost_usd']:.2f} USD")
     failed = f", {status['failed']} failed" if status["failed"] else ""

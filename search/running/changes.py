@@ -17,10 +17,10 @@ from ..storage.urls import redact
 # finish and the objective's target decide how long to search; warm_start decides what is tried
 # first, and thaw which trials go on; the fingerprint shows that dataset, columns and duplicates
 # give the same ratings; configs beyond the limits were not trained; checkpoints that are kept
-# change no trial. Of the objective, the metric may not change.
+# change no trial; nor do notifications and trackers. Of the objective, the metric may not change.
 _CHANGEABLE = {
     *("trials", "timeout", "objective", "dataset", "columns", "duplicates", "limits", "budget"),
-    *("keep_checkpoints", "finish", "thaw", "warm_start"),
+    *("keep_checkpoints", "finish", "thaw", "warm_start", "notify", "trackers"),
 }
 
 # Tables with keys of the user's choice: each key is compared separately. In any other table, a key

@@ -7,7 +7,8 @@
 
     run_study("demo", "sqlite:///studies.db", listener=listen)
 
-The live view is one listener; notifications and trackers are others: `broadcast(view, tracker)`.
+The live view is one listener; `search/listeners/` has others, for notifications and trackers:
+`broadcast(view, tracking)`.
 An exception in a listener becomes a warning: it ends neither a trial nor the study.
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ...base.callbacks import never_failing
 from ...model.config import TrainingConfig
@@ -45,11 +46,13 @@ class TrialStarted:
 
     Attributes:
         label: name of the known config, or the seed of a confirmation; None if there is neither.
+        earlier: number of the trial that this one tries again or continues; None if there is none.
     """
 
     number: int
     config: TrainingConfig
     label: str | None = None
+    earlier: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,42 @@ class TrialEnded:
 
 
 @dataclass(frozen=True)
+class StudyEnded:
+    """The process that sent `StudyStarted` runs no more trials.
+
+    Attributes:
+        reason: why before the study's total, or the error; None if all trials are done.
+        failed: whether an error ended it.
+    """
+
+    reason: str | None = None
+    failed: bool = False
+
+
+@dataclass(frozen=True)
 class Notice:
     """A message for the user, such as what the split leaves out or why the study ends."""
 
     message: str
 
 
-Event = StudyStarted | TrialStarted | EpochEnded | TrialEnded | Notice
+TroubleKind = Literal["storage", "folder", "worker"]
+
+
+@dataclass(frozen=True)
+class Trouble(Notice):
+    """Something that keeps trials from being run or stored, or its end.
+
+    Attributes:
+        kind: what fails: the `storage`, the `folder` of reports and checkpoints, or a `worker`.
+        is_over: whether it works again.
+    """
+
+    kind: TroubleKind
+    is_over: bool = False
+
+
+Event = StudyStarted | TrialStarted | EpochEnded | TrialEnded | StudyEnded | Notice
 Listener = Callable[[Event], None]
 
 
@@ -111,3 +143,8 @@ def broadcast(*listeners: Listener) -> Listener:
 def notifier(listener: Listener) -> Callable[[str], None]:
     """A function that sends a message to the listener as a `Notice`."""
     return lambda message: listener(Notice(message))
+
+
+def alarm(listener: Listener, kind: TroubleKind) -> Callable[[str], None]:
+    """A function that sends a message to the listener as `Trouble`."""
+    return lambda message: listener(Trouble(message, kind))

@@ -53,7 +53,7 @@ from .endings import (
     same_config,
     stopped,
 )
-from .events import EpochEnded, Listener, TrialStarted, notifier
+from .events import EpochEnded, Listener, TrialStarted, alarm, notifier
 from .repeats import find_same_config, reuse_result
 from .study_progress import spending
 from .trial_progress import trial_progress
@@ -83,7 +83,6 @@ class Objective:
         learned_noise: Callable[[str], float | None] = lambda architecture: None,
     ) -> None:
         """Args:
-        checkpoints: the folder for the trials' checkpoints.
         learned_noise: architecture -> what another seed may change, in stars, by `confirm`.
         should_stop: called after each batch; the reason to end the trial, or None.
         """
@@ -165,7 +164,7 @@ class Objective:
         self._storage.set_trial_system_attr(trial._trial_id, CONFIG, config_to_mapping(config))
         trial.set_user_attr("architecture", config.architecture)
         label = trial.user_attrs.get("known_config")
-        self._listener(TrialStarted(trial.number, config, label))
+        self._listener(TrialStarted(trial.number, config, label, earlier_attempt(trial)))
 
     def _train(self, trial: Trial, training: Training) -> Ending:
         with training as run:
@@ -190,7 +189,7 @@ class Objective:
         """The checkpoints that all attempts at a trial share."""
         trials = trial.study.get_trials(deepcopy=False)
         name = folder_name(trials[trial.number], trials, trial.study)
-        return ResumableTraining(self.checkpoints.child(name), self._notify)
+        return ResumableTraining(self.checkpoints.child(name), alarm(self._listener, "folder"))
 
     def _train_epochs(self, trial: Trial, run: Training, checkpoints: ResumableTraining) -> Ending:
         # The storage may have failed before the last epoch of an earlier attempt was judged.
@@ -288,6 +287,7 @@ class Objective:
                 upload_reports(self.artifacts, trial, reports)
             except OSError as error:
                 lost = f"; its epoch reports are lost: {format_error(error)}"
+                alarm(self._listener, "folder")(f"trial {trial.number} has ended{lost}")
         trial.set_user_attr("epochs", len(reports))
         trial.set_user_attr("train_s", round(sum(report.train_s for report in reports), 3))
         if best := best_report(reports, self._metric):

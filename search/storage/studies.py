@@ -25,6 +25,7 @@ FINGERPRINT = "recsys_search:fingerprint"  # of the ratings that the study was c
 SEED_NOISE = "recsys_search:seed_noise"
 STAR = "recsys_search:star"  # what a star is worth in the ratings' units: `Scale.star`
 PRESET = "recsys_search:preset"  # what a preset has decided for the study; absent without one
+DETACHED = "recsys_search:detached"  # whether no `start` runs it that would report its end
 STOPPED = "recsys_search:stopped"  # when `stop` asked its workers to leave; absent or None if not
 
 

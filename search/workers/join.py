@@ -10,7 +10,7 @@ from ...data.splits.split import Split, split_ratings
 from ...errors import RecsysSearchError
 from ...model.training.machine import use_threads
 from ..definition.study_file import spec_from_json
-from ..running.events import Event, Listener, Notice, broadcast, notifier
+from ..running.events import Event, Listener, Notice, broadcast
 from ..running.opening import Overrides, check_same_ratings, resolve_spec
 from ..storage.database import writable_storage
 from ..storage.failures import STORAGE_FAILURES
@@ -51,7 +51,7 @@ def join_study(
         worker = Worker(spec, split, storage, job, listener, job.should_stop(interrupts))
         with interrupts.caught():
             return run_patiently(
-                worker, StoragePatience(job.storage_patience, interrupts, notifier(listener))
+                worker, StoragePatience(job.storage_patience, interrupts, listener)
             )
 
 

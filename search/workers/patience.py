@@ -7,6 +7,7 @@ from time import monotonic
 
 from ...base.interrupts import Interrupts, pause
 from ..definition.durations import parse_duration
+from ..running.events import Listener, Trouble, alarm
 from ..storage.failures import (
     STORAGE_FAILURES,
     database_error,
@@ -24,13 +25,13 @@ class StoragePatience:
         self,
         limit: str | None,
         interrupts: Interrupts,
-        notify: Callable[[str], None],
+        listener: Listener,
     ) -> None:
         """Args: limit: such as `10m`; None does not wait."""
         self._limit = limit
         self._limit_s = 0.0 if limit is None else parse_duration(limit)
         self._interrupts = interrupts
-        self._notify = notify
+        self._listener = listener
 
     def wait(self, error: BaseException, attempt: Callable[[], object]) -> bool:
         """Wait with growing pauses until `attempt` succeeds.
@@ -45,7 +46,7 @@ class StoragePatience:
         cause = database_error(error)
         if cause is None or not self._limit_s:
             return False
-        self._notify(
+        alarm(self._listener, "storage")(
             f"the storage failed: {describe_database_error(cause)}; waiting for it, up to "
             f"{self._limit} ({remedy_in_use(cause)})"
         )
@@ -57,7 +58,7 @@ class StoragePatience:
                 attempt()
             except STORAGE_FAILURES:
                 continue
-            self._notify("the storage works again")
+            self._listener(Trouble("the storage works again", "storage", is_over=True))
             return True
         return False
 

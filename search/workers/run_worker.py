@@ -7,12 +7,13 @@ from time import time
 from ...base.interrupts import Interrupts
 from ...model.training.device import resolve_device
 from ..definition.durations import parse_duration
+from ..listeners.attach import NONE, Outlets, check_outlets
 from ..running.events import Listener, broadcast, ignore, notifier
 from ..storage.access import check_can_write
 from ..storage.database import readable_storage
 from ..storage.studies import check_exists, read_stored_specs
 from .job import Job
-from .join import join_study
+from .outlets import join_with_outlets
 from .serve import serve_studies
 
 
@@ -24,6 +25,7 @@ def run_worker(
     timeout: str | None = None,
     storage_patience: str | None = None,
     device: str = "auto",
+    outlets: Outlets = NONE,
     listener: Listener = ignore,
 ) -> None:
     """Run trials of a stored study until it ends, or of all studies until a signal.
@@ -33,6 +35,7 @@ def run_worker(
     Args:
         study: its name; None serves whichever study has trials to run.
         dataset: where the study's ratings are on this machine. [default: where they were]
+        outlets: notifications and trackers of this worker, in addition to the study file's.
 
     Raises:
         StudyError: no such study, its ratings are others, or its trials keep failing.
@@ -53,12 +56,13 @@ def run_worker(
         deadline=None if timeout is None else time() + parse_duration(timeout),
         storage_patience=storage_patience,
     )
+    check_outlets(outlets)
     check_can_write(storage_url)
     if study is None:
-        serve_studies(job, listener, interrupts)
+        serve_studies(job, listener, interrupts, outlets)
         return
     check_exists(study, read_stored_specs(readable_storage(storage_url)), storage_url)
-    reason = join_study(job, listener, interrupts)
+    reason = join_with_outlets(job, listener, interrupts, outlets)
     if not interrupts.received:
         notify(reason or f"all trials of {study} are done")
     interrupts.leave()

@@ -7,18 +7,21 @@ from dataclasses import replace
 
 from ...base.interrupts import Interrupts, pause
 from ...errors import NothingYet, RecsysSearchError, StorageError
+from ..listeners.attach import NONE, Outlets
 from ..running.events import Listener, notifier
 from ..storage.claims import study_transaction
 from ..storage.database import readable_storage, writable_storage
 from ..storage.studies import read_stored_specs, read_study_id
 from .job import Job
-from .join import join_study
+from .outlets import join_with_outlets
 from .queue import has_trials
 
 LOOK_EVERY_S = 5.0
 
 
-def serve_studies(job: Job, listener: Listener, interrupts: Interrupts) -> None:
+def serve_studies(
+    job: Job, listener: Listener, interrupts: Interrupts, outlets: Outlets = NONE
+) -> None:
     """Run trials of the storage's studies, the oldest study first, until a signal or the deadline.
 
     A study that ends before its total, or with an error, is left alone until it is changed.
@@ -32,7 +35,7 @@ def serve_studies(job: Job, listener: Listener, interrupts: Interrupts) -> None:
 
     def run(job: Job, spec: str) -> None:
         try:
-            reason = join_study(job, listener, interrupts)
+            reason = join_with_outlets(job, listener, interrupts, outlets)
         except StorageError:
             raise
         except RecsysSearchError as error:

@@ -18,7 +18,7 @@ from ..definition.study_file import StudySpec
 from ..pruners.trial_pruner import TrialPruner
 from ..running.checkpoint_folders import tidy_checkpoints
 from ..running.endings import FailedTrial, InterruptedTrial
-from ..running.events import Listener, TrialEnded, notifier
+from ..running.events import Listener, TrialEnded, alarm, notifier
 from ..running.objective import Objective
 from ..running.study_progress import StudyProgress, spending, target_reached
 from ..storage.artifacts import artifact_store, checkpoint_folder
@@ -217,8 +217,9 @@ class Worker:
         )
 
     def _tidy(self) -> None:
-        tidy_checkpoints(self._study, self._spec, self._objective.checkpoints, self._notify)
-        self._objective.artifacts.tidy(self._notify)
+        notify = alarm(self._listener, "folder")
+        tidy_checkpoints(self._study, self._spec, self._objective.checkpoints, notify)
+        self._objective.artifacts.tidy(notify)
 
     def _announce(self, claim: Claim) -> None:
         trials = self._study.get_trials(deepcopy=False)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from ....base.messages import format_seconds
 from ..columns import Column, fitting, row_lines
 from ..consoles import WIDE
 from ..trials.quality import column_title
 from ..trials.sparkline import Scale, sparkline
 from ..trials.table import STATE_STYLES
-from ..values import format_seconds
 
 if TYPE_CHECKING:
     from ....search.running.study_state import RunningTrial, StudyState

@@ -8,10 +8,11 @@ from typing import Any
 from rich.padding import Padding
 from rich.text import Text
 
+from ....model.evaluation.sentences import shown_metrics
 from ..columns import Column, lines_of
 from ..consoles import WIDE, is_terminal, out
 from ..values import format_duration, number
-from .quality import column_title, format_metric, metric_of, shown_metrics
+from .quality import column_title, format_metric, metric_of
 from .sparkline import Curve, Scale, sparkline
 
 STATE_STYLES = {

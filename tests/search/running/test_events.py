@@ -8,6 +8,7 @@ import pytest
 from recsys_search.search.running.events import (
     EpochEnded,
     Notice,
+    StudyEnded,
     StudyStarted,
     TrialEnded,
     TrialStarted,
@@ -24,12 +25,15 @@ def test_events_arrive_in_the_order_in_which_things_happen(workplace):
         EpochEnded,
         EpochEnded,
         TrialEnded,
+        StudyEnded,
     ]
-    started, trial, first, second, ended = events
+    started, trial, first, second, ended, end = events
     assert (started.spec.name, started.n_done) == ("small", 0)
     assert (trial.number, trial.config.architecture, trial.label) == (0, "two_tower", None)
     assert [first.report.epoch, second.report.epoch] == [1, 2]
     assert ended.record == ended.best
+    assert ended.bias_val_rmse > 0
+    assert (end.reason, end.failed) == (None, False)
     assert ended.record["val_rmse"] == min(first.report.val_rmse, second.report.val_rmse)
 
 

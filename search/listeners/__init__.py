@@ -1,0 +1,1 @@
+"""Listeners of a study's events: notifications and trackers."""

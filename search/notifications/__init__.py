@@ -1,0 +1,1 @@
+"""Messages to people: where they go, and how they get there."""

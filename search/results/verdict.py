@@ -1,0 +1,130 @@
+"""What a study found, in sentences: for the end of `start`, and for notifications."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...base.messages import format_seconds
+from ...model.evaluation.sentences import describe_quality
+from ..storage.examples import example, storage_and_artifacts, storage_option
+
+if TYPE_CHECKING:
+    from ...model.evaluation.metrics import Metric
+
+
+def describe_study(status: dict[str, Any], trials: list[dict[str, Any]]) -> list[str]:
+    """The study's best trial against the baseline, its outlook and its target; a sentence a line.
+
+    Args:
+        status, trials: as `status --json` and `trials --json` print them.
+    """
+    from ...model.evaluation.weighted import find_metric
+
+    metric, best, target = find_metric(status["metric"]), status["best"], status["target"]
+    lines = []
+    if best:
+        figures = describe_quality(best, metric, status["bias_val_rmse"])
+        lines.append(f"best: trial {best['number']}, {figures}")
+    if confirmed := status["confirmed"]:
+        lines.append(f"trial {confirmed['number']} leads, {describe_confirmed(confirmed)}")
+    if status["edges"]:
+        lines.append(f"the best trials are all at {describe_edges(status['edges'])}")
+    outlook = status["outlook"]
+    if outlook:
+        lines.append(describe_outlook(outlook, metric))
+    if outlook and outlook["finished"]:
+        ended = f"the study ended by itself after {status['done']} of {status['total']} trials"
+        ways = ", ".join(_alternatives(status, trials))
+        lines.append(f"{ended}; what may help instead of more trials: {ways}")
+    if target:
+        reached = "reached" if target["reached"] else "not reached"
+        lines.append(f"target {target['condition']}: {reached}. {target['note']}".strip())
+    if status["cost_usd"] is not None:
+        cost, hours = status["cost_usd"], status["elapsed_s"] / 3600
+        lines.append(f"cost: {cost:.2f} USD for {hours:.2f} h and {status['epochs']} epochs")
+    return lines
+
+
+def next_commands(status: dict[str, Any], storage: str) -> list[str]:
+    """Example commands for the study's next steps.
+
+    Args:
+        status: as `status --json` prints it.
+        storage: its URL.
+    """
+    study = ("--study", status["study"])
+    study_options = (*study, *storage_option(storage))
+    places = storage_and_artifacts(storage)
+    target, outlook = status["target"], status["outlook"]
+    commands = []
+    is_over = status["budget_spent"] or (target and target["reached"])
+    is_finished = outlook and outlook["finished"]
+    if status["done"] < status["total"] and not (is_over or is_finished):
+        commands.append(example("start", *study, *places))
+    if status["best"]:
+        top = min(3, status["complete"])
+        commands.append(example("confirm", "--top", top, "--seeds", 5, *study_options))
+        commands.append(example("best", "--export", "config.yaml", *study_options))
+        commands.append(example("train", "--config", "config.yaml", "--out", "runs/best"))
+    return [*commands, example("dashboard", *places)]
+
+
+def describe_outlook(outlook: dict[str, Any], metric: Metric) -> str:
+    """What the remaining trials would bring and cost, as `status --json` has it."""
+    mean, sd, wanted = (
+        metric.format(outlook[name], outlook["star"]) for name in ("mean", "sd", "wanted")
+    )
+    cost = f"{outlook['epochs']} epochs, {format_seconds(outlook['seconds'])}"
+    if outlook["usd"] is not None:
+        cost += f", {outlook['usd']:.2f} USD"
+    return (
+        f"the remaining {outlook['trials']} trials ({cost}) are expected to improve "
+        f"{metric.label} by {mean} ± {sd}; the chance of more than {wanted} is "
+        f"{100 * outlook['chance']:.1f}%"
+    )
+
+
+def _alternatives(status: dict[str, Any], trials: list[dict[str, Any]]) -> list[str]:
+    """What a study that has ended by itself leaves to try, in the order of what it costs."""
+    from ...model.architectures.table import architecture_names
+
+    ways = [] if status["confirmed"] else ["confirming the best trials (seeds differ)"]
+    ways.append("an ensemble of the best trials")
+    ways += [f"a wider {edge['axis']}" for edge in status["edges"]]
+    tried = {trial["architecture"] for trial in trials}
+    baseline = {"biases"}
+    untried = [name for name in architecture_names() if name not in tried | baseline]
+    if untried:
+        ways.append(f"another architecture ({' or '.join(untried)})")
+    return ways
+
+
+def describe_edges(edges: list[dict[str, Any]]) -> str:
+    """The ends of axes at which the best trials are, as `status --json` has them."""
+    ends = (f"the {edge['end']} end of {edge['axis']} ({edge['values']})" for edge in edges)
+    return f"{', '.join(ends)}: a wider axis may have better ones"
+
+
+def describe_confirmed(confirmed: dict[str, Any]) -> str:
+    """A mean with its interval, and what it was taken over."""
+    over = "seeds and splits" if confirmed["splits"] > 1 else "seeds, all on the search's own split"
+    figures = f"{confirmed['mean']:.4f} {bounds(confirmed)}"
+    text = f"confirmed over {confirmed['seeds']} {over}: {figures}"
+    known = confirmed["against"]
+    return f"{text}; {_describe_advantage(known)}" if known else text
+
+
+def _describe_advantage(known: dict[str, Any]) -> str:
+    """How far a trial is ahead of a known config."""
+    if known["mean"] is None:
+        return f"this is the known config {known['name']}: the search found none that is better"
+    is_better, is_tie = known["mean"] >= 0, known["low"] <= 0 <= known["high"]
+    low, high = (known["low"], known["high"]) if is_better else (-known["high"], -known["low"])
+    side = "better" if is_better else "worse"
+    text = f"{side} than {known['name']} (trial {known['trial']}) by {abs(known['mean']):.4f}"
+    return f"{text} {bounds({'low': low, 'high': high})}{', a tie' if is_tie else ''}"
+
+
+def bounds(interval: dict[str, Any]) -> str:
+    """The ends of an interval, such as `[0.7612, 0.7634]`."""
+    return f"[{interval['low']:.4f}, {interval['high']:.4f}]"

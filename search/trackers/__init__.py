@@ -1,0 +1,1 @@
+"""Experiment trackers: each trial of a study as a run."""
