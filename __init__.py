@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .search.definition.study_file import StudySpec as StudySpec
     from .search.definition.study_file import load_study as load_study
     from .search.launch.run_study import run_study as run_study
+    from .search.listeners.attach import Outlets as Outlets
     from .search.pruners.rule import Progress as Progress
     from .search.pruners.table import PRUNERS as PRUNERS
     from .search.results.confirm import confirm as confirm
@@ -42,6 +43,7 @@ _MODULES = {
     "Architecture": "model.architectures.table",
     "EpochReport": "model.training.reports",
     "Metric": "model.evaluation.metrics",
+    "Outlets": "search.listeners.attach",
     "Overrides": "search.running.opening",
     "Progress": "search.pruners.rule",
     "RecsysSearchError": "errors",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from time import monotonic
 from typing import Any
 
 from ...base.background import Background
@@ -18,6 +19,8 @@ from .deferred import DeferredNotices
 
 WAITING = 2000  # epochs and other events that a slow tracker may be behind
 CLOSE_S = 30.0  # for what is left when the study ends
+RETRY_S = 600.0  # after which the next trial is tried, if a run could not be opened
+CLOSE_FAILED_S = 2.0  # if the tracker has failed before
 
 
 class Tracking:
@@ -36,6 +39,7 @@ class Tracking:
         self._thread = Background(f"tracker {self._name}", WAITING)
         self._study: TrackedStudy | None = None
         self._runs: dict[int, TrackedRun] = {}
+        self._retry_at = -math.inf
 
     def __call__(self, event: Event) -> None:
         self._notices.show()
@@ -53,11 +57,8 @@ class Tracking:
     def close(self) -> None:
         """End the runs that are still open, and wait for the tracker, half a minute at most."""
         self._thread.submit(self._end_all)
-        if not self._thread.close(CLOSE_S):
-            self._notices.add(
-                f"tracker {self._name} has not recorded everything within {CLOSE_S:.0f} s; the "
-                "rest is lost"
-            )
+        if not self._thread.close(CLOSE_FAILED_S if self._has_warned else CLOSE_S):
+            self._warn(f"has not recorded everything within {CLOSE_S:.0f} s, and loses the rest")
         self._notices.show()
 
     def _submit(self, number: int, call: Callable[[], object]) -> None:
@@ -66,7 +67,7 @@ class Tracking:
                 call()
             except Exception as error:
                 self._runs.pop(number, None)
-                self._warn(f"failed at trial {number} with {format_error(error)}")
+                self._warn(f"failed at trial {number} with {format_error(error, 240)}")
 
         if not self._thread.submit(call_safely):
             self._warn("does not keep up, and loses epochs")
@@ -82,9 +83,16 @@ class Tracking:
         if start.continues is not None:
             # Its process was killed before it could send how the trial ended.
             self._end(start.continues, INTERRUPTED)
-        if self._study is None:
-            self._study = self._tracker.connect(self._study_name)
-        self._runs[start.number] = self._study.start(start)
+        if monotonic() < self._retry_at:
+            return
+        try:
+            if self._study is None:
+                self._study = self._tracker.connect(self._study_name)
+            self._runs[start.number] = self._study.start(start)
+        except Exception:
+            # A server that is away would take its timeout for each trial.
+            self._retry_at = monotonic() + RETRY_S
+            raise
 
     def _log(self, number: int, report: EpochReport) -> None:
         if run := self._runs.get(number):
@@ -120,8 +128,9 @@ def run_end(record: Mapping[str, Any]) -> RunEnd:
         record["metric"]: record["value"],
     }
     figures = {f"best_{name}": value for name, value in best.items()}
-    figures |= {name: record[name] for name in ("best_epoch", "epochs", "train_s")}
-    figures["n_parameters"] = record["params"]
+    figures |= {name: record[name] for name in ("best_epoch", "epochs")}
+    # Not under the names of the epochs' figures.
+    figures |= {"total_train_s": record["train_s"], "n_parameters": record["params"]}
     finite = {
         name: float(value)
         for name, value in figures.items()

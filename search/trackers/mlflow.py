@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from time import time
@@ -44,6 +45,7 @@ class Mlflow(Tracker):
             os.environ.setdefault(name, value)
         from mlflow import MlflowClient
 
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # its notes are not the study's
         return _Study(MlflowClient(tracking_uri=self.uri), self.experiment or study)
 
 

@@ -43,10 +43,11 @@ class _Run(TrackedRun):
         self._writer.flush()
 
     def log(self, epoch: int, figures: Mapping[str, float]) -> None:
-        from tensorboard.plugins.scalar.summary_v2 import scalar_pb
+        from tensorboard.compat.proto.summary_pb2 import Summary
 
-        for name, value in figures.items():
-            self._add(scalar_pb(name, value), epoch)
+        # As torch writes them: readers of event files outside of TensorBoard know no others.
+        values = [Summary.Value(tag=name, simple_value=value) for name, value in figures.items()]
+        self._add(Summary(value=values), epoch)
         self._writer.flush()  # a killed process leaves what it has logged
 
     def end(self, end: RunEnd) -> None:

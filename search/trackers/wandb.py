@@ -34,6 +34,9 @@ class Wandb(Tracker):
             )
 
     def connect(self, study: str) -> TrackedStudy:
+        import wandb
+
+        wandb.setup(wandb.Settings(silent=True))  # stderr belongs to the command
         return _Study(self)
 
 
@@ -41,7 +44,7 @@ def _has_credentials() -> bool:
     import wandb
     from requests.utils import get_netrc_auth
 
-    settings = wandb.setup().settings
+    settings = wandb.setup(wandb.Settings(silent=True)).settings
     given = settings.api_key or settings.identity_token_file
     return bool(given or get_netrc_auth(settings.base_url))
 
@@ -71,6 +74,7 @@ class _Study(TrackedStudy):
                 silent=True,
                 console="off",  # stdout belongs to the command
                 disable_code=True,
+                x_disable_meta=True,  # it would store the command line, which may hold a secret
                 init_timeout=INIT_TIMEOUT_S,
             ),
         )

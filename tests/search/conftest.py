@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import threading
+from contextlib import closing
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import yaml
@@ -189,3 +194,52 @@ def studied(tmp_path_factory):
     )
     workplace.start(path)
     return workplace
+
+
+class Inbox:
+    """A local server that keeps what it is sent.
+
+    Attributes:
+        url: as `notify` takes it.
+        status: of its answers.
+    """
+
+    def __init__(self):
+        self.messages, self.status = [], 200
+        inbox = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                content = self.rfile.read(int(self.headers["Content-Length"]))
+                inbox.messages.append(json.loads(content))
+                self.send_response(inbox.status)
+                self.end_headers()
+
+            def log_message(self, *args):
+                pass
+
+        self._server = ThreadingHTTPServer(("localhost", 0), Handler)
+        self.url = f"json://localhost:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def titles(self):
+        return [message["title"] for message in self.messages]
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def inbox():
+    pytest.importorskip("apprise", reason="apprise, of the extra notify, is not installed")
+    with closing(Inbox()) as inbox:
+        yield inbox
+
+
+@pytest.fixture
+def unused_port():
+    """A port on which nothing listens."""
+    with socket.create_server(("localhost", 0)) as server:
+        return server.getsockname()[1]
