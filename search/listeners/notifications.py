@@ -1,4 +1,4 @@
-"""Tells people how a study goes: its start, new bests, trouble, and its end with the verdict."""
+"""Notifies people of a study: its start, new bests, trouble, and its end with the verdict."""
 
 from __future__ import annotations
 

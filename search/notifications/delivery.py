@@ -46,12 +46,13 @@ class Delivery:
 
     def _deliver(self, endpoint: Endpoint, message: Message) -> None:
         try:
-            is_sent = endpoint.outbox.notify(
+            result = endpoint.outbox.notify(
                 title=message.title,
                 body=message.body,
                 notify_type=message.kind,
                 body_format="text",
             )
+            is_sent = bool(result)
             why = "the service cannot be reached, or refused the message"
         except Exception as error:  # its text may contain the URL
             is_sent, why = False, f"{type(error).__name__} in apprise"

@@ -193,3 +193,15 @@ def test_a_shared_list_is_written_twice():
 def test_other_users_of_pyyaml_are_not_affected():
     assert yaml.safe_load("a: 1e5\nb: no") == {"a": "1e5", "b": False}
     assert yaml.safe_dump({"a": "1e5"}) == "a: 1e5\n"
+
+
+def test_variables_stay_as_they_are_written_under_the_keys_that_say_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET", "hush")
+    path = tmp_path / "file.yaml"
+    path.write_text('notify: ["json://${SECRET}@${UNSET}", {a: ${SECRET}}]\nname: ${SECRET}\n')
+    file = YamlFile(path, verbatim=("notify",))
+    assert file.data == {
+        "name": "hush",
+        "notify": ["json://${SECRET}@${UNSET}", {"a": "${SECRET}"}],
+    }
+    assert file.line_of(("notify", 0)) == 1

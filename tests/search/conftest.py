@@ -105,7 +105,8 @@ class Recorder:
     """A listener that keeps what it receives; calls `at_epoch(number, report)` after each epoch."""
 
     def __init__(self, at_epoch=lambda number, report: None):
-        self.started, self.ended, self.notices, self._at_epoch = [], [], [], at_epoch
+        self.started, self.ended, self.notices, self.trouble = [], [], [], []
+        self._at_epoch = at_epoch
 
     def __call__(self, event):
         match event:
@@ -117,6 +118,8 @@ class Recorder:
                 self.ended.append(event.record)
             case events.Notice(message):
                 self.notices.append(message)
+                if isinstance(event, events.Trouble):
+                    self.trouble.append(event)
 
 
 def share_within_half_a_star(predictions):

@@ -277,6 +277,10 @@ def test_a_server_that_comes_back_in_time_is_waited_for(
     assert waiting.startswith("the storage failed: connection failed: ")
     assert "; waiting for it, up to 10m (start the server" in waiting
     assert back == "the storage works again"
+    assert [(event.kind, event.is_over) for event in listener.trouble] == [
+        ("storage", False),
+        ("storage", True),
+    ]
 
 
 def test_a_trial_goes_on_where_the_storage_failed(workplace, engines, recorder, monkeypatch):
