@@ -20,7 +20,7 @@ from .deferred import DeferredNotices
 WAITING = 2000  # epochs and other events that a slow tracker may be behind
 CLOSE_S = 30.0  # for what is left when the study ends
 RETRY_S = 600.0  # after which the next trial is tried, if a run could not be opened
-CLOSE_FAILED_S = 2.0  # if the tracker has failed before
+CLOSE_FAILED_S = 2.0  # instead, while no run can be opened
 
 
 class Tracking:
@@ -47,6 +47,9 @@ class Tracking:
             case TrialStarted(number, config, label, earlier):
                 values = config_to_mapping(config)
                 start = RunStart(self._study_name, number, values, label, earlier)
+                if earlier is not None:
+                    # Its process may have been killed before it could send how the trial ended.
+                    self._submit(earlier, lambda: self._end(earlier, INTERRUPTED))
                 self._submit(number, lambda: self._start(start))
             case EpochEnded(number, _, report):
                 self._submit(number, lambda: self._log(number, report))
@@ -57,8 +60,9 @@ class Tracking:
     def close(self) -> None:
         """End the runs that are still open, and wait for the tracker, half a minute at most."""
         self._thread.submit(self._end_all)
-        if not self._thread.close(CLOSE_FAILED_S if self._has_warned else CLOSE_S):
-            self._warn(f"has not recorded everything within {CLOSE_S:.0f} s, and loses the rest")
+        wait_s = CLOSE_S if monotonic() >= self._retry_at else CLOSE_FAILED_S
+        if not self._thread.close(wait_s):
+            self._warn(f"has not recorded everything within {wait_s:.0f} s, and loses the rest")
         self._notices.show()
 
     def _submit(self, number: int, call: Callable[[], object]) -> None:
@@ -80,9 +84,6 @@ class Tracking:
             )
 
     def _start(self, start: RunStart) -> None:
-        if start.continues is not None:
-            # Its process was killed before it could send how the trial ended.
-            self._end(start.continues, INTERRUPTED)
         if monotonic() < self._retry_at:
             return
         try:

@@ -26,7 +26,7 @@ def join_with_outlets(
     Raises:
         RecsysSearchError: as in `join_study`.
     """
-    spec = resolve_spec(job.study, job.url, Overrides())
+    spec = resolve_spec(job.study, job.url, Overrides(dataset=job.dataset))
     with attached(listener, spec, job.url, outlets, is_worker=True) as listener:
         try:
             reason = join_study(job, listener, interrupts)

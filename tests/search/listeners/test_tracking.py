@@ -172,7 +172,7 @@ def test_after_a_while_a_tracker_is_tried_again(track, monkeypatch):
 def test_a_tracker_that_hangs_holds_up_neither_trials_nor_the_end(track, notices, monkeypatch):
     release = threading.Event()
     monkeypatch.setattr(Recording, "connect", lambda *_: release.wait(10))
-    monkeypatch.setattr(tracking, "CLOSE_FAILED_S", 0.1)
+    monkeypatch.setattr(tracking, "CLOSE_S", 0.1)
     monkeypatch.setattr(tracking, "WAITING", 3)
     assert track(started(0), *(epoch(0, n) for n in range(1, 9)), ended(0)) == []
     [notice] = notices
