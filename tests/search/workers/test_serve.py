@@ -156,14 +156,15 @@ def test_a_study_is_tried_again_after_the_storage_failed(
     workplace, detach, run_service, monkeypatch
 ):
     detach(trials=1)
-    join, failures = serve.join_study, [StorageError("storage x cannot be written: locked")] * 2
+    join = serve.join_with_outlets
+    failures = [StorageError("storage x cannot be written: locked")] * 2
 
-    def join_study(*args):
+    def join_with_outlets(*args):
         if failures:
             raise failures.pop()
         return join(*args)
 
-    monkeypatch.setattr(serve, "join_study", join_study)
+    monkeypatch.setattr(serve, "join_with_outlets", join_with_outlets)
     notices = run_service(lambda n: n == 3, monkeypatch)
     assert workplace.read().status()["complete"] == 1
     assert sum("cannot be written: locked; waiting for it" in each for each in notices) == 1
