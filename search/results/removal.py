@@ -25,6 +25,7 @@ from ...model.evaluation.metrics import Metric
 from ..running.checkpoint_folders import folder_name
 from ..running.ended_trials import ended_at, trained_epochs
 from ..storage.database import readable_storage
+from ..storage.studies import note_prefix
 from ..storage.tables import TRIAL_DETAILS
 from ..storage.trials import (
     REMOVED,
@@ -104,7 +105,7 @@ def _removal(
 
 
 def _remove(session: Session, study_id: int, trial: FrozenTrial, metric: Metric) -> None:
-    """Remove one trial's details, and the results of its retrainings."""
+    """Remove one trial's details, the results of its retrainings, and its note."""
     attrs = {
         **{name: trial.user_attrs[name] for name in _KEPT if name in trial.user_attrs},
         "epochs": trained_epochs(trial),
@@ -123,8 +124,9 @@ def _remove(session: Session, study_id: int, trial: FrozenTrial, metric: Metric)
         TrialUserAttributeModel(trial_id=trial._trial_id, key=key, value_json=json.dumps(value))
         for key, value in attrs.items()
     )
-    key = StudySystemAttributeModel.key.startswith(f"{RESULT}:{trial.number}:", autoescape=True)
-    session.query(StudySystemAttributeModel).filter_by(study_id=study_id).filter(key).delete()
+    for prefix in (f"{RESULT}:{trial.number}:", f"{note_prefix(trial._trial_id)}_"):
+        key = StudySystemAttributeModel.key.startswith(prefix, autoescape=True)
+        session.query(StudySystemAttributeModel).filter_by(study_id=study_id).filter(key).delete()
 
 
 def _describe(trial: FrozenTrial, metric: Metric) -> str:

@@ -64,12 +64,25 @@ class StudyTransaction:
         found = query.filter_by(study_id=self._study_id, key=key).scalar()
         return None if found is None else json.loads(found)
 
+    def study_attrs(self, prefix: str) -> dict[str, Any]:
+        """The study's system attributes whose names begin so."""
+        return {each.key: json.loads(each.value_json) for each in self._study_attrs(prefix)}
+
+    def remove_study_attrs(self, prefix: str) -> None:
+        """Remove the study's system attributes whose names begin so."""
+        self._study_attrs(prefix).delete(synchronize_session="fetch")
+
     def set_study_attr(self, key: str, value: Any) -> None:
         """Set a system attribute of the study."""
         found = {"study_id": self._study_id, "key": key}
         query = self._session.query(StudySystemAttributeModel).filter_by(**found)
         if not query.update({"value_json": json.dumps(value)}):
             self._session.add(StudySystemAttributeModel(**found, value_json=json.dumps(value)))
+
+    def _study_attrs(self, prefix: str) -> sqlalchemy.orm.Query[StudySystemAttributeModel]:
+        begins = StudySystemAttributeModel.key.startswith(prefix, autoescape=True)
+        query = self._session.query(StudySystemAttributeModel)
+        return query.filter_by(study_id=self._study_id).filter(begins)
 
     def trials(
         self, *states: TrialState, numbers: Collection[int] | None = None
@@ -88,6 +101,10 @@ class StudyTransaction:
         if numbers is not None:
             query = query.filter(TrialModel.number.in_(numbers))
         return [self._storage._build_frozen_trial_from_trial_model(each) for each in query]
+
+    def has_trial(self, trial_id: int) -> bool:
+        """Whether a trial of this ID is the study's."""
+        return self._trials().filter(TrialModel.trial_id == trial_id).count() > 0
 
     def count(self, *states: TrialState) -> int:
         """Number of trials in these states."""

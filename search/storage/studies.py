@@ -29,6 +29,15 @@ DETACHED = "recsys_search:detached"  # whether no `start` runs it that would rep
 STOPPED = "recsys_search:stopped"  # when `stop` asked its workers to leave; absent or None if not
 
 
+def note_prefix(trial_id: int | None) -> str:
+    """How the names of the attributes begin in which optuna-dashboard stores a note.
+
+    Args:
+        trial_id: None for the study's note.
+    """
+    return "dashboard:note" if trial_id is None else f"dashboard:{trial_id}:note"
+
+
 def read_stored_specs(storage: RDBStorage) -> dict[str, str]:
     """This program's studies in a storage: name -> spec, as `spec_from_json` takes it.
 

@@ -1,0 +1,97 @@
+"""What the note of a study says: its goal, how far it is, what it costs, and what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import sqrt
+from typing import Any
+
+from ...base.messages import format_seconds
+from ...model.evaluation.metrics import Metric
+from ...model.evaluation.sentences import describe_quality
+from ...model.evaluation.weighted import find_metric
+from ..results.verdict import describe_edges, describe_outlook, next_commands
+from .trial_text import markdown_table
+
+_STATES = ("complete", "pruned", "failed", "interrupted", "running", "waiting")
+
+
+def study_text(status: dict[str, Any], storage_url: str) -> str:
+    """The note of a study, in Markdown.
+
+    Args:
+        status: as `status --json` prints it.
+        storage_url: for the example commands; its password is left out.
+    """
+    metric = find_metric(status["metric"])
+    paragraphs = [
+        f"## {status['study']}: {status['state']}",
+        _goal(status, metric),
+        markdown_table(_rows(status, metric)),
+        _stops(status["stops"]),
+        _advice(status, metric),
+        "What to type next:",
+        "```\n" + "\n".join(next_commands(status, storage_url)) + "\n```",
+    ]
+    return "\n\n".join(filter(None, paragraphs)) + "\n"
+
+
+def _goal(status: Mapping[str, Any], metric: Metric) -> str:
+    aim = f"**Goal:** {metric.direction} {metric.label} on {status['dataset']}"
+    target = status["target"]
+    if target is None:
+        return f"{aim}."
+    reached = "reached" if target["reached"] else "not reached yet"
+    other = _in_other_unit(target["metric"], target["value"])
+    return f"{aim}; the target is {target['condition']}{other}, {reached}. {target['note']}".strip()
+
+
+def _in_other_unit(metric: str, value: float) -> str:
+    """A threshold on RMSE as MSE, and the other way round; empty for other metrics."""
+    if metric == "val_rmse":
+        return f" (an MSE of {value**2:.4f})"
+    return f" (an RMSE of {sqrt(value):.4f})" if metric == "val_mse" else ""
+
+
+def _rows(status: Mapping[str, Any], metric: Metric) -> dict[str, str]:
+    counts = ", ".join(f"{status[state]} {state}" for state in _STATES if status[state])
+    progress = f"{status['done']} of {status['total']} trials"
+    rows = {"progress": f"{progress}: {counts}" if counts else progress}
+    bias, best = status["bias_val_rmse"], status["best"]
+    if best:
+        rows["best"] = f"trial {best['number']}, {describe_quality(best, metric, bias)}"
+    if bias is not None:
+        rows["bias baseline"] = f"validation RMSE {bias:.4f} (MSE {bias**2:.4f})"
+    if confirmed := status["confirmed"]:
+        rows["confirmed"] = (
+            f"trial {confirmed['number']}: {metric.label} {metric.format(confirmed['mean'])} "
+            f"[{metric.format(confirmed['low'])}, {metric.format(confirmed['high'])}] over "
+            f"{confirmed['seeds']} seeds"
+        )
+    cost = f"{format_seconds(status['elapsed_s'])}, {status['epochs']:,} epochs"
+    usd = status["cost_usd"]
+    rows["cost so far"] = cost if usd is None else f"{cost}, {usd:.2f} USD"
+    if status["note"]:
+        rows["note"] = status["note"]
+    return rows
+
+
+def _stops(stops: Mapping[str, int]) -> str:
+    """How the stops split, the most frequent first."""
+    if not stops:
+        return ""
+    total = sum(stops.values())
+    ordered = sorted(stops.items(), key=lambda stop: (-stop[1], stop[0]))
+    shares = (f"{reason} {count} ({count / total:.0%})" for reason, count in ordered)
+    return f"**Stops:** {', '.join(shares)}."
+
+
+def _advice(status: Mapping[str, Any], metric: Metric) -> str:
+    """What the study has found out about its own future."""
+    found = []
+    if status["edges"]:
+        found.append(f"The best trials are all at {describe_edges(status['edges'])}.")
+    if outlook := status["outlook"]:
+        text = describe_outlook(outlook, metric)
+        found.append(f"{text[0].upper()}{text[1:]}.")
+    return " ".join(found)
