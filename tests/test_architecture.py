@@ -106,6 +106,7 @@ ALLOWED = {
         "errors",
     ),
     "search/workers": (
+        "search/dashboard",
         "search/listeners",
         "search/prospects",
         "search/running",
@@ -146,6 +147,15 @@ ALLOWED = {
         "search/storage",
         "model",
         "data",
+        "base",
+        "errors",
+    ),
+    "search/dashboard": (
+        "search/figures",
+        "search/results",
+        "search/definition",
+        "search/storage",
+        "model",
         "base",
         "errors",
     ),

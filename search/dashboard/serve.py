@@ -19,10 +19,10 @@ from optuna_dashboard import wsgi
 from ..storage.artifacts import artifact_store
 from ..storage.database import readable_storage
 from .access import Access, guarded
+from .page_notes import noted
 from .pages import READ_ONLY_BANNER, WRITABLE_BANNER, finished
 from .plots import bounded
 from .server import LogHandler, Server, open_server
-from .trial_notes import noted
 from .writes import restricted
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def serve_dashboard(
     app = dashboard_app(storage_url, writable=writable)
     server = open_server(host, port, report)
     token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(32)
-    access = Access.of(host, server.server_address[:2], allow_hosts, token)
+    access = Access.of(host, (server.server_name, server.server_port), allow_hosts, token)
     banner = WRITABLE_BANNER if writable else READ_ONLY_BANNER
     server.set_app(finished(guarded(app, access), banner))
     # Not in this thread: a request handler here would treat Ctrl-C as an error of its page.
@@ -96,12 +96,13 @@ def dashboard_app(storage_url: str, *, writable: bool) -> WSGIApplication:
     # Not through Optuna's cache of ended trials, which would show those that `trials rm` removed.
     storage = readable_storage(storage_url)
     app: WSGIApplication = wsgi(storage, artifact_store=artifact_store(storage_url))
-    return restricted(bounded(noted(app, storage), storage), storage_url, writable=writable)
+    shown = bounded(noted(app, storage, storage_url), storage)
+    return restricted(shown, storage_url, writable=writable)
 
 
 def addresses(server: Server, token: str | None) -> list[str]:
     """The addresses of the dashboard's page; on all interfaces, from here and from elsewhere."""
-    bound = ip_address(server.server_address[0])
+    bound = ip_address(server.server_name)
     hosts = [f"[{bound}]" if bound.version == 6 else str(bound)]
     if bound.is_unspecified:
         hosts = [socket.gethostname(), "[::1]" if bound.version == 6 else "127.0.0.1"]

@@ -35,7 +35,8 @@ class Server(ThreadingMixIn, WSGIServer):
     def server_bind(self) -> None:
         """Bind without `HTTPServer`'s look-up of the host's name, which can take seconds."""
         TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
+        address, self.server_port = self.server_address[:2]
+        self.server_name = str(address)  # the IP address that it is bound to
         self.setup_environ()
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -106,14 +107,15 @@ def open_server(host: str, port: int, report: Callable[[str], None]) -> Server:
     """
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError):
         raise StudyError(
             f"{where} cannot be served: {host!r} is no address of this machine; choose another "
             "--host, such as 127.0.0.1"
         ) from None
     try:
-        server = (_Server6 if family == socket.AF_INET6 else Server)(address[:2], _Handler)
+        kind = _Server6 if found[0] == socket.AF_INET6 else Server
+        server = kind((str(found[4][0]), port), _Handler)
     except OSError as error:
         option = "--host" if error.errno == errno.EADDRNOTAVAIL else "--port"
         raise StudyError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from math import sqrt
 from typing import Any
 
@@ -13,27 +14,45 @@ from ...model.evaluation.weighted import find_metric
 from ..results.verdict import describe_edges, describe_outlook, next_commands
 from .trial_text import markdown_table
 
+OWN = "*recsys-search keeps what follows up to date; what you write above this line stays.*"
+"""The line in a study's note that begins this program's part of it."""
+
 _STATES = ("complete", "pruned", "failed", "interrupted", "running", "waiting")
 
 
-def study_text(status: dict[str, Any], storage_url: str) -> str:
+def study_text(status: dict[str, Any], storage_url: str, at: float) -> str:
     """The note of a study, in Markdown.
 
     Args:
         status: as `status --json` prints it.
+        at: when it was read, in seconds since 1970.
         storage_url: for the example commands; its password is left out.
     """
     metric = find_metric(status["metric"])
     paragraphs = [
         f"## {status['study']}: {status['state']}",
         _goal(status, metric),
-        markdown_table(_rows(status, metric)),
+        markdown_table({**_rows(status, metric), "as of": _utc(at)}),
         _stops(status["stops"]),
         _advice(status, metric),
         "What to type next:",
         "```\n" + "\n".join(next_commands(status, storage_url)) + "\n```",
     ]
     return "\n\n".join(filter(None, paragraphs)) + "\n"
+
+
+def _utc(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def update_own_part(body: str, text: str) -> str:
+    """A study's note with the text as this program's part.
+
+    What a person has written above that part stays. A note without it is all a person's, and stays
+    as it is.
+    """
+    above, own, _ = body.partition(OWN)
+    return f"{above}{OWN}\n\n{text}" if own or not body.strip() else body
 
 
 def _goal(status: Mapping[str, Any], metric: Metric) -> str:

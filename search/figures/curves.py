@@ -43,6 +43,14 @@ def curves(study: StudyData) -> go.Figure:
     return figure
 
 
+def metric_curves(study: StudyData) -> go.Figure:
+    """The metric by epoch, alone."""
+    figure = _by_epoch(study, [(metric_title(study), lambda trial: trial.curve)])
+    _limit(figure, study, [value for each in study.attempts for value in each.curve.values()])
+    draw_levels(figure, study, row=1, col=1)
+    return figure
+
+
 def latents(study: StudyData) -> go.Figure:
     """Active units and raw KL by epoch: a collapse is where both go to zero."""
     return _by_epoch(

@@ -1,1 +1,1 @@
-"""What a study has found: the reader, confirmation with intervals, the dashboard."""
+"""What a study has found: the reader, confirmation with intervals, sentences about it."""

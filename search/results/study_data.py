@@ -104,10 +104,14 @@ class StudyData:
             StorageError: the storage cannot be read.
             StudyError: no such study, or several to choose from.
         """
-        reader = StudyReader(storage_url, name)
+        return cls.of(StudyReader(storage_url, name), with_reports=with_reports)
+
+    @classmethod
+    def of(cls, reader: StudyReader, *, with_reports: bool = True) -> Self:
+        """What a reader reads. Args: with_reports: as for `read`."""
         frozen, attrs = reader.frozen_trials(), reader.system_attrs()
         star = star_of(attrs)
-        store = artifact_store(storage_url) if with_reports else None
+        store = artifact_store(reader.url) if with_reports else None
         records = trial_records(frozen, reader.metric)
         return cls(
             spec=reader.spec,
@@ -125,7 +129,7 @@ class StudyData:
             outcomes=outcomes(frozen, reader.metric, star),
             star=star,
             fingerprint=reader.fingerprint,
-            url=storage_url,
+            url=reader.url,
             confirmation=reader.confirmation(),
             attrs=attrs,
         )

@@ -66,7 +66,9 @@ class StudyTransaction:
 
     def study_attrs(self, prefix: str) -> dict[str, Any]:
         """The study's system attributes whose names begin so."""
-        return {each.key: json.loads(each.value_json) for each in self._study_attrs(prefix)}
+        columns = (StudySystemAttributeModel.key, StudySystemAttributeModel.value_json)
+        found = self._study_attrs(prefix).with_entities(*columns)
+        return {key: json.loads(value) for key, value in found}
 
     def remove_study_attrs(self, prefix: str) -> None:
         """Remove the study's system attributes whose names begin so."""

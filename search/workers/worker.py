@@ -10,10 +10,12 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
+from ...base.callbacks import never_failing
 from ...base.interrupts import pause
 from ...data.splits.split import Split
 from ...errors import StudyError
 from ...model.evaluation.weighted import find_metric
+from ..dashboard.enrichment import Enrichment
 from ..definition.study_file import StudySpec
 from ..pruners.trial_pruner import TrialPruner
 from ..running.checkpoint_folders import tidy_checkpoints
@@ -56,6 +58,9 @@ class Worker:
         self._interrupted_by = should_stop
         self._heartbeat: Heartbeat | None = None
         self._identity: dict[str, Any] = {}
+        enrichment = Enrichment(storage, self._study._study_id, spec.name, job.url)
+        self._note_trial = never_failing(enrichment.trial_ended, "the dashboard's trial note")
+        self._update_dashboard = never_failing(enrichment.update, "the dashboard's study note")
         self._use(spec)
 
     def run(self) -> str | None:
@@ -69,7 +74,10 @@ class Worker:
         """
         try:
             with worker_identity(self._job.run) as self._identity:
-                return self._run_trials()
+                reason = self._run_trials()
+            if not self._interrupted_by():  # a person waits for the end
+                self._update_dashboard(is_last=True)
+            return reason
         finally:
             self.recover()  # what was interrupted is queued for any other process
 
@@ -83,6 +91,7 @@ class Worker:
         # to have spent the budget.
         self.recover()
         self._tidy()
+        self._update_dashboard()
         while (reason := self._why_end()) is None:
             if len(errors) >= MAX_FAILURES_IN_A_ROW:
                 raise StudyError(
@@ -96,6 +105,7 @@ class Worker:
                 continue
             self._run_trial(claim)
             self._tidy()
+            self._update_dashboard()
             self._planner.look_ahead()
             errors = [*errors, self._objective.error] if self._objective.error else []
         return reason
@@ -227,6 +237,7 @@ class Worker:
         progress = StudyProgress.of(trials, self._metric, bias_val_rmse)
         record = trial_record(trials[claim.number], self._metric)
         self._listener(TrialEnded(record, progress.best, self._metric, progress))
+        self._note_trial(trials, claim.number, self._metric, bias_val_rmse)
 
 
 class _ClaimedStudy(optuna.Study):

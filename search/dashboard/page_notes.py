@@ -1,4 +1,4 @@
-"""Adds a note to each ended trial of a study's page that has none in the storage.
+"""Adds notes to a study's page where the storage has none: to ended trials, and to the study.
 
 optuna-dashboard keeps the notes of trials among the attributes of their study, and searches all of
 these for each trial. With 5,000 notes there its page takes ten times as long, and `status` too; so
@@ -10,17 +10,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from time import time
 from typing import TYPE_CHECKING, Any
 
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 
-from ...errors import ConfigError
+from ...errors import ConfigError, NothingYet, StudyError
 from ...model.evaluation.weighted import find_metric
 from ..definition.study_file import spec_from_json
+from ..results.reader import StudyReader
 from ..storage.studies import SPEC
 from ..storage.trials import CONFIG, trial_record
 from .responses import Response, call
+from .study_text import study_text
 from .trial_text import trial_text
 
 if TYPE_CHECKING:
@@ -31,8 +34,12 @@ _NOT_ENDED = ("Running", "Waiting")
 _MANY = 20  # trials, from which on reading all of a study is faster than one after the other
 
 
-def noted(app: WSGIApplication, storage: RDBStorage) -> WSGIApplication:
-    """The app, whose answer about a study has a note for each ended trial."""
+def noted(app: WSGIApplication, storage: RDBStorage, url: str) -> WSGIApplication:
+    """The app, whose answer about a study has a note for it and for each ended trial.
+
+    Args:
+        url: of the storage.
+    """
     notes = TrialNotes(storage)
 
     def add_notes(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -41,25 +48,37 @@ def noted(app: WSGIApplication, storage: RDBStorage) -> WSGIApplication:
             return app(environ, start_response)
         response = call(app, environ)
         if response.status.startswith("200"):
-            _add_notes(response, notes, int(asked[1]))
+            _add_notes(response, notes, int(asked[1]), url)
         return response.send(start_response)
 
     return add_notes
 
 
-def _add_notes(response: Response, notes: TrialNotes, study_id: int) -> None:
+def _add_notes(response: Response, notes: TrialNotes, study_id: int, url: str) -> None:
     page = json.loads(response.body)
+    is_noted = page["note"]["version"] > 0
+    if not is_noted:  # a study of an earlier version
+        page["note"]["body"] = _study_note(page["name"], url)
     ended = [
         trial
         for trial in page["trials"]
         if trial["state"] not in _NOT_ENDED and not trial["note"]["version"]
     ]
-    if not ended:
+    if is_noted and not ended:
         return
     texts = notes.read(study_id, ended)
     for trial in ended:
         trial["note"]["body"] = texts.get(trial["trial_id"], "")
     response.body = json.dumps(page).encode()
+
+
+def _study_note(name: str, url: str) -> str:
+    """The note of a study of this program; empty for one of another program or version."""
+    try:
+        status = StudyReader(url, name).progress()
+    except (ConfigError, StudyError, NothingYet):
+        return ""
+    return study_text(status, url, time())
 
 
 class TrialNotes:
