@@ -15,12 +15,12 @@ from urllib.request import urlopen
 import optuna
 import pytest
 from optuna_dashboard import wsgi
-from recsys_search.search.results.dashboard import READ_ONLY
+from recsys_search.search.dashboard.writes import OTHERS, READ_ONLY
 
 SLOW_DASHBOARD = """
 import time
 from recsys_search.cli import main
-from recsys_search.search.results import dashboard
+from recsys_search.search.dashboard import serve
 
 def app(environ, start_response):
     print("asked", flush=True)
@@ -28,7 +28,7 @@ def app(environ, start_response):
     start_response("200 OK", [])
     return [b""]
 
-dashboard.wsgi = lambda *args, **kwargs: app
+serve.wsgi = lambda *args, **kwargs: app
 main(["dashboard", "--port", "0"])
 """
 
@@ -96,10 +96,14 @@ def test_every_request_that_would_write_is_refused_with_the_reason(dashboard, jo
         if path.startswith("/api/llm/"):  # questions to a language model, which change nothing
             assert answer == (400, {"reason": "No access to the LLM provider."})
         else:
-            assert answer == (403, {"reason": READ_ONLY})
-            refused.append(f"{method} {path} failed: {READ_ONLY}")
+            status, document = answer
+            reason = document["reason"]
+            assert status == 403
+            assert reason.startswith((READ_ONLY, OTHERS))
+            refused.append(f"{method} {path} refused: {reason}")
     assert len(refused) > 15
-    assert f"PUT /api/studies/1/note failed: {READ_ONLY}" in refused
+    assert f"PUT /api/studies/1/note refused: {READ_ONLY}" in refused
+    assert f"DELETE /api/studies/1 refused: {OTHERS}; to delete a study: " in "".join(refused)
     assert files_below(job[0]) == before
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
@@ -111,54 +115,51 @@ def test_every_request_that_would_write_is_refused_with_the_reason(dashboard, jo
 def test_a_large_upload_is_read_before_it_is_refused(dashboard):
     _, address = dashboard
     answer = send(address, "POST", "/api/artifacts/1/1", bytes(20_000_000))
-    assert answer == (403, {"reason": READ_ONLY})
+    assert answer == (403, {"reason": OTHERS})
 
 
 def test_a_request_that_fails_is_reported_in_one_line(dashboard):
     process, address = dashboard
-    # In a JSON route, which logs its traceback, and in another, which prints it.
     assert send(address, "GET", "/api/studies/99/plot/slice")[0] == 500
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert stderr.startswith("GET /api/studies/99/plot/slice failed: Exception: ")
+    assert "Traceback" not in stderr
+
+
+def test_a_client_may_leave_out_what_browsers_send(dashboard):
+    _, address = dashboard
     connection = HTTPConnection(urlsplit(address).netloc, timeout=60)
     with closing(connection):
         connection.putrequest("GET", "/favicon.ico", skip_accept_encoding=True)
         connection.endheaders()
-        assert connection.getresponse().status == 500
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
-    slice_, icon, *_ = stderr.splitlines()
-    assert slice_.startswith("GET /api/studies/99/plot/slice failed: Exception: ")
-    assert icon.startswith("GET /favicon.ico failed: KeyError: ")
-    assert "Traceback" not in stderr
+        assert connection.getresponse().status == 200
 
 
 FAILING_DASHBOARD = """
 from recsys_search.cli import main
-from recsys_search.search.results import dashboard
+from recsys_search.search.dashboard import serve
 
 def app(environ, start_response):
-    if environ["PATH_INFO"] == "/late":
-        start_response("200 OK", [])
-        yield b"text"
     raise ValueError("no such thing\\nsecond line")
 
-dashboard.wsgi = lambda *args, **kwargs: app
+serve.wsgi = lambda *args, **kwargs: app
 main(["dashboard", "--port", "0"])
 """
 
 
-def test_an_error_outside_of_its_pages_is_one_line_too(job, start_python):
+def test_an_error_outside_of_its_pages_is_one_line_without_the_query(job, start_python):
     process = start_python(FAILING_DASHBOARD, cwd=job[0], stderr=subprocess.PIPE)
     address = re.search(r"http://[^/]+", process.stderr.readline())[0]
-    for path in ("/early", "/late"):
-        assert send(address, "GET", path)[0] == (500 if path == "/early" else 200)
-        assert process.stderr.readline() == f"GET {path} failed: ValueError: no such thing\n"
+    assert send(address, "GET", "/page?token=secret")[0] == 500
+    assert process.stderr.readline() == "GET /page failed: ValueError: no such thing\n"
 
 
 def test_ctrl_c_ends_the_dashboard_in_the_middle_of_a_response(job, start_python):
     process = start_python(SLOW_DASHBOARD, cwd=job[0], stderr=subprocess.PIPE)
     port = int(re.search(r":(\d+)/", process.stderr.readline())[1])
     with socket.create_connection(("127.0.0.1", port)) as browser:
-        browser.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        browser.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
         assert process.stdout.readline() == "asked\n"
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
@@ -178,3 +179,63 @@ def test_a_port_in_use_is_reported_in_one_line(done):
         f"error: 127.0.0.1:{port} cannot be served: Address already in use; "
         "choose another --port\n",
     )
+
+
+def test_an_address_that_is_not_of_this_machine_is_reported_in_one_line(done):
+    code, _, err = done("dashboard", "--host", "192.0.2.1", "--port", 0)
+    assert code == 1
+    assert err.startswith("error: 192.0.2.1:0 cannot be served: ")
+    assert err.endswith("; choose another --host\n")
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this Python has no IPv6")
+def test_it_listens_on_an_ipv6_address(job, start_python):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback address")
+    code = "from recsys_search.cli import main; main()"
+    arguments = ("dashboard", "--host", "::1", "--port", 0)
+    process = start_python(code, *arguments, cwd=job[0], stderr=subprocess.PIPE)
+    line = process.stderr.readline()
+    assert re.fullmatch(r"dashboard at http://\[::1\]:\d+/dashboard/\n", line)
+    address = line.removeprefix("dashboard at ").removesuffix("/dashboard/\n")
+    assert send(address, "GET", "/api/studies")[0] == 200
+
+
+def test_beyond_this_machine_it_needs_a_token_which_it_prints(job, start_python):
+    code = "from recsys_search.cli import main; main()"
+    arguments = ("dashboard", "--host", "0.0.0.0", "--port", 0)
+    process = start_python(code, *arguments, cwd=job[0], stderr=subprocess.PIPE)
+    lines = [process.stderr.readline() for _ in range(3)]
+    assert lines[2] == (
+        "It listens beyond this machine: whoever has the address can read the studies.\n"
+    )
+    address, token = re.fullmatch(
+        r"or at (http://127\.0\.0\.1:\d+)/dashboard/\?token=(\S{40,})\n", lines[1]
+    ).groups()
+    status, refusal = send(address, "GET", "/api/studies")
+    assert (status, "?token=" in refusal["reason"]) == (401, True)
+    connection = HTTPConnection(urlsplit(address).netloc, timeout=60)
+    with closing(connection):
+        connection.request("GET", f"/dashboard/?token={token}")
+        answer = connection.getresponse()
+        page, cookie = answer.read().decode(), answer.headers["Set-Cookie"]
+    assert token not in page
+    assert 'content="0;url=/dashboard/"' in page
+    assert cookie.endswith("; Path=/; HttpOnly; SameSite=Strict")
+    assert send(address, "GET", "/api/studies", Cookie=cookie.partition(";")[0])[0] == 200
+    assert send(address, "GET", "/api/studies", Authorization=f"Bearer {token}")[0] == 200
+
+
+def test_it_opens_its_page_in_a_browser_if_asked(job, start_python):
+    code = """
+import webbrowser
+webbrowser.open = lambda address: print(address, flush=True) or True
+from recsys_search.cli import main
+main()
+"""
+    process = start_python(
+        code, "dashboard", "--open", "--port", 0, cwd=job[0], stderr=subprocess.PIPE
+    )
+    assert process.stderr.readline() == f"dashboard at {process.stdout.readline()}"

@@ -8,6 +8,7 @@ import optuna
 import pytest
 from optuna.storages._rdb.models import TrialModel
 from recsys_search.errors import NothingYet, StudyError
+from recsys_search.search.dashboard.enrichment import Enrichment
 from recsys_search.search.running.ended_trials import EndedTrials
 from recsys_search.search.running.events import EpochEnded, Notice
 from recsys_search.search.storage.claims import study_transaction
@@ -98,6 +99,7 @@ def test_a_worker_with_a_budget_reads_each_ended_trial_once(workplace, monkeypat
         add(self, trial)
 
     monkeypatch.setattr(EndedTrials, "_add", add_and_note)
+    monkeypatch.setattr(Enrichment, "update", lambda self, **options: None)  # reads all trials
     workplace.start(workplace.write_study(budget={"epochs": 99}, trials=3))
     assert read == [0, 1, 2]
 
