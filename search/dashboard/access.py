@@ -9,6 +9,7 @@ listens beyond this machine every request needs a token.
 from __future__ import annotations
 
 import hmac
+import secrets
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Access:
         names: the host names that a request may be addressed to.
         any_address: whether it may be addressed to any IP address, not only to loopback ones. That
             is no risk: rebinding takes a name.
-        token: what each request must bring; None on loopback, where only this machine connects.
+        token: what each request must bring; None if it needs none.
         cookie: name of the cookie that brings it. Cookies of all ports of a host are shared.
     """
 
@@ -48,7 +49,7 @@ class Access:
 
     @classmethod
     def of(
-        cls, host: str, address: tuple[str, int], allowed: Iterable[str], token: str | None
+        cls, host: str, address: tuple[str, int], allowed: Iterable[str], token: str | None = None
     ) -> Access:
         """The access to a server.
 
@@ -56,14 +57,15 @@ class Access:
             host: `--host`.
             address: what it is bound to.
             allowed: further names, `--allow-host`.
-            token: used if the address is not a loopback one.
+            token: one of the user's, which is needed on loopback too. [default: a random one, and
+                none on loopback, where only this machine connects]
         """
         is_loopback = ip_address(address[0]).is_loopback
         own = () if is_loopback else (socket.gethostname(),)
         return cls(
             names=frozenset(map(_canonical, ("localhost", host, *own, *allowed))),
             any_address=not is_loopback,
-            token=None if is_loopback else token,
+            token=token or (None if is_loopback else secrets.token_urlsafe(32)),
             cookie=f"recsys_search_{address[1]}",
         )
 

@@ -32,8 +32,9 @@ _HEADERS = {
 }
 # In addition to optuna-dashboard's policy for its pages, which these do not fall back on.
 _PAGE_POLICY = "frame-ancestors 'self';base-uri 'none';form-action 'self'"
-# Artifacts are files that anybody may have uploaded: none of them runs a script of ours.
-_POLICY = f"default-src 'none';style-src 'unsafe-inline';sandbox;{_PAGE_POLICY}"
+_POLICY = f"default-src 'none';style-src 'unsafe-inline';{_PAGE_POLICY}"
+# An artifact may be any file; one that is a page runs no script, and is not of our origin.
+_ARTIFACT_POLICY = f"{_POLICY};sandbox"
 _ROOT = b'<div id="dashboard">'  # where optuna-dashboard draws its pages
 # Below the pages, whose own bar is fixed at the top.
 _STYLE = (
@@ -57,7 +58,7 @@ def finished(app: WSGIApplication, banner: str) -> WSGIApplication:
         response = call(app, environ)
         if response.content_type == "text/html" and _ROOT in response.body:
             _add_banner(response, banner)
-        _secure(response)
+        _secure(response, is_artifact=environ["PATH_INFO"].startswith("/artifacts/"))
         # The script keeps its name in the next version, so a browser asks whether it is the same.
         response.headers["Cache-Control"] = "no-cache" if is_script else "no-store"
         if "gzip" in environ["HTTP_ACCEPT_ENCODING"]:
@@ -72,12 +73,13 @@ def _add_banner(response: Response, banner: str) -> None:
     response.body = response.body.replace(_ROOT, bar + _ROOT, 1)
 
 
-def _secure(response: Response) -> None:
+def _secure(response: Response, *, is_artifact: bool) -> None:
     headers = response.headers
     headers.update(_HEADERS)
     headers.pop("Access-Control-Allow-Origin", None)  # artifacts are for our own pages alone
+    policy = _ARTIFACT_POLICY if is_artifact else _POLICY
     own = headers.get("Content-Security-Policy")
-    headers["Content-Security-Policy"] = f"{own};{_PAGE_POLICY}" if own else _POLICY
+    headers["Content-Security-Policy"] = f"{own};{_PAGE_POLICY}" if own else policy
 
 
 def _compress(response: Response) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import socket
 import sys
 import warnings
@@ -48,7 +47,8 @@ def serve_dashboard(
     """Serve until Ctrl-C.
 
     Where it listens beyond this machine, requests need a token: that of the environment variable
-    `RECSYS_SEARCH_DASHBOARD_TOKEN`, or a random one. The addresses that are reported hold it.
+    `RECSYS_SEARCH_DASHBOARD_TOKEN`, or a random one. With the variable they need it on loopback
+    too. The addresses that are reported hold it.
 
     Args:
         allow_hosts: names that a browser may address it by, besides its own.
@@ -62,8 +62,8 @@ def serve_dashboard(
     """
     app = dashboard_app(storage_url, writable=writable)
     server = open_server(host, port, report)
-    token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(32)
-    access = Access.of(host, (server.server_name, server.server_port), allow_hosts, token)
+    bound = (server.server_name, server.server_port)
+    access = Access.of(host, bound, allow_hosts, os.environ.get(TOKEN_VARIABLE))
     banner = WRITABLE_BANNER if writable else READ_ONLY_BANNER
     server.set_app(finished(guarded(app, access), banner))
     # Not in this thread: a request handler here would treat Ctrl-C as an error of its page.
@@ -73,7 +73,7 @@ def serve_dashboard(
         report(f"dashboard at {first}")
         for address in others:
             report(f"or at {address}")
-        if access.token:
+        if access.any_address:
             report("It listens beyond this machine: whoever has the address can read the studies.")
         if open_browser and not webbrowser.open(first):
             report("no browser can be opened here; open the address above")

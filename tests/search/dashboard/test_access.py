@@ -15,7 +15,7 @@ def app(environ, start_response):
 
 @pytest.fixture
 def local():
-    return guarded(app, Access.of("127.0.0.1", ("127.0.0.1", 8080), (), TOKEN))
+    return guarded(app, Access.of("127.0.0.1", ("127.0.0.1", 8080), ()))
 
 
 @pytest.fixture
@@ -103,3 +103,15 @@ def test_the_address_with_the_token_sets_a_cookie_and_leads_to_the_page_without_
 def test_the_address_with_the_token_leads_to_no_other_site(ask, wide):
     answer = ask(wide, f"//evil.example/?token={TOKEN}")
     assert b"url=/evil.example/" in answer.body
+
+
+def test_a_token_of_the_user_is_needed_on_loopback_too(ask):
+    shared = guarded(app, Access.of("127.0.0.1", ("127.0.0.1", 8080), (), TOKEN))
+    assert ask(shared, "/").status == 401
+    assert ask(shared, "/", Authorization=f"Bearer {TOKEN}").status == 200
+
+
+def test_a_random_token_is_another_each_time():
+    tokens = {Access.of("::", ("::", 8080), ()).token for _ in range(3)}
+    assert len(tokens) == 3
+    assert min(map(len, tokens)) >= 40

@@ -38,6 +38,8 @@ def test_no_other_site_may_frame_or_read_an_answer(finish):
     policy = headers["Content-Security-Policy"]
     assert "sandbox" in policy
     assert "default-src 'none'" in policy
+    # A page of ours that leads on, once it has the token, is not a sandbox's to stop.
+    assert "sandbox" not in finish("/", b"", "text/html").headers["Content-Security-Policy"]
 
 
 def test_a_large_answer_is_compressed_for_those_who_can_read_it(finish):
