@@ -21,7 +21,7 @@ from ..results.reader import StudyReader
 from ..results.study_data import StudyData
 from ..storage.artifacts import artifact_store, download_reports
 
-MAX_CURVES = 60  # trials whose curves are drawn, half of them the best, the others the latest
+BEST_CURVES, OTHER_CURVES = 20, 40  # trials whose curves are drawn
 MAX_POINTS = 200  # in a scatter plot
 
 
@@ -36,11 +36,11 @@ def stored_figures(reader: StudyReader, *, min_trials: int = 0) -> dict[str, str
         return {}
     few = _few(study, reader)
     drawn: dict[str, Callable[[], go.Figure]] = {
-        "curves": lambda: _titled(metric_curves(few), "How trials learn, by how they ended"),
+        "curves": lambda: _titled(metric_curves(few), "Curves of trials"),
         "latents": lambda: _titled(latents(few), "Active units and KL"),
         "kl_weight": lambda: _titled(_sample(kl_weight(study)), "KL weight"),
         "best_by_epochs": lambda: _titled(_sample(best_so_far(study, "epochs")), "Best so far"),
-        "importance": lambda: _titled(importance(study), "What mattered, pruned trials included"),
+        "importance": lambda: _titled(importance(study), "What mattered"),
     }
     if study.status["cost_usd"] is not None:
         drawn["best_by_cost"] = lambda: _titled(_sample(best_so_far(study, "usd")), "Best so far")
@@ -54,10 +54,11 @@ def stored_figures(reader: StudyReader, *, min_trials: int = 0) -> dict[str, str
 
 
 def _few(study: StudyData, reader: StudyReader) -> StudyData:
-    """The study with its best and its latest trials alone, and these with their epoch reports."""
+    """The study with its best trials, and some from start to end, all with their epoch reports."""
     ranked = sorted(study.completed, key=lambda each: study.metric.cost(each.record["value"]))
-    chosen = [*ranked[: MAX_CURVES // 2], *study.attempts[-MAX_CURVES // 2 :]]
-    numbers = {each.number for each in (*chosen, *filter(None, [study.best]))}
+    spread = [study.attempts[place] for place in thinned(study.attempts, OTHER_CURVES)]
+    chosen = [*ranked[:BEST_CURVES], *spread, *filter(None, [study.best])]
+    numbers = {each.number for each in chosen}
     frozen, store = reader.frozen_trials(), artifact_store(reader.url)
     trials = [
         replace(each, reports=download_reports(store, frozen[each.number], reader.storage))
@@ -86,4 +87,4 @@ def _titled(figure: go.Figure, title: str) -> go.Figure:
     """The figure with a title above its legend, as high as optuna-dashboard's frames."""
     margin = figure.layout.margin.to_plotly_json()
     top = {"text": title, "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 8}}
-    return figure.update_layout(title=top, margin={**margin, "t": 64}, height=450)
+    return figure.update_layout(title=top, margin={**margin, "t": 96}, height=450)

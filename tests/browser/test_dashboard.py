@@ -17,7 +17,7 @@ def edit_note(browser, text):
 
 
 def test_the_study_page_shows_its_figures_and_that_it_is_read_only(browser, dashboard):
-    browser.show(f"{dashboard().address}/dashboard/studies/1", "How trials learn")
+    browser.show(f"{dashboard().address}/dashboard/studies/1", "Curves of trials")
     for title in ("Best so far", "KL weight", "Active units and KL", "What mattered"):
         text = browser.wait_for(title)
     assert "Read-only. To edit notes, start it with --writable." in text
