@@ -1,7 +1,7 @@
 """Notes and figures in the storage, for optuna-dashboard started without this program too.
 
-Whoever runs a study writes them: after each trial a note of it, and from time to time the study's
-note and its figures. What that costs is bounded, whatever the number of trials:
+The processes that run a study write them: after each trial its note, and from time to time the
+study's note and its figures. What that costs is bounded, whatever the number of trials:
 
 - The storage holds the notes of the latest and the best trials only; `page_notes.py` says why.
 - The study's note and the figures read all trials, so they wait until that took at most a
@@ -63,7 +63,7 @@ class Enrichment:
         kept = {each._trial_id for each in (*ended[-LATEST:], *best_trials(ended, metric)[:BEST])}
         self._keep_note(trial._trial_id, text, kept)
 
-    def update(self, *, is_last: bool = False) -> None:
+    def update(self, *, is_last: bool = False, with_figures: bool = True) -> None:
         """Bring the study's note and figures up to date, if it is time.
 
         Args:
@@ -71,7 +71,8 @@ class Enrichment:
                 if no other process runs a trial.
         """
         self._update_note(now=is_last)
-        self._update_figures(now=is_last)
+        if with_figures:
+            self._update_figures(now=is_last)
 
     def _keep_note(self, trial_id: int, text: str, kept: Collection[int]) -> None:
         with study_transaction(self._storage, self._study_id) as transaction:

@@ -51,7 +51,7 @@ def serve_dashboard(
     too. The addresses that are reported hold it.
 
     Args:
-        allow_hosts: names that a browser may address it by, besides its own.
+        allow_hosts: further names that a browser may address it by.
         writable: let notes be edited.
         open_browser: open its page.
         report: called with a line: where it is, and each request that is refused or fails.
@@ -69,13 +69,12 @@ def serve_dashboard(
     # Not in this thread: a request handler here would treat Ctrl-C as an error of its page.
     Thread(target=server.serve_forever, daemon=True).start()
     try:
-        first, *others = addresses(server, access.token)
-        report(f"dashboard at {first}")
-        for address in others:
-            report(f"or at {address}")
+        known = addresses(server, access.token)
+        for begin, address in zip(("dashboard", "or"), known, strict=False):
+            report(f"{begin} at {address}")
         if access.any_address:
-            report("It listens beyond this machine: whoever has the address can read the studies.")
-        if open_browser and not webbrowser.open(first):
+            report("It listens beyond this machine: anyone with the address can read the studies.")
+        if open_browser and not webbrowser.open(known[-1]):
             report("no browser can be opened here; open the address above")
         Event().wait()
     finally:

@@ -75,8 +75,8 @@ class Worker:
         try:
             with worker_identity(self._job.run) as self._identity:
                 reason = self._run_trials()
-            if not self._interrupted_by():  # a person waits for the end
-                self._update_dashboard(is_last=True)
+            # Figures take seconds, and after a signal there may be few.
+            self._update_dashboard(is_last=True, with_figures=not self._interrupted_by())
             return reason
         finally:
             self.recover()  # what was interrupted is queued for any other process

@@ -209,7 +209,7 @@ def test_beyond_this_machine_it_needs_a_token_which_it_prints(job, start_python)
     process = start_python(code, *arguments, cwd=job[0], stderr=subprocess.PIPE)
     lines = [process.stderr.readline() for _ in range(3)]
     assert lines[2] == (
-        "It listens beyond this machine: whoever has the address can read the studies.\n"
+        "It listens beyond this machine: anyone with the address can read the studies.\n"
     )
     address, token = re.fullmatch(
         r"or at (http://127\.0\.0\.1:\d+)/dashboard/\?token=(\S{40,})\n", lines[1]
