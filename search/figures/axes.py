@@ -6,7 +6,7 @@ about its config.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..definition.axes import Axis, ChoiceAxis, shown
 from ..prospects.encoding import is_ordered
 from ..prospects.outcomes import Outcome
 from ..results.importance import importance_of
-from ..results.study_data import StudyData
+from ..results.study_data import StudyData, TrialData
 from .style import BEST
 
 N_GRID = 24  # points of each axis at which the surrogate is asked
@@ -46,33 +46,59 @@ def best_architecture(study: StudyData) -> str:
     return study.spec.architectures[0]
 
 
-def important_axes(study: StudyData, architecture: str) -> list[str]:
+def best_of(study: StudyData, architecture: str) -> TrialData | None:
+    """The architecture's best trial: the study's, otherwise the best completed one."""
+    if study.best and study.best.config["architecture"] == architecture:
+        return study.best
+    of_it = [each for each in study.completed if each.config["architecture"] == architecture]
+    return min(of_it, key=lambda each: study.metric.cost(each.record["value"]), default=None)
+
+
+def important_axes(study: StudyData, architecture: str, tried: Collection[str]) -> list[str]:
     """The architecture's axes, the most important first.
 
+    Args:
+        tried: the axes that a trial has; of a conditional one there may be none.
+
     Raises:
-        NothingYet: too few of its trials.
+        NothingYet: too few of its trials, or they differ in no axis.
     """
-    found = importance_of(study)["architectures"]
-    if architecture not in found:
+    rows = importance_of(study)["architectures"].get(architecture)
+    if rows is None:
         raise NothingYet(f"{study.spec.name} has too few trials of {architecture} for its axes")
-    return [row["axis"] for row in found[architecture]]
+    names = [row["axis"] for row in rows if row["axis"] in tried]
+    if not names:
+        raise NothingYet(f"{study.spec.name} has no axis of {architecture} with several values")
+    return names
+
+
+def base_config(
+    study: StudyData, best: TrialData | None, known: Sequence[Outcome], names: Sequence[str]
+) -> dict[str, Any]:
+    """Axis -> value of the config that a figure changes along the axes `names`.
+
+    It is the best trial's. Where a condition keeps one of the axes out of that one, it is the
+    config of the best outcome that has them all.
+    """
+    axes = study.spec.space.axes
+    ranked = sorted(known, key=lambda each: (each.is_sick, each.level))
+    candidates = [*([best.params] if best else []), *(each.params for each in ranked)]
+    params = next((each for each in candidates if set(names) <= each.keys()), candidates[0])
+    return {name: axes[name].value_of(param) for name, param in params.items() if name in axes}
 
 
 def predict(
-    study: StudyData, changes: Sequence[Mapping[str, Any]]
+    study: StudyData, base: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """(n,) expected levels and (n,) their standard deviations of the best config with changes."""
+    """(n,) expected levels and (n,) their standard deviations of a config with each change."""
     surrogate = study.surrogate
     assert surrogate is not None
-    axes, best = study.spec.space.axes, study.best
-    base = best.params if best else study.outcomes[0].params
-    config = {name: axes[name].value_of(param) for name, param in base.items() if name in axes}
-    return surrogate.predict(surrogate.encoding.encode([{**config, **each} for each in changes]))
+    return surrogate.predict(surrogate.encoding.encode([{**base, **each} for each in changes]))
 
 
 def mark_best(
     figure: go.Figure,
-    study: StudyData,
+    best: TrialData | None,
     names: Sequence[str],
     axes: Mapping[str, Axis],
     place: Mapping[str, int],
@@ -80,7 +106,6 @@ def mark_best(
     legend: bool,
 ) -> None:
     """A star at the best trial, over one axis or a pair of them."""
-    best = study.best
     if best is None or any(name not in best.params for name in names):
         return
     x, *y = (drawn(axes[name], best.params[name]) for name in names)

@@ -13,11 +13,13 @@ from ...errors import NothingYet
 from ..definition.axes import Axis
 from ..prospects.encoding import is_ordered
 from ..prospects.outcomes import Outcome
-from ..results.study_data import StudyData
+from ..results.study_data import StudyData, TrialData
 from .axes import (
     N_GRID,
     axis_layout,
+    base_config,
     best_architecture,
+    best_of,
     drawn,
     important_axes,
     mark_best,
@@ -44,21 +46,24 @@ def contours(study: StudyData, architecture: str | None = None) -> go.Figure:
     """
     architecture = architecture or best_architecture(study)
     known, axes = outcomes_of(study, architecture)
-    names = [name for name in important_axes(study, architecture) if is_ordered(axes[name])]
+    important = important_axes(study, architecture, axes)
+    names = [name for name in important if is_ordered(axes[name])]
     pairs = list(combinations(names[:N_CONTOUR_AXES], 2))
     if not pairs:
         raise NothingYet(f"{study.spec.name} has fewer than two axes with an order to draw")
+    best = best_of(study, architecture)
     values = [value_of(study, each) for each in known]
     low, high = metric_range(study, values) or (0.0, 1.0)
     figure = make_subplots(1, len(pairs), horizontal_spacing=0.09)
     for col, (x_name, y_name) in enumerate(pairs, start=1):
-        _draw_contour(figure, study, (x_name, y_name), axes, known, col, (low, high))
+        _draw_contour(figure, study, best, (x_name, y_name), axes, known, col, (low, high))
     return styled(figure, height=430, showlegend=False)
 
 
 def _draw_contour(
     figure: go.Figure,
     study: StudyData,
+    best: TrialData | None,
     pair: tuple[str, str],
     axes: Mapping[str, Axis],
     known: Sequence[Outcome],
@@ -68,7 +73,7 @@ def _draw_contour(
     x_name, y_name = pair
     x_along, y_along = (axes[name].grid(N_GRID) for name in pair)
     configs = [{x_name: x, y_name: y} for y in y_along for x in x_along]
-    levels, _ = predict(study, configs)
+    levels, _ = predict(study, base_config(study, best, known, pair), configs)
     expected = np.array([study.metric.value_of(each, study.star) for each in levels])
     low, high = shown_range
     figure.add_contour(
@@ -98,7 +103,7 @@ def _draw_contour(
         row=1,
         col=col,
     )
-    mark_best(figure, study, pair, axes, {"row": 1, "col": col}, legend=False)
+    mark_best(figure, best, pair, axes, {"row": 1, "col": col}, legend=False)
     for update, name in ((figure.update_xaxes, x_name), (figure.update_yaxes, y_name)):
         update(title=title_of(name), **axis_layout(axes[name]), row=1, col=col)
     for edge in study.status["edges"]:

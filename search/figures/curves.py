@@ -102,8 +102,9 @@ def _draw(
         points = list(curve.items())
         if not points:
             continue
-        lowest = min(range(len(points)), key=lambda at: points[at][1])
-        for at in thinned(points, per_curve, keep=[lowest]):
+        places = range(len(points))
+        extremes = [end(places, key=lambda at: points[at][1]) for end in (min, max)]
+        for at in thinned(points, per_curve, keep=extremes):
             epochs.append(points[at][0])
             values.append(float(f"{points[at][1]:.5g}"))
             numbers.append(number)

@@ -23,8 +23,8 @@ def importance(study: StudyData) -> go.Figure:
         NothingYet: no architecture has enough trials.
     """
     found = importance_of(study)["architectures"]
-    titles = [f"{name}" for name in found]
-    figure = make_subplots(1, len(found), subplot_titles=titles, horizontal_spacing=0.22)
+    spacing = min(0.22, 0.5 / len(found))
+    figure = make_subplots(1, len(found), subplot_titles=list(found), horizontal_spacing=spacing)
     for col, (architecture, rows) in enumerate(found.items(), start=1):
         names = [row["axis"].removeprefix(f"{architecture}.") for row in rows]
         for key, name, colour in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import log10
 from typing import Any
 
 import plotly.graph_objects as go
@@ -11,11 +12,13 @@ from plotly.subplots import make_subplots
 from ..definition.axes import Axis
 from ..prospects.encoding import is_ordered
 from ..prospects.outcomes import Outcome
-from ..results.study_data import StudyData
+from ..results.study_data import StudyData, TrialData
 from .axes import (
     N_GRID,
     axis_layout,
+    base_config,
     best_architecture,
+    best_of,
     drawn,
     important_axes,
     mark_best,
@@ -45,17 +48,18 @@ def slices(study: StudyData, architecture: str | None = None) -> go.Figure:
     """
     architecture = architecture or best_architecture(study)
     known, axes = outcomes_of(study, architecture)
-    names = important_axes(study, architecture)[:N_SLICES]
+    names = important_axes(study, architecture, axes)[:N_SLICES]
     n_cols = min(2, len(names))
     n_rows = -(-len(names) // n_cols)
     titles = [title_of(name) for name in names]
     figure = make_subplots(
         n_rows, n_cols, subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.05
     )
+    best = best_of(study, architecture)
     values = [value_of(study, each) for each in known]
     for at, name in enumerate(names):
         place = {"row": at // n_cols + 1, "col": at % n_cols + 1}
-        _draw_slice(figure, study, name, axes[name], known, place, legend=at == 0)
+        _draw_slice(figure, study, best, name, axes[name], known, place, legend=at == 0)
         figure.update_yaxes(range=metric_range(study, values), **place)
     figure.update_yaxes(title=metric_title(study), col=1)
     return styled(
@@ -69,6 +73,7 @@ def slices(study: StudyData, architecture: str | None = None) -> go.Figure:
 def _draw_slice(
     figure: go.Figure,
     study: StudyData,
+    best: TrialData | None,
     name: str,
     axis: Axis,
     known: Sequence[Outcome],
@@ -76,7 +81,8 @@ def _draw_slice(
     *,
     legend: bool,
 ) -> None:
-    along, low, expected, high = _expected_along(study, name, axis)
+    base = base_config(study, best, known, [name])
+    along, low, expected, high = _expected_along(study, base, name, axis)
     if is_ordered(axis):
         figure.add_scatter(
             x=[*along, *reversed(along)],
@@ -120,26 +126,37 @@ def _draw_slice(
             showlegend=legend,
             **place,
         )
-    mark_best(figure, study, [name], {name: axis}, place, legend=legend)
+    mark_best(figure, best, [name], {name: axis}, place, legend=legend)
     figure.update_xaxes(**axis_layout(axis), **place)
     for edge in study.status["edges"]:
         if edge["axis"] == name:
-            end = axis.ends()[0 if edge["end"] == "low" else 1]
-            figure.add_vline(
-                x=end,
-                line={"color": BEST, "width": 1.5, "dash": "dash"},
-                annotation={"text": f"the best are at the {edge['end']} end", "font": {"size": 11}},
-                annotation_position="top right" if edge["end"] == "low" else "top left",
-                **place,
-            )
+            _mark_edge(figure, axis, edge["end"], place)
+
+
+def _mark_edge(figure: go.Figure, axis: Axis, end: str, place: Mapping[str, int]) -> None:
+    x = axis.ends()[0 if end == "low" else 1]
+    # On a log axis plotly places lines by their value and annotations by its logarithm.
+    is_log = axis_layout(axis)["type"] == "log"
+    figure.add_vline(x=x, line={"color": BEST, "width": 1.5, "dash": "dash"}, **place)
+    figure.add_annotation(
+        x=log10(x) if is_log else x,
+        y=1,
+        yref="y domain",
+        xanchor="left" if end == "low" else "right",
+        yanchor="top",
+        text=f"the best are at the {end} end",
+        font={"size": 11},
+        showarrow=False,
+        **place,
+    )
 
 
 def _expected_along(
-    study: StudyData, name: str, axis: Axis
+    study: StudyData, base: Mapping[str, Any], name: str, axis: Axis
 ) -> tuple[list[Any], list[float], list[float], list[float]]:
     """Values along an axis; there the low end, the median and the high end of what is expected."""
     values = axis.grid(N_GRID)
-    levels, sds = predict(study, [{name: value} for value in values])
+    levels, sds = predict(study, base, [{name: value} for value in values])
     ends = (levels - 1.96 * sds, levels, levels + 1.96 * sds)
     low, middle, high = (
         [round(study.metric.value_of(float(each), study.star), 5) for each in line] for line in ends

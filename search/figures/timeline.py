@@ -16,28 +16,31 @@ def lanes(trials: Iterable[TrialData]) -> dict[str, list[TrialData]]:
 
     A worker that was started again on the same machine goes on in the lane of one that had ended.
     """
+    in_order = sorted(trials, key=lambda each: (each.started_at, each.number))
+    leaves_at: dict[tuple[str, int] | None, float] = {}
+    for trial in in_order:
+        leaves_at[trial.worker] = max(trial.ended_at, leaves_at.get(trial.worker, 0.0))
     found: dict[str, list[TrialData]] = {}
-    for trial in sorted(trials, key=lambda each: (each.started_at, each.number)):
+    for trial in in_order:
         host = trial.worker[0] if trial.worker else "unknown machine"
-        free = next(
-            (
-                lane
-                for lane, ran in found.items()
-                if lane.rsplit(" ", 1)[0] == host and ran[-1].ended_at <= trial.started_at
-            ),
-            None,
-        )
-        if free is None:
-            n_on_host = sum(lane.rsplit(" ", 1)[0] == host for lane in found)
-            free = f"{host} {n_on_host + 1}"
-        found.setdefault(free, []).append(trial)
+        on_host = {lane: ran[-1] for lane, ran in found.items() if lane.rsplit(" ", 1)[0] == host}
+        own = [
+            lane
+            for lane, last in on_host.items()
+            if last.worker == trial.worker and last.ended_at <= trial.started_at
+        ]
+        left = [
+            lane for lane, last in on_host.items() if leaves_at[last.worker] <= trial.started_at
+        ]
+        lane = next(iter([*own, *left]), f"{host} {len(on_host) + 1}")
+        found.setdefault(lane, []).append(trial)
     return found
 
 
 def idle_share(study: StudyData) -> float:
     """The share of the workers' time between their first and last trial in which they ran none.
 
-    Time in which the whole study was paused does not count.
+    Time in which no trial of the study ran does not count: the study was paused.
     """
     present = busy = 0.0
     for ran in lanes(study.trials).values():
@@ -73,5 +76,5 @@ def timeline(study: StudyData) -> go.Figure:
 
 
 def _time(seconds: float) -> str:
-    """A time of this machine's zone, as short as plotly takes it."""
-    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
+    """A time of this machine's zone, to the millisecond: a trial may take less than a second."""
+    return datetime.fromtimestamp(seconds).isoformat(" ", timespec="milliseconds")
