@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..base.files import is_stdout
+from ..base.files import check_writable, is_stdout, is_stream
 from ..errors import OptionError
 from .options import (
     DEFAULT_STORAGE,
@@ -79,8 +79,12 @@ def report(
         raise OptionError("--dataset has no effect without --audit, which trains; leave it out")
     path = out or Path(f"report.{format.value}")
     if audit is not None:
+        if not is_stream(path):
+            check_writable(path.parent)  # before hours of training, not after them
         named = ["--study", study] if study else []
-        again = example("report", "--audit", audit, *named, *storage_and_artifacts(storage))
+        moved = ["--dataset", dataset] if dataset else []
+        places = storage_and_artifacts(storage)
+        again = example("report", "--audit", audit, "--out", path, *moved, *named, *places)
         with (
             interruptible(lambda: f"interrupted; continue with: {again}"),
             study_view(quiet=quiet) as view,

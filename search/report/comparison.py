@@ -21,8 +21,7 @@ UNSET = "-"
 def html_comparison(one: StudyData, other: StudyData) -> str:
     """Both studies on one page that needs no network."""
     templates = environment()
-    is_same_metric = one.metric.name == other.metric.name
-    figure = embedded(compared_progress([one, other])) if is_same_metric else None
+    figure = None if incomparable(one, other) else embedded(compared_progress([one, other]))
     return templates.get_template("comparison.html").render(
         comparison_facts(one, other), figure=figure, **assets(templates)
     )
@@ -50,21 +49,8 @@ def comparison_facts(one: StudyData, other: StudyData) -> dict[str, Any]:
 
 def describe_difference(one: StudyData, other: StudyData, names: list[str]) -> str:
     """Which study found the better config; or why their values cannot be compared."""
-    if one.metric.name != other.metric.name:
-        return (
-            f"{names[0]} optimises {one.metric.name} and {names[1]} {other.metric.name}: their "
-            "values cannot be compared."
-        )
-    differing = [
-        what
-        for what, differs in (
-            ("ratings", one.fingerprint != other.fingerprint),
-            ("splits", one.spec.split != other.spec.split),
-        )
-        if differs
-    ]
-    if differing:
-        return f"The studies have different {' and '.join(differing)}: compare no values."
+    if why := incomparable(one, other):
+        return why
     best = [study.status["best"] for study in (one, other)]
     if None in best:
         return "At least one of the studies has no completed trial yet."
@@ -84,6 +70,24 @@ def describe_difference(one: StudyData, other: StudyData, names: list[str]) -> s
         f"{names[better]} has found the better config, by {metric.format(gap)} of {metric.label} "
         f"in the search; {certainty}."
     )
+
+
+def incomparable(one: StudyData, other: StudyData) -> str | None:
+    """Why the values of the studies cannot be compared; None if they can."""
+    if one.metric.name != other.metric.name:
+        metrics = f"{one.metric.name} and {other.metric.name}"
+        return f"The studies optimise {metrics}: their values cannot be compared."
+    differing = [
+        what
+        for what, differs in (
+            ("ratings", one.fingerprint != other.fingerprint),
+            ("splits", one.spec.split != other.spec.split),
+        )
+        if differs
+    ]
+    if differing:
+        return f"The studies have different {' and '.join(differing)}: compare no values."
+    return None
 
 
 def _figures(study: StudyData) -> dict[str, str]:

@@ -62,10 +62,12 @@ def commands(study: StudyData) -> dict[str, str]:
     """Example commands: `winner`, `config`, `search` and `dashboard`."""
     option = ("--study", study.spec.name, *storage_option(study.url))
     train = example("train", "--config", "config.yaml", "--out", "runs/best")
+    # In another storage: where this study is, `start` would find it done.
+    again = ("--dataset", study.spec.dataset, "--storage", "sqlite:///again.db")
     return {
         "winner": f"{example('best', '--export', 'config.yaml', *option)} && {train}",
         "config": train,
-        "search": example("start", "--study", "study.yaml", "--dataset", study.spec.dataset),
+        "search": example("start", "--study", "study.yaml", *again),
         "dashboard": example("dashboard", *storage_and_artifacts(study.url)),
     }
 
@@ -171,7 +173,8 @@ def _workers(study: StudyData) -> dict[str, Any]:
 
 def _audit(study: StudyData) -> dict[str, Any]:
     results = Audited.of(study.attrs)
-    by_number = {each.number: each for each in study.trials}
+    by_number = {each.number: each for each in stopped_trials(study)}
+    # Others were removed, or continued by a later trial.
     results = {number: each for number, each in results.items() if number in by_number}
     changed = changed_outcome(study, results)
     audited = None
@@ -179,7 +182,7 @@ def _audit(study: StudyData) -> dict[str, Any]:
         low, high = share_interval(len(changed), len(results))
         audited = {
             "n": len(results),
-            "of": len(stopped_trials(study)),
+            "of": len(by_number),
             "changed": changed,
             "low": f"{low:.0%}",
             "high": f"{high:.0%}",
@@ -263,7 +266,8 @@ def _describe_openings(study: StudyData) -> str:
         f"{each.opened_at} by {each.command} ({each.architecture})"
         for each in openings[:MAX_LISTED]
     )
-    return f"opened {len(openings)} times on this machine: {listed}"
+    times = "once" if len(openings) == 1 else f"{len(openings)} times"
+    return f"opened {times} on this machine: {listed}"
 
 
 def _listed(trials: Iterable[TrialData]) -> list[str]:

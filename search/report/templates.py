@@ -24,9 +24,16 @@ def environment() -> Environment:
     return templates
 
 
+# As entities: a backslash before one of them could itself be part of the text.
+_MARKDOWN = {"&": "&amp;", "<": "&lt;", "|": "&#124;", "`": "&#96;", "](": "]&#40;"}
+
+
 def one_line(value: object) -> str:
-    """Text that neither ends a cell of a Markdown table nor starts a new block."""
-    return " ".join(str(value).split()).replace("|", "\\|")
+    """Text for Markdown: no HTML, link, code or end of a table's cell, and no new block."""
+    text = " ".join(str(value).split())
+    for special, entity in _MARKDOWN.items():
+        text = text.replace(special, entity)
+    return text
 
 
 def format_share(share: Mapping[str, Any] | None) -> str:
@@ -47,5 +54,5 @@ def assets(templates: Environment) -> dict[str, str]:
 
 def embedded(figure: go.Figure) -> dict[str, Any]:
     """A figure's JSON and its height in pixels."""
-    # "</script>" in a label would end the element that holds the JSON.
-    return {"json": figure.to_json().replace("</", "<\\/"), "height": figure.layout.height}
+    # In a label, "</script>" would end the element that holds the JSON, "<!--<script>" extend it.
+    return {"json": figure.to_json().replace("<", "\\u003c"), "height": figure.layout.height}

@@ -20,7 +20,7 @@ def describe_end(study: StudyData) -> str:
     status = study.status
     done, total, state = status["done"], status["total"], status["state"]
     if state == "done":
-        return f"ran all {total} trials"
+        return "ran its one trial" if total == 1 else f"ran all {total} trials"
     ran = f"ran {done} of {total} trials and"
     if state == "finished":
         return f"{ran} ended by itself, because the others were unlikely to improve the best"
@@ -29,6 +29,13 @@ def describe_end(study: StudyData) -> str:
     if status["budget_spent"]:
         return f"{ran} ended because {status['budget_spent']}"
     return f"{ran} is {state}"
+
+
+def has_ended(study: StudyData) -> bool:
+    """Whether the study runs no further trials unless someone extends it."""
+    status = study.status
+    ended = ("done", "finished", "target reached")
+    return status["state"] in ended or bool(status["budget_spent"])
 
 
 def format_interval(study: StudyData, interval: Mapping[str, Any]) -> str:
@@ -49,17 +56,19 @@ def _describe_winner(study: StudyData) -> str:
     if best is None:
         return f"No trial of {study.spec.name} has completed, so it has no winner yet."
     value = metric.format(best.record["value"])
-    parts = [f"Trial {best.number} ({best.config['architecture']}) won with {metric.label} {value}"]
+    verb = "won" if has_ended(study) else "leads"
+    who = f"Trial {best.number} ({best.config['architecture']})"
+    text = f"{who} {verb} with {metric.label} {value}"
     bias = study.status["bias_val_rmse"]
     if bias is not None:
         ahead = bias - best.record["val_rmse"]
         side = "below" if ahead > 0 else "above"
         rmse = "" if metric.name == "val_rmse" else f" (RMSE {best.record['val_rmse']:.4f})"
-        parts[0] += f"{rmse}, {abs(ahead):.4f} {side} the RMSE {bias:.4f} of the bias baseline"
+        text += f"{rmse}, {abs(ahead):.4f} {side} the RMSE {bias:.4f} of the bias baseline"
     confirmed = study.status["confirmed"]
     if confirmed and confirmed["number"] == best.number:
-        return f"{parts[0]}; {_describe_confirmed(study, confirmed)}."
-    return f"{parts[0]}{_describe_unconfirmed(study, best)}."
+        return f"{text}; {_describe_confirmed(study, confirmed)}."
+    return f"{text}{_describe_unconfirmed(study, best)}."
 
 
 def _describe_confirmed(study: StudyData, confirmed: Mapping[str, Any]) -> str:
@@ -86,7 +95,8 @@ def _describe_unconfirmed(study: StudyData, best: TrialData) -> str:
     text = ""
     if known and known.number != best.number:
         ahead = metric.cost(known.record["value"]) - metric.cost(best.record["value"])
-        text = f", and better than the known config {known.record['known_config']} by {ahead:.4f}"
+        name = known.record["known_config"]
+        text = f", and better than the known config {name} by {metric.format(ahead)}"
     elif known:
         text = f", and is the known config {known.record['known_config']}"
     return f"{text}; that is one seed on one split, which chance can move, until it is confirmed"
@@ -99,7 +109,8 @@ def _describe_search(study: StudyData) -> str:
     if status["cost_usd"] is not None:
         cost.append(f"{status['cost_usd']:.2f} USD")
     failed = f", {status['failed']} failed" if status["failed"] else ""
+    trials = "trial" if n_stopped == 1 else "trials"
     return (
         f"The search {describe_end(study)}; it cost {', '.join(cost)}, and stopped "
-        f"{n_stopped} trials early{failed}, which saved {share_saved(study):.0%} of the epochs."
+        f"{n_stopped} {trials} early{failed}, which saved {share_saved(study):.0%} of the epochs."
     )

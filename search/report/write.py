@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...base.files import write_output
+from ...errors import OptionError
 from ..results.study_data import StudyData
 from .comparison import html_comparison, markdown_comparison
 from .markdown import markdown_report
@@ -34,10 +35,13 @@ def write_report(
 
     Raises:
         NothingYet, StorageError, StudyError: as for `StudyData.read`.
+        OptionError: a study is compared with itself.
         OutputError: the file cannot be written.
     """
     one_study, two_studies = FORMATS[kind]
     data = StudyData.read(storage_url, study)
+    if compare == data.spec.name:
+        raise OptionError(f"--compare {compare} names the study itself; name another one")
     if compare is None:
         text = one_study(data)
     else:

@@ -108,9 +108,9 @@ class StudyReader:
         kept = count_kept(self._study, self.spec, checkpoint_folder(self.url))
         return {**self.progress(), "kept_checkpoints": kept}
 
-    def progress(self) -> dict[str, Any]:
-        """The status without what is in the folder of the artifacts."""
-        trials, attrs = self.frozen_trials(), self.system_attrs()
+    def progress(self, trials: list[FrozenTrial] | None = None) -> dict[str, Any]:
+        """The status without what is in the folder of the artifacts. Args: trials: if read."""
+        trials, attrs = trials or self.frozen_trials(), self.system_attrs()
         records = trial_records(trials, self.metric)
         states = Counter(record["state"] for record in records)
         ranked = best_trials(trials, self.metric)

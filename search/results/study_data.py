@@ -116,7 +116,8 @@ class StudyData:
         return cls(
             spec=reader.spec,
             metric=reader.metric,
-            status=reader.progress(),
+            # Of these trials: one that has started since may be the best by now.
+            status=reader.progress(frozen),
             trials=[
                 _trial_data(
                     trial,
