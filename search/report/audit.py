@@ -197,9 +197,10 @@ def draw(study: str, stopped: Iterable[TrialData], n: int) -> list[TrialData]:
 def describe_result(trial: TrialData, result: Audited, metric: Metric) -> str:
     """What the trial has come to, and what it had reached when it was stopped."""
     end = "diverged" if result.value is None else f"ends at {metric.format(result.value)}"
-    stopped_at = metric.format(trial.record["value"])
+    value, epochs = trial.record["value"], "epoch" if result.epochs == 1 else "epochs"
+    stopped_at = "" if value is None else f" at {metric.format(value)}"  # None: it diverged
     return (
-        f"trial {trial.number} {end} after {result.epochs} epochs; {trial.ending} stopped it at "
+        f"trial {trial.number} {end} after {result.epochs} {epochs}; {trial.ending} stopped it"
         f"{stopped_at} after {trial.record['epochs']}"
     )
 

@@ -202,6 +202,7 @@ def _audit(study: StudyData) -> dict[str, Any]:
 
 def _health(study: StudyData) -> dict[str, Any]:
     records = [each.record for each in study.trials]
+    again = [each for each in study.trials if each.record["second_chance"]]
     warned = [each for each in study.trials if each.record["warning"]]
     return {
         "warnings": [
@@ -210,10 +211,9 @@ def _health(study: StudyData) -> dict[str, Any]:
         "n_warnings": len(warned),
         "beyond_limits": sum(record["stop_reason"] == "known-limit" for record in records),
         "second_chances": [
-            f"trial {record['number']}: {record['second_chance']}"
-            for record in records
-            if record["second_chance"]
-        ][:MAX_LISTED],
+            f"trial {each.number}: {each.record['second_chance']}" for each in again[:MAX_LISTED]
+        ],
+        "n_second_chances": len(again),
         "disagreements": _disagreements(study),
     }
 
@@ -241,6 +241,7 @@ def _disagreements(study: StudyData) -> list[str]:
 def _provenance(study: StudyData) -> dict[str, str]:
     """Versions and machines, each value with how many trials ran with it if there are several."""
     found: dict[str, str] = {"storage": redact(study.url)}
+    n_trials = len(study.trials)
     names = dict.fromkeys(name for each in study.trials for name in each.environment)
     for name in names:
         counts = Counter(str(each.environment.get(name, "?")) for each in study.trials)
@@ -248,7 +249,9 @@ def _provenance(study: StudyData) -> dict[str, str]:
         found[name] = (
             values[0]
             if len(values) == 1
-            else ", ".join(f"{value} ({n} trials)" for value, n in counts.most_common())
+            else ", ".join(
+                f"{value} ({n} of {n_trials} trials)" for value, n in counts.most_common()
+            )
         )
     found["test split"] = _describe_openings(study)
     return found
