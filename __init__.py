@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .search.listeners.attach import Outlets as Outlets
     from .search.pruners.rule import Progress as Progress
     from .search.pruners.table import PRUNERS as PRUNERS
-    from .search.results.confirm import confirm as confirm
+    from .search.results.confirmation.confirm import confirm as confirm
     from .search.results.importance import axis_importance as axis_importance
     from .search.results.reader import StudyReader as StudyReader
     from .search.running.opening import Overrides as Overrides
@@ -55,7 +55,7 @@ _MODULES = {
     "build_config": "model.architectures.configs",
     "combine_runs": "model.ensembles.combine",
     "axis_importance": "search.results.importance",
-    "confirm": "search.results.confirm",
+    "confirm": "search.results.confirmation.confirm",
     "load_ratings": "data.sets.loading",
     "load_study": "search.definition.study_file",
     "register_architecture": "model.architectures.table",

@@ -10,22 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from .base.messages import format_error
-from .commands import (
-    best,
-    compare,
-    dashboard,
-    data,
-    doctor,
-    ensemble,
-    importance,
-    presets,
-    report,
-    start,
-    studies,
-    train,
-    trials,
-    worker,
-)
+from .commands import data, doctor, ensemble, presets, start, train, worker
+from .commands.results import best, compare, dashboard, importance, report, studies, trials
 from .commands.terminal.output import notify
 from .commands.terminal.streams import install_streams, lost_on_stdout
 from .errors import NothingYet, OptionError, RecsysSearchError

@@ -37,7 +37,7 @@ from recsys_search.data.sets.loading import load_ratings
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.model.config import TrainingConfig, config_to_mapping
 from recsys_search.model.runs.experiment import read_experiment
-from recsys_search.search.results.standings import cut_overlap
+from recsys_search.search.results.confirmation.standings import cut_overlap
 
 RANDOM = "random"
 GROUPS = {

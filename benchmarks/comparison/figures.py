@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from recsys_search.model.ensembles.gain import Gain, paired_gain
-from recsys_search.search.results.intervals import Interval, paired_interval
+from recsys_search.search.results.confirmation.intervals import Interval, paired_interval
 
 Array = NDArray[np.float64]
 Runs = Sequence[Mapping[str, Any]]

@@ -21,10 +21,10 @@ from ...errors import NothingYet, OptionError
 from ...model.architectures.configs import config_from_mapping
 from ...model.evaluation.metrics import Metric
 from ...model.training.device import resolve_device
+from ..results.confirmation.retraining import Retrainer
 from ..results.study_data import StudyData, TrialData
 from ..running.events import Listener, Notice, StudyStarted, broadcast, ignore, notifier
 from ..running.opening import check_same_ratings
-from ..running.retraining import Retrainer
 from ..storage.access import check_can_write
 from ..storage.database import writable_storage
 from ..storage.locks import study_lock

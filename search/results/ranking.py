@@ -12,7 +12,7 @@ from ...errors import NothingYet
 from ...model.evaluation.metrics import Metric
 from ..storage.examples import example, storage_and_artifacts
 from ..storage.trials import trial_record
-from .standings import Confirmation
+from .confirmation.standings import Confirmation
 
 
 @dataclass(frozen=True)

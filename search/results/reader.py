@@ -46,9 +46,9 @@ from ..storage.trials import (
     trial_records,
 )
 from ..storage.urls import redact
+from .confirmation.standings import Confirmation
 from .edges import edges
 from .ranking import Ranking, best_record, confirmation_records, no_completed_trial
-from .standings import Confirmation
 
 
 class StudyReader:

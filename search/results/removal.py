@@ -36,9 +36,9 @@ from ..storage.trials import (
     read_trials,
     trial_record,
 )
+from .confirmation.standings import RESULT
 from .housekeeping import artifacts_of, delete_files, held
 from .reader import StudyReader
-from .standings import RESULT
 
 # Attributes that a removed trial keeps. Without them, the next start would queue the known config,
 # or the second chance, again.

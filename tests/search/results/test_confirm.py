@@ -15,7 +15,7 @@ from recsys_search.model.architectures.configs import config_from_mapping
 from recsys_search.model.runs.experiment import read_experiment, write_experiment
 from recsys_search.model.training.training import Training
 from recsys_search.search.results import confirm as module
-from recsys_search.search.results.confirm import confirm, fresh_seeds
+from recsys_search.search.results.confirmation.confirm import confirm, fresh_seeds
 from recsys_search.search.running.events import Notice, ignore
 from recsys_search.search.storage.database import writable_storage
 from recsys_search.search.storage.locks import study_lock

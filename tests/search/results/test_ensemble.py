@@ -6,7 +6,7 @@ import pytest
 from recsys_search.errors import NothingYet, OptionError, RunError
 from recsys_search.model.runs.experiment import read_experiment
 from recsys_search.model.runs.run import Run
-from recsys_search.search.results.confirm import confirm
+from recsys_search.search.results.confirmation.confirm import confirm
 from recsys_search.search.results.ensemble import ensemble_trials, members_folder
 
 

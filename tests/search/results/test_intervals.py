@@ -6,7 +6,7 @@ from statistics import StatisticsError
 
 import pytest
 from pytest import approx
-from recsys_search.search.results.intervals import (
+from recsys_search.search.results.confirmation.intervals import (
     least_difference,
     mean_interval,
     paired_interval,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest import approx, mark
 from recsys_search.data.splits.spec import SplitSpec
-from recsys_search.search.results.standings import (
+from recsys_search.search.results.confirmation.standings import (
     Confirmation,
     cut_overlap,
     diverged_with,

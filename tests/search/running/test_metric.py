@@ -13,7 +13,7 @@ from recsys_search.model.evaluation.metrics import METRICS, Metric
 from recsys_search.model.evaluation.weighted import find_metric
 from recsys_search.model.runs.experiment import read_experiment, write_experiment
 from recsys_search.model.runs.train_run import train_run
-from recsys_search.search.results.confirm import confirm
+from recsys_search.search.results.confirmation.confirm import confirm
 
 KNOWN = [
     {"name": "learned", "learning_rate": 1e-2},

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..base.files import is_stdout, is_stream, write_output
-from ..errors import NothingYet, OptionError
-from .options import (
+from ...base.files import is_stdout, is_stream, write_output
+from ...errors import NothingYet, OptionError
+from ..options import (
     DEFAULT_STORAGE,
     AsJson,
     DataDir,
@@ -20,11 +20,11 @@ from .options import (
     Storage,
     StudyName,
 )
-from .terminal.output import check_stdout_is_free, interruptible, notify, print_json
+from ..terminal.output import check_stdout_is_free, interruptible, notify, print_json
 
 if TYPE_CHECKING:
-    from ..search.results.ranking import Ranking
-    from ..search.results.reader import StudyReader
+    from ...search.results.ranking import Ranking
+    from ...search.results.reader import StudyReader
 
 app = typer.Typer()
 
@@ -59,10 +59,10 @@ def best(
     as_json: AsJson = False,
 ) -> None:
     """Show a study's best trial, or any other; export its config."""
-    from ..model.runs.experiment import write_experiment
-    from ..search.results.reader import StudyReader
-    from ..search.storage.examples import storage_option
-    from .terminal.confirmation import describe_other_trial, format_best, print_best
+    from ...model.runs.experiment import write_experiment
+    from ...search.results.reader import StudyReader
+    from ...search.storage.examples import storage_option
+    from ..terminal.confirmation import describe_other_trial, format_best, print_best
 
     check_stdout_is_free("--export", export, as_json)
     check_stdout_is_free("--card", card, as_json)
@@ -94,7 +94,7 @@ def best(
 
 def _write_card(path: Path, reader: StudyReader, number: int, config: Path | None) -> None:
     """Write a trial's model card. Args: config: the file that its config was exported to."""
-    from ..search.results.card import model_card
+    from ...search.results.card import model_card
 
     name = "config.yaml" if config is None or is_stream(config) else config.name
     write_output(path, model_card(reader, number, shlex.quote(name)))
@@ -112,7 +112,7 @@ def _ranking(reader: StudyReader) -> Ranking | None:
 
 def _notify_export(path: Path, note: str | None) -> None:
     """Print where the config was written and how to train it, with the note in between."""
-    from ..search.storage.examples import example
+    from ...search.storage.examples import example
 
     parts = [note]
     if not is_stdout(path):
@@ -151,11 +151,11 @@ def confirm(
     All trials share the same fresh seeds, each with a random split of its own unless the study
     splits by time. The ranking has 95% intervals.
     """
-    from ..search.results.confirm import confirm as run
-    from ..search.storage.examples import example, storage_option
-    from .terminal.confirmation import print_confirmation
-    from .terminal.examples import print_next
-    from .terminal.live.view import study_view
+    from ...search.results.confirmation.confirm import confirm as run
+    from ...search.storage.examples import example, storage_option
+    from ..terminal.confirmation import print_confirmation
+    from ..terminal.examples import print_next
+    from ..terminal.live.view import study_view
 
     study_options = [*(["--study", study] if study else []), *storage_option(storage)]
     moved = ["--dataset", dataset] if dataset else []

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import OptionError
-from .options import (
+from ...errors import OptionError
+from ..options import (
     DEFAULT_STORAGE,
     Artifacts,
     AsJson,
@@ -15,7 +15,7 @@ from .options import (
     StudyName,
     check_subcommand_options,
 )
-from .terminal.output import interruptible, notify, print_json
+from ..terminal.output import interruptible, notify, print_json
 
 app = typer.Typer()
 
@@ -32,15 +32,15 @@ def list_(
     if context.invoked_subcommand is not None:
         check_subcommand_options(context)
         return
-    from ..search.results.overview import list_studies
-    from ..search.storage.database import no_studies
+    from ...search.results.overview import list_studies
+    from ...search.storage.database import no_studies
 
     rows = list_studies(storage)
     if as_json:
         print_json(rows)
     elif rows:
-        from .terminal.consoles import out
-        from .terminal.values import rows_table
+        from ..terminal.consoles import out
+        from ..terminal.values import rows_table
 
         out.print(rows_table(rows))
     else:
@@ -55,8 +55,8 @@ def rm(
     artifacts: Artifacts = None,
 ) -> None:
     """Delete a study with its trials, epoch reports and checkpoints."""
-    from ..search.results.housekeeping import count_trials_of, delete_study
-    from ..search.storage.urls import redact
+    from ...search.results.housekeeping import count_trials_of, delete_study
+    from ...search.storage.urls import redact
 
     n_trials = count_trials_of(storage, name)
     what = f"study {name} and its {n_trials} trials from {redact(storage)}"
@@ -73,7 +73,7 @@ def rename(
     storage: Storage = DEFAULT_STORAGE,
 ) -> None:
     """Give a study another name."""
-    from ..search.results.housekeeping import rename_study
+    from ...search.results.housekeeping import rename_study
 
     rename_study(storage, name, new_name)
     notify(f"study {name} is now called {new_name}")
@@ -91,13 +91,13 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show the progress of a study."""
-    from ..search.results.reader import StudyReader
+    from ...search.results.reader import StudyReader
 
     if watch and as_json:
         raise OptionError("--watch is for people and --json for programs; leave out one of them")
     reader = StudyReader(storage, study)
     if watch:
-        from .terminal.live.watch import watch as watch_study
+        from ..terminal.live.watch import watch as watch_study
 
         with interruptible(lambda: ""):
             watch_study(reader)
@@ -110,11 +110,11 @@ def status(
 
 def _print_status(values: dict[str, Any], *, at_most: bool) -> None:
     """Print a status. Args: values: as `status --json` prints them."""
-    from ..model.evaluation.weighted import find_metric
-    from ..search.results.verdict import describe_edges, describe_outlook
-    from .terminal.consoles import out
-    from .terminal.live.drawing import format_time_left
-    from .terminal.values import format_bytes, key_values
+    from ...model.evaluation.weighted import find_metric
+    from ...search.results.verdict import describe_edges, describe_outlook
+    from ..terminal.consoles import out
+    from ..terminal.live.drawing import format_time_left
+    from ..terminal.values import format_bytes, key_values
 
     del values["stopped"]  # the state or the note says it
     if kept := values["kept_checkpoints"]:

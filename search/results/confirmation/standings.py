@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
-from ...data.splits.spec import SplitSpec
-from ...model.evaluation.metrics import VAL_RMSE, Metric
+from ....data.splits.spec import SplitSpec
+from ....model.evaluation.metrics import VAL_RMSE, Metric
 from .intervals import Interval, mean_interval, paired_interval
 
 RESULT = "recsys_search:confirm"

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..base.files import is_stdout, write_output
-from .options import (
+from ...base.files import is_stdout, write_output
+from ..options import (
     DEFAULT_STORAGE,
     Artifacts,
     AsJson,
@@ -17,7 +17,7 @@ from .options import (
     StudyName,
     check_subcommand_options,
 )
-from .terminal.output import check_stdout_is_free, notify, print_json
+from ..terminal.output import check_stdout_is_free, notify, print_json
 
 app = typer.Typer()
 
@@ -64,7 +64,7 @@ def list_(
     if context.invoked_subcommand is not None:
         check_subcommand_options(context)
         return
-    from ..search.results.reader import StudyReader
+    from ...search.results.reader import StudyReader
 
     check_stdout_is_free("--csv", csv, as_json)
     reader = StudyReader(storage, study)
@@ -74,7 +74,7 @@ def list_(
     if as_json:
         print_json(records)
     elif not csv:
-        from .terminal.trials.table import print_trials
+        from ..terminal.trials.table import print_trials
 
         best, chosen = reader.progress()["best"], state and state.value
         curves = reader.curves()
@@ -85,7 +85,7 @@ def _write_csv(path: Path, records: list[dict[str, Any]]) -> None:
     """Write a trial a line; a hyperparameter is a column such as `params_kl_weight`."""
     import pandas as pd
 
-    from ..search.storage.trials import RECORD_KEYS
+    from ...search.storage.trials import RECORD_KEYS
 
     rows = []
     for record in records:
@@ -116,9 +116,9 @@ def rm(
 
     Other attempts at a trial, and trials that reuse its result, are removed with it.
     """
-    from ..search.results.reader import StudyReader
-    from ..search.results.removal import find_removal, remove_trials
-    from .terminal.trials.quality import format_removal
+    from ...search.results.reader import StudyReader
+    from ...search.results.removal import find_removal, remove_trials
+    from ..terminal.trials.quality import format_removal
 
     name = StudyReader(storage, study).spec.name
     what = f"{format_removal(find_removal(storage, name, numbers))} from study {name}"
@@ -137,7 +137,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one trial: its config, its epochs, and why it ended."""
-    from ..search.results.reader import StudyReader
+    from ...search.results.reader import StudyReader
 
     reader = StudyReader(storage, study)
     values = reader.show(trial)
@@ -146,6 +146,6 @@ def show(
 
         print_json({**values, "reports": [asdict(report) for report in values["reports"]]})
         return
-    from .terminal.trials.one import print_trial
+    from ..terminal.trials.one import print_trial
 
     print_trial(values, reader.curves().get(trial, {}))

@@ -12,27 +12,27 @@ import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 
-from ...base.interrupts import Interrupts
-from ...base.messages import printable
-from ...data.sets.loading import load_ratings
-from ...data.splits.split import Split, split_ratings
-from ...errors import OptionError
-from ...model.architectures.configs import config_from_mapping
-from ...model.config import DescentConfig, TrainingConfig
-from ...model.evaluation.metrics import Metric
-from ...model.training.device import resolve_device
-from ..definition.study_file import StudySpec
-from ..running.events import Listener, Notice, StudyStarted, broadcast, ignore, notifier
-from ..running.opening import check_same_ratings
-from ..running.retraining import Retrainer
-from ..storage.access import check_can_write
-from ..storage.database import writable_storage
-from ..storage.locks import study_lock
-from ..storage.studies import SEED_NOISE
-from ..storage.trials import CONFIG, best_trials, count_trials
+from ....base.interrupts import Interrupts
+from ....base.messages import printable
+from ....data.sets.loading import load_ratings
+from ....data.splits.split import Split, split_ratings
+from ....errors import OptionError
+from ....model.architectures.configs import config_from_mapping
+from ....model.config import DescentConfig, TrainingConfig
+from ....model.evaluation.metrics import Metric
+from ....model.training.device import resolve_device
+from ...definition.study_file import StudySpec
+from ...running.events import Listener, Notice, StudyStarted, broadcast, ignore, notifier
+from ...running.opening import check_same_ratings
+from ...storage.access import check_can_write
+from ...storage.database import writable_storage
+from ...storage.locks import study_lock
+from ...storage.studies import SEED_NOISE
+from ...storage.trials import CONFIG, best_trials, count_trials
+from ..ranking import no_completed_trial
+from ..reader import StudyReader
 from .intervals import least_difference
-from .ranking import no_completed_trial
-from .reader import StudyReader
+from .retraining import Retrainer
 from .standings import (
     AGAINST,
     SEEDS,

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .options import DEFAULT_STORAGE, Artifacts, Storage
-from .terminal.output import notify
+from ..options import DEFAULT_STORAGE, Artifacts, Storage
+from ..terminal.output import notify
 
 app = typer.Typer()
 
@@ -43,7 +43,7 @@ def dashboard(
     artifacts: Artifacts = None,
 ) -> None:
     """Serve optuna-dashboard on the storage, read-only unless --writable."""
-    from ..search.dashboard.serve import serve_dashboard
+    from ...search.dashboard.serve import serve_dashboard
 
     serve_dashboard(
         storage,

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ..base.files import check_writable, is_stdout, is_stream
-from ..errors import OptionError
-from .options import (
+from ...base.files import check_writable, is_stdout, is_stream
+from ...errors import OptionError
+from ..options import (
     DEFAULT_STORAGE,
     Artifacts,
     DataDir,
@@ -20,7 +20,7 @@ from .options import (
     Storage,
     StudyName,
 )
-from .terminal.output import interruptible, notify
+from ..terminal.output import interruptible, notify
 
 app = typer.Typer()
 
@@ -68,10 +68,10 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Write a report: what won, how sure that is, what it cost."""
-    from ..search.report.audit import audit as run_audit
-    from ..search.report.write import write_report
-    from ..search.storage.examples import example, storage_and_artifacts
-    from .terminal.live.view import study_view
+    from ...search.report.audit import audit as run_audit
+    from ...search.report.write import write_report
+    from ...search.storage.examples import example, storage_and_artifacts
+    from ..terminal.live.view import study_view
 
     if audit is not None and compare is not None:
         raise OptionError("--audit trains trials of one study; run it without --compare first")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ...base.interrupts import Interrupts
-from ...data.splits.split import Split
-from ...model.config import TrainingConfig
-from ...model.evaluation.metrics import Metric
-from ...model.training.reports import EpochReport
-from ...model.training.training import Training
-from .events import EpochEnded, Listener, TrialStarted
+from ....base.interrupts import Interrupts
+from ....data.splits.split import Split
+from ....model.config import TrainingConfig
+from ....model.evaluation.metrics import Metric
+from ....model.training.reports import EpochReport
+from ....model.training.training import Training
+from ...running.events import EpochEnded, Listener, TrialStarted
 
 
 class Retrainer:

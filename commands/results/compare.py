@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .options import DEFAULT_STORAGE, Artifacts, AsJson, Storage, StudyName
-from .terminal.output import print_json
+from ..options import DEFAULT_STORAGE, Artifacts, AsJson, Storage, StudyName
+from ..terminal.output import print_json
 
 app = typer.Typer()
 
@@ -26,8 +26,8 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare two trials' figures, curves and hyperparameters."""
-    from ..search.results.comparison import compare_trials
-    from ..search.results.reader import StudyReader
+    from ...search.results.comparison import compare_trials
+    from ...search.results.reader import StudyReader
 
     reader = StudyReader(storage, study)
     one, other, curves = reader.show(first), reader.show(second), reader.curves()
@@ -35,6 +35,6 @@ def compare(
         both = [curves.get(number, {}) for number in (first, second)]
         print_json({**compare_trials(one, other), "curves": both})
         return
-    from .terminal.trials.comparison import print_comparison
+    from ..terminal.trials.comparison import print_comparison
 
     print_comparison(one, other, curves)

@@ -1,0 +1,1 @@
+"""The best trials, trained again with other seeds and splits."""
