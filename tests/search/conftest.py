@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -16,6 +17,7 @@ from recsys_search.data.demo.generator import demo_ratings
 from recsys_search.model.evaluation.metrics import METRICS, Metric
 from recsys_search.search.launch.run_study import run_study
 from recsys_search.search.results.reader import StudyReader
+from recsys_search.search.results.study_data import StudyData
 from recsys_search.search.running import events
 from recsys_search.search.running.opening import Overrides
 from recsys_search.search.storage.claims import study_transaction
@@ -246,3 +248,101 @@ def unused_port():
     """A port on which nothing listens."""
     with socket.create_server(("localhost", 0)) as server:
         return server.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def explored(tmp_path_factory):
+    """A workplace whose one study has 12 trials over three axes; the median pruner stopped some.
+
+    Its machine costs 36 USD an hour, a cent a second. Trial 0 is the known config `plain`.
+    """
+    workplace = Workplace(tmp_path_factory.mktemp("explored"))
+    path = workplace.write_study(
+        base={"architecture": "two_tower", "amp": "off", "max_epochs": 3, "batch_size": 1000},
+        space={
+            "learning_rate": {"float": [1e-4, 1e-1], "log": True},
+            "latent_dim": {"int": [1, 4]},
+            "neighbours": {"choice": ["off", "auto"]},
+        },
+        known=[{"name": "plain", "learning_rate": 1e-3, "latent_dim": 2, "neighbours": "off"}],
+        pruners=[{"median": {"startup_trials": 3, "warmup_epochs": 1}}],
+        budget={"usd_per_hour": 36},
+        trials=12,
+    )
+    workplace.start(path)
+    return workplace
+
+
+@pytest.fixture(scope="session")
+def study(explored):
+    """The explored study as its figures and its report read it."""
+    return StudyData.read(explored.storage)
+
+
+FEW = {"amp": "off", "max_epochs": 1, "batch_size": 1000, "latent_dim": 2}
+TOWER = {**FEW, "architecture": "two_tower"}
+UNUSUAL = {
+    "one trial": {"base": TOWER, "trials": 1},
+    "all diverged": {
+        "base": TOWER,
+        "space": {"learning_rate": {"float": [1e5, 1e6], "log": True}},
+        "trials": 2,
+    },
+    "no latents": {
+        "base": {"architecture": "biases"},
+        "space": {"user_shrinkage": {"float": [1, 50]}, "film_shrinkage": {"float": [5, 5]}},
+        "trials": 8,
+    },
+    "maximised": {"base": TOWER, "objective": {"metric": "val_ndcg"}, "trials": 8},
+    "weighted": {"base": TOWER, "objective": {"metric": "val_rmse - 0.5 * val_ndcg"}, "trials": 2},
+    # No trial has the conditional axis.
+    "conditional": {
+        "base": {**FEW, "hybrid.n_factors": 3, "hybrid.hidden_dims": [6, 4]},
+        "space": {
+            "architecture": {"choice": ["two_tower", "hybrid"]},
+            "learning_rate": {"float": [1e-4, 1e-1], "log": True},
+            "two_tower.neighbours": {"choice": ["off", "auto"]},
+            "two_tower.rating_dropout": {
+                "float": [0.1, 0.5],
+                "when": {"two_tower.neighbours": "auto"},
+            },
+        },
+        "known": [
+            *(
+                {
+                    "name": f"tower {place}",
+                    "architecture": "two_tower",
+                    "learning_rate": 1e-3 * (place + 1),
+                    "neighbours": "off",
+                }
+                for place in range(8)
+            ),
+            {"name": "net", "architecture": "hybrid", "learning_rate": 1e-3},
+        ],
+        "trials": 9,
+    },
+}
+
+
+@pytest.fixture(scope="session", params=UNUSUAL)
+def unusual_study(request, tmp_path_factory):
+    """A study that lacks something which figures and reports may expect."""
+    workplace = Workplace(tmp_path_factory.mktemp("unusual"))
+    workplace.start(workplace.write_study(**UNUSUAL[request.param]))
+    return StudyData.read(workplace.storage)
+
+
+@pytest.fixture(scope="session")
+def make_trial(study):
+    """Makes a trial by hand: `make_trial(7, 0, 10, state="pruned", stop_reason="plateau")`."""
+    some = study.trials[0]
+
+    def make(number, started_at=0.0, ended_at=1.0, **changes):
+        known = ("curve", "reports", "config", "params", "worker", "trained_epochs", "environment")
+        fields = {name: changes.pop(name) for name in known if name in changes}
+        record = {**some.record, "number": number, "known_config": None, "epochs": 3, **changes}
+        defaults = {"worker": ("machine", 1), "reports": [], "trained_epochs": record["epochs"]}
+        times = {"started_at": started_at, "ended_at": ended_at}
+        return replace(some, record=record, **times, **{**defaults, **fields})
+
+    return make
