@@ -67,7 +67,10 @@ def test_an_unknown_study_is_an_error(options, done):
     [
         (["--audit", "1", "--compare", "x"], "--audit trains trials of one study"),
         (["--dataset", "ratings"], "--dataset has no effect without --audit"),
-        (["--audit", "0"], "0 is not in the range x>=1"),
+        (
+            ["--audit", "0"],
+            "Invalid value for '--audit': Input should be greater than or equal to 1",
+        ),
         (["--format", "pdf"], "'pdf' is not one of 'html', 'md'"),
     ],
 )

@@ -147,7 +147,7 @@ def test_markdown_tables_have_rows_of_equal_length(study):
 @pytest.fixture(scope="module")
 def hostile(study, make_trial):
     name = HOSTILE.replace("\n", " ")  # a study is named on one line
-    known = [{**study.spec.known[0], "name": HOSTILE}]
+    known = ({**study.spec.known[0], "name": HOSTILE},)
     spec = study.spec.model_copy(update={"name": name, "dataset": HOSTILE, "known": known})
     trials = [
         replace(each, record={**each.record, "reason": HOSTILE, "known_config": HOSTILE})

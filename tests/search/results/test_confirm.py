@@ -14,7 +14,7 @@ from recsys_search.errors import DataError, NothingYet, OptionError, StudyError
 from recsys_search.model.architectures.configs import config_from_mapping
 from recsys_search.model.runs.experiment import read_experiment, write_experiment
 from recsys_search.model.training.training import Training
-from recsys_search.search.results import confirm as module
+from recsys_search.search.results.confirmation import retraining
 from recsys_search.search.results.confirmation.confirm import confirm, fresh_seeds
 from recsys_search.search.running.events import Notice, ignore
 from recsys_search.search.storage.database import writable_storage
@@ -121,7 +121,7 @@ def test_a_split_by_time_keeps_its_cut_and_says_so(workplace, recorder, monkeypa
             super().__init__(config, split, device, **options)
 
     workplace.start(workplace.write_study(split={"method": "temporal"}, trials=1))
-    monkeypatch.setattr(module, "Training", Recorded)
+    monkeypatch.setattr(retraining, "Training", Recorded)
     listener = recorder()
     (row,) = run(workplace, listener, top=1, seeds=2)
     assert (row["seeds"], row["splits"]) == (2, 1)
@@ -268,7 +268,7 @@ def test_a_trial_that_diverges_is_not_confirmed_and_not_trained_further(
                 wild = self.config.learning_rate == 1e-2 and self.config.seed == 1001
                 yield replace(report, val_rmse=float("nan")) if wild else report
 
-    monkeypatch.setattr(module, "Training", Wild)
+    monkeypatch.setattr(retraining, "Training", Wild)
     listener = recorder()
     leader, diverged = run(searched, listener, top=2, seeds=3)
     assert (0, 1002) not in trained(listener)
