@@ -86,7 +86,7 @@ def test_the_base_is_a_config_to_which_the_axes_apply(study):
     space = Space.model_validate(
         {
             "norm_power": {"float": [0, 1]},
-            "rating_dropout": {"float": [0, 1]},
+            "rating_dropout": {"float": [0, 0.9]},
             "neighbours": {"choice": ["off", "auto"]},
         }
     )
