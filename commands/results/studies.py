@@ -111,7 +111,7 @@ def status(
 def _print_status(values: dict[str, Any], *, at_most: bool) -> None:
     """Print a status. Args: values: as `status --json` prints them."""
     from ...model.evaluation.weighted import find_metric
-    from ...search.results.verdict import describe_edges, describe_outlook
+    from ...search.results.sentences import describe_edges, describe_outlook
     from ..terminal.consoles import out
     from ..terminal.live.drawing import format_time_left
     from ..terminal.values import format_bytes, key_values

@@ -7,7 +7,7 @@ from typing import Any
 from rich.text import Text
 
 from ...model.evaluation.sentences import describe_quality
-from ...search.results.verdict import bounds, describe_confirmed
+from ...search.results.sentences import bounds, describe_confirmed
 from ...search.storage.examples import example
 from .columns import Column, lines_of
 from .consoles import out

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from ...search.results.verdict import describe_edges
+from ...search.results.sentences import describe_edges
 from .consoles import out
 
 BAR = 12  # characters

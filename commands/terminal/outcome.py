@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from ...search.results.verdict import describe_study, next_commands
+from ...search.results.sentences import describe_study, next_commands
 from ...search.storage.examples import example, storage_option
 from .consoles import out
 from .examples import print_next

@@ -11,7 +11,7 @@ from ...base.messages import format_seconds
 from ...model.evaluation.metrics import Metric
 from ...model.evaluation.sentences import describe_quality
 from ...model.evaluation.weighted import find_metric
-from ..results.verdict import describe_edges, describe_outlook, next_commands
+from ..results.sentences import describe_edges, describe_outlook, next_commands
 from .trial_text import markdown_table
 
 OWN = "*recsys-search keeps what follows up to date; what you write above this line stays.*"

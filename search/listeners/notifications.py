@@ -13,7 +13,7 @@ from ..definition.study_file import StudySpec
 from ..notifications.delivery import Delivery, Message
 from ..notifications.endpoints import Endpoint
 from ..results.reader import StudyReader
-from ..results.verdict import describe_study, next_commands
+from ..results.sentences import describe_study, next_commands
 from ..running.events import Event, Listener, StudyEnded, StudyStarted, TrialEnded, Trouble
 from .deferred import DeferredNotices
 
