@@ -39,11 +39,11 @@ def stored_figures(reader: StudyReader, *, min_trials: int = 0) -> dict[str, str
         "curves": lambda: _titled(metric_curves(few), "Curves of trials"),
         "latents": lambda: _titled(latents(few), "Active units and KL"),
         "kl_weight": lambda: _titled(_sample(kl_weight(study)), "KL weight"),
-        "best_by_epochs": lambda: _titled(_sample(best_so_far(study, "epochs")), "Best so far"),
+        "best_by_epochs": lambda: _titled(_sample(best_so_far(study, ["epochs"])), "Best so far"),
         "importance": lambda: _titled(importance(study), "What mattered"),
     }
     if study.status["cost_usd"] is not None:
-        drawn["best_by_cost"] = lambda: _titled(_sample(best_so_far(study, "usd")), "Best so far")
+        drawn["best_by_cost"] = lambda: _titled(_sample(best_so_far(study, ["usd"])), "Best so far")
     figures = {}
     for key, draw in drawn.items():
         try:
@@ -77,9 +77,10 @@ def _sample(figure: go.Figure) -> go.Figure:
     for trace in scattered:
         n = max(1, round(len(trace.x) * MAX_POINTS / n_points))
         shown = thinned(trace.x, n)
-        for column in ("x", "y", "text"):
+        for column in ("x", "y", "text", "customdata"):
             values = trace[column]
-            trace[column] = [values[place] for place in shown]
+            if values is not None:
+                trace[column] = [values[place] for place in shown]
     return figure
 
 
