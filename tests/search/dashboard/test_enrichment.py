@@ -87,6 +87,12 @@ def test_a_study_with_enough_trials_has_figures(studied):
     assert {"complete", "plateau", "median"} <= endings
 
 
+def test_a_study_with_a_price_has_a_figure_of_its_cost(workplace):
+    workplace.start(workplace.write_study(trials=5), usd_per_hour=2.0)
+    figures = get_plotly_graph_objects(system_attrs(load(workplace.storage)))
+    assert "USD" in figures["best_by_cost"]
+
+
 def test_the_storage_keeps_the_notes_of_the_latest_and_the_best_trials(workplace, monkeypatch):
     monkeypatch.setattr(enrichment, "LATEST", 2)
     monkeypatch.setattr(enrichment, "BEST", 1)
