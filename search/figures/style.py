@@ -24,6 +24,7 @@ ENDINGS = {
     "plateau": Mark("#E69F00", "square"),
     "overfit-gap": Mark("#009E73", "diamond"),
     "hopeless": Mark("#A6A6A6", "triangle-down"),
+    "median": Mark("#8C6BB1", "bowtie"),
     "collapse": Mark("#CC79A7", "x"),
     "diverged": Mark("#D55E00", "cross"),
     "known-limit": Mark("#F0E442", "star-triangle-down"),
@@ -31,7 +32,7 @@ ENDINGS = {
     "interrupted": Mark("#7A6A53", "pentagon"),
     "running": Mark("#56B4E9", "circle-open"),
 }
-OTHER = Mark("#4B6FB5", "bowtie")
+OTHER = Mark("#4B6FB5", "hourglass")
 BEST = "#B00020"
 
 MAX_POINTS = 12_000  # of one figure; longer curves are thinned

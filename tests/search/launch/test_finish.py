@@ -91,7 +91,7 @@ def test_what_is_left_has_a_price(workplace, write_study):
 def test_the_seed_noise_is_the_gain_that_counts(workplace, write_study):
     finish = {**FINISH, "gain": "auto"}
     reader = workplace.start(write_study(finish=finish), trials=5)
-    stored = Outlook.of(reader._system_attrs())
+    stored = Outlook.of(reader.system_attrs())
     assert stored.wanted == 0.002
     assert Finish.model_validate(finish).gain == "auto"
 

@@ -64,10 +64,10 @@ def test_the_option_does_the_same(earlier, start):
 
 def test_the_study_keeps_a_copy_and_reads_each_study_once(earlier, start, workplace):
     reader, _ = start(warm_start={"studies": ["old"]})
-    stored = reader._system_attrs()[f"{PRIOR}:old"]
+    stored = reader.system_attrs()[f"{PRIOR}:old"]
     workplace.start("old", trials=12)
     again, notices = start(warm_start={"studies": ["old"]}, trials=6)
-    assert again._system_attrs()[f"{PRIOR}:old"] == stored
+    assert again.system_attrs()[f"{PRIOR}:old"] == stored
     assert not any("configs of study" in notice for notice in notices)
     assert len([t for t in again.trials() if t["known_config"]]) == 3
 
