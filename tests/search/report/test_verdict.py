@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from recsys_search.search.report.verdict import describe_end, describe_hours, verdict
+from recsys_search.search.report.verdict import describe_end, verdict
 
 CONFIG = {"architecture": "two_tower", "max_epochs": 3}
 
@@ -123,8 +123,3 @@ def test_the_second_sentence_says_what_the_search_cost(won, make_trial):
         "The search ran all 12 trials; it cost 7 epochs, 2.0 h, 1.50 USD, and stopped 1 trial "
         "early, 2 failed, which saved 22% of the epochs."
     )
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(89, "89 s"), (90, "2 min"), (5400, "1.5 h")])
-def test_times_are_rounded(seconds, text):
-    assert describe_hours(seconds) == text
