@@ -7,7 +7,7 @@ import re
 
 import pytest
 from recsys_search.commands.terminal.confirmation import format_best, print_confirmation
-from recsys_search.search.results import confirm
+from recsys_search.search.results.confirmation import confirm
 
 INTERVAL = r"\[[0-9.]+, [0-9.]+\]"
 

@@ -7,6 +7,7 @@ from recsys_search.model.evaluation.metrics import VAL_RMSE
 from recsys_search.search.listeners.notifications import INTERVAL_S, Notifications
 from recsys_search.search.notifications.endpoints import open_options
 from recsys_search.search.running.events import Notice, StudyEnded, TrialEnded, Trouble
+from recsys_search.search.running.study_progress import StudyProgress
 
 
 class Clock:
@@ -38,7 +39,11 @@ def ended(number, value, best=None):
         "parts": {},
         "reason": "ran all 5 epochs",
     }
-    return TrialEnded(record, record if best is None else {"number": best}, VAL_RMSE, 0.9)
+    leader = record if best is None else {"number": best}
+    progress = StudyProgress(
+        done=number, best=leader, bias_val_rmse=0.9, pace=None, running=frozenset()
+    )
+    return TrialEnded(record, leader, VAL_RMSE, progress)
 
 
 def titles(inbox, notifications):
