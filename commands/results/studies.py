@@ -111,7 +111,7 @@ def status(
 def _print_status(values: dict[str, Any], *, at_most: bool) -> None:
     """Print a status. Args: values: as `status --json` prints them."""
     from ...model.evaluation.weighted import find_metric
-    from ...search.results.sentences import describe_edges, describe_outlook
+    from ...search.results.sentences import describe_edges, describe_outlook, describe_target
     from ..terminal.consoles import out
     from ..terminal.live.drawing import format_time_left
     from ..terminal.values import format_bytes, key_values
@@ -125,8 +125,7 @@ def _print_status(values: dict[str, Any], *, at_most: bool) -> None:
         values["outlook"] = describe_outlook(outlook, find_metric(values["metric"]))
     values["edges"] = describe_edges(values["edges"]) if values["edges"] else None
     if target := values["target"]:
-        reached = "reached" if target["reached"] else "not reached"
-        values["target"] = f"{target['condition']}: {reached}. {target['note']}".strip()
+        values["target"] = describe_target(target)
     if (seconds := values["time_left_s"]) is not None:
         values["time_left_s"] = format_time_left(seconds, at_most=at_most)
     if (share := values["epochs_saved"]) is not None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from ...model.evaluation.sentences import describe_quality
-from ...search.results.sentences import bounds, describe_confirmed
+from ...search.results.sentences import describe_confirmed, format_bounds, format_interval
 from ...search.storage.examples import example
 from .columns import Column, lines_of
 from .consoles import out
 from .trials.quality import column_title, metric_of
 from .trials.table import Curves, print_table
 from .values import key_values, number
+
+if TYPE_CHECKING:
+    from ...model.evaluation.metrics import Metric
 
 
 def print_confirmation(rows: list[dict[str, Any]]) -> None:
@@ -33,24 +36,25 @@ def print_confirmation(rows: list[dict[str, Any]]) -> None:
             rank=2,
         ),
         Column("mean", [number(row["mean"]) for row in rows], right=True),
-        Column("95% interval", [_interval(row) for row in rows], right=True),
-        Column("behind the leader", [_distance(row["behind"]) for row in rows], right=True),
+        Column("95% interval", [_interval(row, metric) for row in rows], right=True),
+        Column("behind the leader", [_distance(row["behind"], metric) for row in rows], right=True),
         Column("", [_note(row) for row in rows]),
     ]
     for line in lines_of(columns, out.width):
         out.print(line)
     leader = rows[0]
     if leader["mean"] is not None:
-        out.print(Text(f"\ntrial {leader['number']} leads, {describe_confirmed(leader)}"))
+        confirmed = describe_confirmed(leader, metric)
+        out.print(Text(f"\ntrial {leader['number']} leads, {confirmed}"))
         out.print(Text(_describe_optimism(leader)))
 
 
-def _interval(row: dict[str, Any]) -> str:
-    return "" if row["mean"] is None else bounds(row)
+def _interval(row: dict[str, Any], metric: Metric) -> str:
+    return "" if row["mean"] is None else format_bounds(row, metric)
 
 
-def _distance(behind: dict[str, Any] | None) -> str:
-    return f"{behind['mean']:.4f} {bounds(behind)}" if behind else ""
+def _distance(behind: dict[str, Any] | None, metric: Metric) -> str:
+    return format_interval(behind, metric) if behind else ""
 
 
 def _note(row: dict[str, Any]) -> str:
@@ -113,9 +117,9 @@ def format_best(best: dict[str, Any], better: dict[str, Any] | None, *study_opti
         seed = best["diverged_with_seed"]
         why = f"it diverged with seed {seed}; confirm others: " if seed is not None else ""
         return Text(f"not confirmed: {why}{line}")
-    text = Text(describe_confirmed(best["confirmed"]))
+    metric = metric_of(best)
+    text = Text(describe_confirmed(best["confirmed"], metric))
     if better:
-        metric = metric_of(best)
         text.append(
             f"\ntrial {better['number']} reached {metric.format(search_value(better))} in the "
             f"search, {metric.better_side} this one's {metric.format(search_value(best))}, and is "

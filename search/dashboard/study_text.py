@@ -11,7 +11,12 @@ from ...base.messages import format_seconds
 from ...model.evaluation.metrics import Metric
 from ...model.evaluation.sentences import describe_quality
 from ...model.evaluation.weighted import find_metric
-from ..results.sentences import describe_edges, describe_outlook, next_commands
+from ..results.sentences import (
+    describe_confirmed,
+    describe_edges,
+    describe_outlook,
+    next_commands,
+)
 from .trial_text import markdown_table
 
 OWN = "*recsys-search keeps what follows up to date; what you write above this line stays.*"
@@ -83,9 +88,7 @@ def _rows(status: Mapping[str, Any], metric: Metric) -> dict[str, str]:
         rows["bias baseline"] = f"validation RMSE {bias:.4f} (MSE {bias**2:.4f})"
     if confirmed := status["confirmed"]:
         rows["confirmed"] = (
-            f"trial {confirmed['number']}: {metric.label} {metric.format(confirmed['mean'])} "
-            f"[{metric.format(confirmed['low'])}, {metric.format(confirmed['high'])}] over "
-            f"{confirmed['seeds']} seeds"
+            f"trial {confirmed['number']} leads, {describe_confirmed(confirmed, metric)}"
         )
     cost = f"{format_seconds(status['elapsed_s'])}, {status['epochs']:,} epochs"
     usd = status["cost_usd"]

@@ -15,6 +15,7 @@ from ..notifications.endpoints import Endpoint
 from ..results.reader import StudyReader
 from ..results.sentences import describe_study, next_commands
 from ..running.events import Event, Listener, StudyEnded, StudyStarted, TrialEnded, Trouble
+from ..running.study_progress import ENDED
 from .deferred import DeferredNotices
 
 INTERVAL_S = 600.0  # between two new bests, and between two troubles of one kind
@@ -99,7 +100,7 @@ class Notifications:
             return self._message("failed", "\n".join(lines), "failure")
         if state == "running":
             state = "goes on without this process"
-        kind = "success" if state in ("done", "finished", "target reached") else "info"
+        kind = "success" if state in ENDED else "info"
         return self._message(state, "\n".join(lines), kind)
 
     def _message(self, what: str, body: str, kind: Any) -> Message:

@@ -9,11 +9,12 @@ from typing import Any
 from ...base.messages import format_seconds
 from ..definition.study_file import spec_to_json
 from ..figures.comparison import compared_progress
+from ..results.sentences import format_interval
 from ..results.study_data import StudyData
 from .audit import savings, share_saved
 from .facts import importance_or_none
 from .templates import assets, embedded, environment, format_share
-from .verdict import format_interval, verdict
+from .verdict import verdict
 
 UNSET = "-"
 
@@ -86,7 +87,8 @@ def incomparable(one: StudyData, other: StudyData) -> str | None:
         if differs
     ]
     if differing:
-        return f"The studies have different {' and '.join(differing)}: compare no values."
+        parts = " and ".join(differing)
+        return f"The studies have different {parts}: their values cannot be compared."
     return None
 
 
@@ -103,7 +105,7 @@ def _figures(study: StudyData) -> dict[str, str]:
         "best in the search": f"{metric.format(best[metric.name])} (trial {best['number']})"
         if best
         else UNSET,
-        "with other seeds": f"{format_interval(study, confirmed)} (trial {confirmed['number']})"
+        "with other seeds": f"{format_interval(confirmed, metric)} (trial {confirmed['number']})"
         if confirmed
         else "not confirmed",
         "bias baseline's RMSE": UNSET

@@ -17,6 +17,7 @@ from ..definition.axes import shown
 from ..definition.study_file import spec_to_json
 from ..figures.timeline import idle_share, lanes
 from ..results.importance import importance_of
+from ..results.sentences import describe_target, format_interval
 from ..results.study_data import StudyData, TrialData
 from ..storage.examples import example, storage_and_artifacts, storage_option
 from ..storage.urls import redact
@@ -29,7 +30,7 @@ from .audit import (
     share_saved,
     stopped_trials,
 )
-from .verdict import format_interval, verdict
+from .verdict import verdict
 
 MAX_LISTED = 20  # of warnings and failures
 
@@ -94,8 +95,7 @@ def _goal(study: StudyData) -> dict[str, str]:
     target = study.status["target"]
     goal = {"metric": f"{study.metric.name}, {study.metric.direction}d"}
     if target:
-        reached = "reached" if target["reached"] else "not reached"
-        goal["target"] = f"{target['condition']}: {reached}. {target['note']}".strip()
+        goal["target"] = describe_target(target)
     return goal
 
 
@@ -144,8 +144,8 @@ def _confirmation(study: StudyData) -> list[dict[str, Any]]:
                 "number": row["number"],
                 "architecture": row["architecture"],
                 "value": study.metric.format(row["value"]),
-                "mean": format_interval(study, row) if known else "",
-                "behind": format_interval(study, row["behind"]) if row["behind"] else "",
+                "mean": format_interval(row, study.metric) if known else "",
+                "behind": format_interval(row["behind"], study.metric) if row["behind"] else "",
                 "tie": bool(row["tie"]),
                 "diverged": row["diverged_with_seed"],
             }

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ...base.messages import format_seconds
+from ..results.sentences import describe_confirmed
 from ..results.study_data import StudyData, TrialData
+from ..running.study_progress import has_ended
 from .audit import share_saved, stopped_trials
 
 
@@ -31,19 +30,6 @@ def describe_end(study: StudyData) -> str:
     return f"{ran} is {state}"
 
 
-def has_ended(study: StudyData) -> bool:
-    """Whether the study runs no further trials unless someone extends it."""
-    status = study.status
-    ended = ("done", "finished", "target reached")
-    return status["state"] in ended or bool(status["budget_spent"])
-
-
-def format_interval(study: StudyData, interval: Mapping[str, Any]) -> str:
-    """A mean with the ends of its 95% interval."""
-    mean, low, high = (study.metric.format(interval[name]) for name in ("mean", "low", "high"))
-    return f"{mean} [{low}, {high}]"
-
-
 def first_known(study: StudyData) -> TrialData | None:
     """The completed trial of the study's first known config: what a person would have trained."""
     names = [entry["name"] for entry in study.spec.known]
@@ -56,7 +42,7 @@ def _describe_winner(study: StudyData) -> str:
     if best is None:
         return f"No trial of {study.spec.name} has completed, so it has no winner yet."
     value = metric.format(best.record["value"])
-    verb = "won" if has_ended(study) else "leads"
+    verb = "won" if has_ended(study.status) else "leads"
     who = f"Trial {best.number} ({best.config['architecture']})"
     text = f"{who} {verb} with {metric.label} {value}"
     bias = study.status["bias_val_rmse"]
@@ -67,27 +53,8 @@ def _describe_winner(study: StudyData) -> str:
         text += f"{rmse}, {abs(ahead):.4f} {side} the RMSE {bias:.4f} of the bias baseline"
     confirmed = study.status["confirmed"]
     if confirmed and confirmed["number"] == best.number:
-        return f"{text}; {_describe_confirmed(study, confirmed)}."
+        return f"{text}; {describe_confirmed(confirmed, metric)}."
     return f"{text}{_describe_unconfirmed(study, best)}."
-
-
-def _describe_confirmed(study: StudyData, confirmed: Mapping[str, Any]) -> str:
-    seeds, splits = confirmed["seeds"], confirmed["splits"]
-    over = f"{seeds} seeds, each on a split of its own," if splits > 1 else f"{seeds} seeds"
-    text = f"retrained with {over} it reaches {format_interval(study, confirmed)}"
-    known = confirmed["against"]
-    if not known:
-        return text
-    if known["mean"] is None:
-        return f"{text}, and it is the known config {known['name']}: the search found none better"
-    ahead = format_interval(study, known)
-    if known["low"] <= 0 <= known["high"]:
-        return f"{text}, a tie with the known config {known['name']} (better by {ahead})"
-    side, by = ("better", ahead)
-    if known["mean"] < 0:
-        turned = {"mean": -known["mean"], "low": -known["high"], "high": -known["low"]}
-        side, by = "worse", format_interval(study, turned)
-    return f"{text}, {side} than the known config {known['name']} by {by}"
 
 
 def _describe_unconfirmed(study: StudyData, best: TrialData) -> str:
@@ -99,7 +66,7 @@ def _describe_unconfirmed(study: StudyData, best: TrialData) -> str:
         text = f", and better than the known config {name} by {metric.format(ahead)}"
     elif known:
         text = f", and is the known config {known.record['known_config']}"
-    return f"{text}; that is one seed on one split, which chance can move, until it is confirmed"
+    return f"{text}; this is one training on one split: confirm it before you rely on it"
 
 
 def _describe_search(study: StudyData) -> str:

@@ -17,6 +17,7 @@ from ...model.runs.experiment import Experiment
 from ...model.runs.heading import training_command
 from ...model.training.reports import EpochReport, best_report
 from .reader import StudyReader
+from .sentences import format_bounds
 
 SPLITS = {
     "random": "at random",
@@ -116,8 +117,7 @@ def _evaluation(
     if confirmed:
         over = "seeds and splits" if confirmed["splits"] > 1 else "seeds, on the search's split"
         rows[f"{metric.name}, mean over {confirmed['seeds']} {over}"] = (
-            f"{confirmed['mean']:.4f}, 95% interval [{confirmed['low']:.4f}, "
-            f"{confirmed['high']:.4f}]"
+            f"{metric.format(confirmed['mean'])}, 95% interval {format_bounds(confirmed, metric)}"
         )
     chosen = (
         f"Validation figures are those of the best of {trial['epochs']} epochs, by {metric.name}, "

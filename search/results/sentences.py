@@ -1,7 +1,8 @@
-"""What a study found, in sentences: for the end of `start`, and for notifications."""
+"""What a study found, in sentences: for the terminal, notes, messages and reports."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...base.messages import format_seconds
@@ -26,7 +27,8 @@ def describe_study(status: dict[str, Any], trials: list[dict[str, Any]]) -> list
         figures = describe_quality(best, metric, status["bias_val_rmse"])
         lines.append(f"best: trial {best['number']}, {figures}")
     if confirmed := status["confirmed"]:
-        lines.append(f"trial {confirmed['number']} leads, {describe_confirmed(confirmed)}")
+        leader = describe_confirmed(confirmed, metric)
+        lines.append(f"trial {confirmed['number']} leads, {leader}")
     if status["edges"]:
         lines.append(f"the best trials are all at {describe_edges(status['edges'])}")
     outlook = status["outlook"]
@@ -37,8 +39,7 @@ def describe_study(status: dict[str, Any], trials: list[dict[str, Any]]) -> list
         ways = ", ".join(_alternatives(status, trials))
         lines.append(f"{ended}; what may help instead of more trials: {ways}")
     if target:
-        reached = "reached" if target["reached"] else "not reached"
-        lines.append(f"target {target['condition']}: {reached}. {target['note']}".strip())
+        lines.append(f"target {describe_target(target)}")
     if status["cost_usd"] is not None:
         cost, hours = status["cost_usd"], status["elapsed_s"] / 3600
         lines.append(f"cost: {cost:.2f} USD for {hours:.2f} h and {status['epochs']} epochs")
@@ -105,26 +106,39 @@ def describe_edges(edges: list[dict[str, Any]]) -> str:
     return f"{', '.join(ends)}: a wider axis may have better ones"
 
 
-def describe_confirmed(confirmed: dict[str, Any]) -> str:
+def describe_target(target: dict[str, Any]) -> str:
+    """A target and whether it is reached, as `status --json` has it."""
+    reached = "reached" if target["reached"] else "not reached"
+    return f"{target['condition']}: {reached}. {target['note']}".strip()
+
+
+def describe_confirmed(confirmed: Mapping[str, Any], metric: Metric) -> str:
     """A mean with its interval, and what it was taken over."""
     over = "seeds and splits" if confirmed["splits"] > 1 else "seeds, all on the search's own split"
-    figures = f"{confirmed['mean']:.4f} {bounds(confirmed)}"
+    figures = format_interval(confirmed, metric)
     text = f"confirmed over {confirmed['seeds']} {over}: {figures}"
     known = confirmed["against"]
-    return f"{text}; {_describe_advantage(known)}" if known else text
+    return f"{text}; {_describe_advantage(known, metric)}" if known else text
 
 
-def _describe_advantage(known: dict[str, Any]) -> str:
+def _describe_advantage(known: Mapping[str, Any], metric: Metric) -> str:
     """How far a trial is ahead of a known config."""
     if known["mean"] is None:
         return f"this is the known config {known['name']}: the search found none that is better"
     is_better, is_tie = known["mean"] >= 0, known["low"] <= 0 <= known["high"]
-    low, high = (known["low"], known["high"]) if is_better else (-known["high"], -known["low"])
+    distance = known
+    if not is_better:
+        distance = {"mean": -known["mean"], "low": -known["high"], "high": -known["low"]}
     side = "better" if is_better else "worse"
-    text = f"{side} than {known['name']} (trial {known['trial']}) by {abs(known['mean']):.4f}"
-    return f"{text} {bounds({'low': low, 'high': high})}{', a tie' if is_tie else ''}"
+    by = format_interval(distance, metric)
+    return f"{side} than {known['name']} (trial {known['trial']}) by {by}" + ", a tie" * is_tie
 
 
-def bounds(interval: dict[str, Any]) -> str:
+def format_interval(interval: Mapping[str, Any], metric: Metric) -> str:
+    """A mean and its 95% interval, such as `0.7623 [0.7612, 0.7634]`."""
+    return f"{metric.format(interval['mean'])} {format_bounds(interval, metric)}"
+
+
+def format_bounds(interval: Mapping[str, Any], metric: Metric) -> str:
     """The ends of an interval, such as `[0.7612, 0.7634]`."""
-    return f"[{interval['low']:.4f}, {interval['high']:.4f}]"
+    return f"[{metric.format(interval['low'])}, {metric.format(interval['high'])}]"

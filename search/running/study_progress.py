@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -21,6 +21,7 @@ from ..storage.trials import (
 )
 from .ended_trials import EndedTrials, Span, spans, trained_epochs
 
+ENDED = ("done", "finished", "target reached")  # states of a study that reached its end
 MIN_TRIALS = 3  # that have ended, before the time left is estimated
 
 
@@ -97,7 +98,7 @@ class StudyProgress:
 
 
 def study_state(status: dict[str, Any]) -> str:
-    """The study's state in a word or two.
+    """The study's state, such as `running` or `target reached`.
 
     Args:
         status: as `status --json` prints it, but for this.
@@ -111,6 +112,15 @@ def study_state(status: dict[str, Any]) -> str:
     if status["outlook"] and status["outlook"]["finished"]:
         return "finished"
     return "stopped" if status["stopped"] else "paused"
+
+
+def has_ended(status: Mapping[str, Any]) -> bool:
+    """Whether the study runs no further trials unless someone extends it.
+
+    Args:
+        status: as `status --json` prints it.
+    """
+    return status["state"] in ENDED or bool(status["budget_spent"])
 
 
 def target_reached(target: Target | None, trials: Iterable[FrozenTrial]) -> bool:

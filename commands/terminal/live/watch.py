@@ -36,15 +36,21 @@ def watch(reader: StudyReader) -> None:
             state = reader.state()
             # Between two trials, a worker has none for a moment.
             show_next(replace(state, workers=max(state.workers, before)))
-            if not state.workers and has_ended(reader.progress()):
+            if not state.workers and is_over(reader.progress()):
                 return
             before = state.workers
             sleep(max(POLL_S, (monotonic() - began) * (1 / MAX_SHARE - 1)))
 
 
-def has_ended(status: dict[str, Any]) -> bool:
-    """Whether a study will not go on by itself. Args: status: as `status --json` prints it."""
-    return status["state"] not in ("running", "paused") or bool(status["budget_spent"])
+def is_over(status: dict[str, Any]) -> bool:
+    """Whether no trial of a study is to be expected.
+
+    Args:
+        status: as `status --json` prints it.
+    """
+    from ....search.running.study_progress import has_ended
+
+    return has_ended(status) or status["state"] == "stopped"
 
 
 @contextmanager

@@ -65,10 +65,13 @@ def test_confirmed_studies_point_to_the_table(study, other):
             {"metric": METRICS["val_mse"]},
             "The studies optimise val_rmse and val_mse: their values cannot be compared.",
         ),
-        ({"fingerprint": "0" * 16}, "The studies have different ratings: compare no values."),
+        (
+            {"fingerprint": "0" * 16},
+            "The studies have different ratings: their values cannot be compared.",
+        ),
         (
             {"spec": {"split": SplitSpec(seed=7)}},
-            "The studies have different splits: compare no values.",
+            "The studies have different splits: their values cannot be compared.",
         ),
     ],
 )

@@ -43,8 +43,8 @@ def against(mean, low, high):
 def test_an_unconfirmed_winner_is_compared_with_the_biases_and_the_known_config(won):
     assert verdict(won())[0] == (
         "Trial 3 (two_tower) won with validation RMSE 0.8000, 0.1000 below the RMSE 0.9000 of the "
-        "bias baseline, and better than the known config plain by 0.0500; that is one seed on one "
-        "split, which chance can move, until it is confirmed."
+        "bias baseline, and better than the known config plain by 0.0500; this is one training on "
+        "one split: confirm it before you rely on it."
     )
 
 
@@ -55,15 +55,18 @@ def test_a_winner_that_is_worse_than_the_biases_is_above_them(won):
 @pytest.mark.parametrize(
     ("distance", "text"),
     [
-        ((0.02, 0.01, 0.03), "better than the known config plain by 0.0200 [0.0100, 0.0300]."),
-        ((-0.02, -0.03, -0.01), "worse than the known config plain by 0.0200 [0.0100, 0.0300]."),
-        ((0.01, -0.01, 0.03), "a tie with the known config plain (better by 0.0100 [-0.0100, 0.03"),
-        ((None, None, None), "and it is the known config plain: the search found none better."),
+        ((0.02, 0.01, 0.03), "better than plain (trial 0) by 0.0200 [0.0100, 0.0300]."),
+        ((-0.02, -0.03, -0.01), "worse than plain (trial 0) by 0.0200 [0.0100, 0.0300]."),
+        ((0.01, -0.01, 0.03), "better than plain (trial 0) by 0.0100 [-0.0100, 0.0300], a tie."),
+        (
+            (None, None, None),
+            "this is the known config plain: the search found none that is bet",
+        ),
     ],
 )
 def test_a_confirmed_winner_has_its_distance_from_the_known_config(distance, text, won):
     sentence = verdict(won(confirmed=against(*distance)))[0]
-    mean = "; retrained with 5 seeds, each on a split of its own, it reaches 0.8100 [0.8000, 0.8200"
+    mean = "; confirmed over 5 seeds and splits: 0.8100 [0.8000, 0.8200]; "
     assert mean in sentence
     assert text in sentence
 
@@ -71,7 +74,7 @@ def test_a_confirmed_winner_has_its_distance_from_the_known_config(distance, tex
 def test_a_winner_confirmed_on_one_split_without_a_known_config(won):
     confirmed = {**CONFIRMED, "splits": 1, "against": None}
     assert verdict(won(confirmed=confirmed))[0].endswith(
-        "; retrained with 5 seeds it reaches 0.8100 [0.8000, 0.8200]."
+        "; confirmed over 5 seeds, all on the search's own split: 0.8100 [0.8000, 0.8200]."
     )
 
 
@@ -79,7 +82,7 @@ def test_a_known_config_that_won_is_named(won, make_trial):
     only = make_trial(
         3, value=0.8, val_rmse=0.8, known_config="plain", state="complete", config=CONFIG
     )
-    assert ", and is the known config plain; that is one seed" in verdict(won(trials=[only]))[0]
+    assert ", and is the known config plain; this is one training" in verdict(won(trials=[only]))[0]
 
 
 def test_without_a_completed_trial_there_is_no_winner(won, make_trial):

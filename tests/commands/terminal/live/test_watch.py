@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from recsys_search.commands.terminal.live import watch as module
-from recsys_search.commands.terminal.live.watch import StateLog, has_ended, watch
+from recsys_search.commands.terminal.live.watch import StateLog, is_over, watch
 
 
 class Elsewhere:
@@ -58,4 +58,4 @@ def test_a_log_has_a_line_for_each_start_and_each_end(state, record, capsys):
     ],
 )
 def test_a_study_has_ended_when_no_start_is_to_be_expected(status, ended):
-    assert has_ended({"budget_spent": None, **status}) is ended
+    assert is_over({"budget_spent": None, **status}) is ended
