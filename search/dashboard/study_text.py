@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from math import sqrt
 from typing import Any
 
+from ...base.markdown import sentence, two_columns
 from ...base.messages import format_seconds
 from ...model.evaluation.metrics import Metric
 from ...model.evaluation.sentences import describe_quality
@@ -17,7 +18,6 @@ from ..results.sentences import (
     describe_outlook,
     next_commands,
 )
-from .trial_text import markdown_table
 
 OWN = "*recsys-search keeps what follows up to date; what you write above this line stays.*"
 """The line in a study's note that begins this program's part of it."""
@@ -37,7 +37,7 @@ def study_text(status: dict[str, Any], storage_url: str, at: float) -> str:
     paragraphs = [
         f"## {status['study']}: {status['state']}",
         _goal(status, metric),
-        markdown_table({**_rows(status, metric), "as of": _utc(at)}),
+        two_columns({**_rows(status, metric), "as of": _utc(at)}),
         _stops(status["stops"]),
         _advice(status, metric),
         "What to type next:",
@@ -112,8 +112,7 @@ def _advice(status: Mapping[str, Any], metric: Metric) -> str:
     """What the study has found out about its own future."""
     found = []
     if status["edges"]:
-        found.append(f"The best trials are all at {describe_edges(status['edges'])}.")
+        found.append(f"the best trials are all at {describe_edges(status['edges'])}")
     if outlook := status["outlook"]:
-        text = describe_outlook(outlook, metric)
-        found.append(f"{text[0].upper()}{text[1:]}.")
-    return " ".join(found)
+        found.append(describe_outlook(outlook, metric))
+    return " ".join(map(sentence, found))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from ...base.markdown import sentence, two_columns
 from ...base.messages import format_seconds
 from ...base.yaml_file import dump_yaml
 from ...model.evaluation.metrics import Metric
@@ -46,10 +47,10 @@ def trial_text(
     ]
     paragraphs = [
         f"## Trial {record['number']}: {record['state']}{cause}",
-        _sentence(record["reason"]),
-        _sentence(record["warning"]),
-        markdown_table(_figures(record, metric, bias_val_rmse)),
-        _sentence("; ".join(notes)),
+        sentence(record["reason"]),
+        sentence(record["warning"]),
+        two_columns(_figures(record, metric, bias_val_rmse)),
+        sentence("; ".join(notes)),
     ]
     if config:
         export = ("best", "--trial", record["number"], "--export", "config.yaml", "--study", study)
@@ -83,23 +84,6 @@ def _figures(
     if record["params"] is not None:
         rows["parameters"] = f"{record['params']:,}"
     return rows
-
-
-def markdown_table(rows: Mapping[str, str]) -> str:
-    """Names and texts in two columns, without a header."""
-    lines = ("| | |", "|---|---|", *(f"| {_cell(k)} | {_cell(v)} |" for k, v in rows.items()))
-    return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
-
-
-def _sentence(text: str | None) -> str:
-    """The text with a capital letter and a full stop."""
-    if not text:
-        return ""
-    return f"{text[0].upper()}{text[1:]}" + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 def _config_yaml(config: Mapping[str, Any]) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ...base.markdown import two_columns
+from ...base.messages import format_seconds
 from ...base.yaml_file import dump_yaml
 from ...data.sets.registry import Source, find_dataset
 from ...model.architectures.table import find_architecture
@@ -93,7 +95,7 @@ def _data(experiment: Experiment) -> str:
     split = experiment.split
     shares = f"{split} (train/validation/test)" if split.train is not None else str(split)
     how = SPLITS.get(split.method, "a fold of the dataset's own").format(k=split.k)
-    return _table(
+    return two_columns(
         {
             "dataset": f"`{experiment.dataset}`",
             "fingerprint": f"`{experiment.fingerprint}`",
@@ -125,7 +127,7 @@ def _evaluation(
         "looks better there than on other ratings."
     )
     sealed = "The search did not open the test ratings, so there is no figure on them here."
-    return f"{_table(rows)}\n\n{chosen} {sealed}"
+    return f"{two_columns(rows)}\n\n{chosen} {sealed}"
 
 
 def _health(report: EpochReport | None, trial: Mapping[str, Any]) -> str:
@@ -142,7 +144,7 @@ def _health(report: EpochReport | None, trial: Mapping[str, Any]) -> str:
     rows["train RMSE (validation minus train)"] = (
         f"{report.train_rmse:.4f} ({report.val_rmse - report.train_rmse:+.4f})"
     )
-    return f"{ended} In the best epoch, {report.epoch}:\n\n{_table(rows)}"
+    return f"{ended} In the best epoch, {report.epoch}:\n\n{two_columns(rows)}"
 
 
 def _training(
@@ -152,24 +154,16 @@ def _training(
     price = "" if status["cost_usd"] is None else f", {status['cost_usd']:.2f} USD"
     rows = {
         **environment,
-        "training": "-" if trial["train_s"] is None else f"{trial['train_s']:.0f} s",
-        "the whole study": f"{status['elapsed_s'] / 3600:.2f} h, {status['epochs']} epochs{price}",
+        "training": "-" if trial["train_s"] is None else format_seconds(trial["train_s"]),
+        "the whole study": f"{format_seconds(status['elapsed_s'])}, {status['epochs']:,} epochs"
+        + price,
     }
     command = training_command(experiment, config)
     values = dump_yaml(config_to_mapping(experiment.config))
     return (
-        f"{_table(rows)}\n\nThe config:\n\n```yaml\n{values}```\n\n"
+        f"{two_columns(rows)}\n\nThe config:\n\n```yaml\n{values}```\n\n"
         f"The command that trains it again:\n\n    {command}"
     )
-
-
-def _table(rows: Mapping[str, object]) -> str:
-    cells = [f"| {_cell(name)} | {_cell(value)} |" for name, value in rows.items()]
-    return "\n".join(["| | |", "|---|---|", *cells])
-
-
-def _cell(value: object) -> str:
-    return " ".join(str(value).split()).replace("|", "\\|")
 
 
 def _bullets(lines: Iterable[str]) -> str:
