@@ -55,9 +55,8 @@ def stored_figures(reader: StudyReader, *, min_trials: int = 0) -> dict[str, str
 
 def _few(study: StudyData, reader: StudyReader) -> StudyData:
     """The study with its best trials, and some from start to end, all with their epoch reports."""
-    ranked = sorted(study.completed, key=lambda each: study.metric.cost(each.record["value"]))
     spread = [study.attempts[place] for place in thinned(study.attempts, OTHER_CURVES)]
-    chosen = [*ranked[:BEST_CURVES], *spread, *filter(None, [study.best])]
+    chosen = [*study.ranked[:BEST_CURVES], *spread, *filter(None, [study.best])]
     numbers = {each.number for each in chosen}
     frozen, store = reader.frozen_trials(), artifact_store(reader.url)
     trials = [

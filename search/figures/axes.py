@@ -29,10 +29,7 @@ def outcomes_of(study: StudyData, architecture: str) -> tuple[list[Outcome], dic
     Raises:
         NothingYet: there are none.
     """
-    only = study.spec.architectures[0]
-    known = [
-        each for each in study.outcomes if each.params.get("architecture", only) == architecture
-    ]
+    known = study.outcomes_of(architecture)
     if not known:
         raise NothingYet(f"no trial of {architecture} in {study.spec.name} has an outcome yet")
     names = {name for each in known for name in each.params} - {"architecture"}
@@ -50,8 +47,8 @@ def best_of(study: StudyData, architecture: str) -> TrialData | None:
     """The architecture's best trial: the study's, otherwise the best completed one."""
     if study.best and study.best.config["architecture"] == architecture:
         return study.best
-    of_it = [each for each in study.completed if each.config["architecture"] == architecture]
-    return min(of_it, key=lambda each: study.metric.cost(each.record["value"]), default=None)
+    of_it = (each for each in study.ranked if each.config["architecture"] == architecture)
+    return next(of_it, None)
 
 
 def important_axes(study: StudyData, architecture: str, tried: Collection[str]) -> list[str]:

@@ -13,8 +13,5 @@ def markdown_report(study: StudyData) -> str:
     """The verdict, the best trials, what was stopped, importance and commands; no figures."""
     facts = facts_of(study)
     rows = {row["number"]: row for row in facts["trials"]}
-    ranked = sorted(
-        study.completed, key=lambda each: (study.metric.cost(each.record["value"]), each.number)
-    )
     template = environment().get_template("report.md")
-    return template.render(facts, top=[rows[each.number] for each in ranked[:N_TOP]])
+    return template.render(facts, top=[rows[each.number] for each in study.ranked[:N_TOP]])

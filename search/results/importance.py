@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from ...errors import NothingYet
-from ..definition.study_file import StudySpec
 from ..prospects.importance import axis_shares
-from ..prospects.outcomes import Outcome
 from ..prospects.surrogate import fit_surrogate
 from ..storage.examples import example, storage_and_artifacts
 from .study_data import StudyData
@@ -39,7 +36,7 @@ def importance_of(study: StudyData) -> dict[str, Any]:
         NothingYet: no architecture has enough trials.
     """
     spec = study.spec
-    trained = {name: _count(name, spec, study.outcomes) for name in spec.architectures}
+    trained = {name: len(study.outcomes_of(name)) for name in spec.architectures}
     enough = {each: n for each, n in trained.items() if n >= MIN_TRIALS}
     if not enough:
         more = max(spec.trials, len(study.outcomes) + MIN_TRIALS)
@@ -69,9 +66,3 @@ def importance_of(study: StudyData) -> dict[str, Any]:
         "architectures": rows,
         "edges": study.status["edges"],
     }
-
-
-def _count(architecture: str, spec: StudySpec, known: Sequence[Outcome]) -> int:
-    """How many of the outcomes are of the architecture."""
-    only = spec.architectures[0]
-    return sum(each.params.get("architecture", only) == architecture for each in known)

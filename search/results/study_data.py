@@ -152,6 +152,15 @@ class StudyData:
         return sorted(found, key=lambda each: each.ended_at)
 
     @cached_property
+    def ranked(self) -> list[TrialData]:
+        """The completed trials, best value first."""
+
+        def rank(trial: TrialData) -> tuple[float, int]:
+            return self.metric.cost(trial.record["value"]), trial.number
+
+        return sorted(self.completed, key=rank)
+
+    @cached_property
     def best(self) -> TrialData | None:
         """The trial that `best` shows: the confirmed leader, otherwise the best completed one."""
         if self.confirmation and self.confirmation[0]["mean"] is not None:
@@ -165,6 +174,13 @@ class StudyData:
         if len(self.outcomes) < MIN_OUTCOMES:
             return None
         return fit_surrogate(self.spec.space, self.outcomes)
+
+    def outcomes_of(self, architecture: str) -> list[Outcome]:
+        """The outcomes of one architecture's trials."""
+        only = self.spec.architectures[0]  # where no axis sets it
+        return [
+            each for each in self.outcomes if each.params.get("architecture", only) == architecture
+        ]
 
     def trial(self, number: int) -> TrialData:
         return next(each for each in self.trials if each.number == number)
