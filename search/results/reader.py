@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,9 +15,7 @@ from ...model.evaluation.weighted import find_metric
 from ...model.runs.experiment import Experiment
 from ...model.training.reports import EpochReport
 from ..definition.study_file import StudySpec, spec_from_json
-from ..prospects.outlook import VERDICT, outlook_figures
 from ..running.checkpoint_folders import count_kept
-from ..running.study_progress import spending, study_state, target_reached
 from ..running.study_state import StudyState
 from ..samplers.grid import study_total
 from ..storage.artifacts import artifact_store, checkpoint_folder, download_reports
@@ -26,19 +23,14 @@ from ..storage.database import no_studies, readable_storage
 from ..storage.studies import (
     FINGERPRINT,
     SPEC,
-    STOPPED,
     check_exists,
     read_stored_specs,
-    star_of,
 )
 from ..storage.trials import (
     CONFIG,
     ENVIRONMENT,
     REMOVED,
     best_trials,
-    continued_by,
-    count_trials,
-    describe_lost,
     find_trial,
     is_removed,
     read_trials,
@@ -47,8 +39,8 @@ from ..storage.trials import (
 )
 from ..storage.urls import redact
 from .confirmation.standings import Confirmation
-from .edges import edges
 from .ranking import Ranking, best_record, confirmation_records, no_completed_trial
+from .status import study_status
 
 
 class StudyReader:
@@ -109,58 +101,14 @@ class StudyReader:
         return {**self.progress(), "kept_checkpoints": kept}
 
     def progress(self, trials: list[FrozenTrial] | None = None) -> dict[str, Any]:
-        """The status without what is in the folder of the artifacts. Args: trials: if read."""
-        trials, attrs = trials or self.frozen_trials(), self.system_attrs()
-        records = trial_records(trials, self.metric)
-        states = Counter(record["state"] for record in records)
-        ranked = best_trials(trials, self.metric)
-        confirmed = self._confirmation().figures
-        is_stopped = attrs.get(STOPPED) is not None
-        notes = ("stopped until the next start" if is_stopped else None, describe_lost(trials))
-        target, budget, spent = self.spec.objective.target, self.spec.budget, spending(trials)
+        """The status without what is in the folder of the artifacts.
+
+        Args:
+            trials: those of `frozen_trials`, if they have been read.
+        """
+        trials = trials or self.frozen_trials()
         state = self._state(trials)
-        status = {
-            "dataset": self.spec.dataset,
-            "total": state.total,
-            "done": count_trials(trials),
-            "complete": states["complete"],
-            "pruned": states["pruned"] - len(continued_by(trials)),  # they count as what followed
-            "failed": states["failed"],
-            "interrupted": states["interrupted"],
-            "running": states["running"],
-            "waiting": states["waiting"],
-            "stopped": is_stopped,
-            "note": "; ".join(filter(None, notes)) or None,
-            "metric": self.metric.name,
-            "best": self._summary(ranked[0]) if ranked else None,
-            "confirmed": next(({"number": n, **mean} for n, mean in confirmed.items()), None),
-            "warm_start": attrs.get(VERDICT),
-            "edges": edges(self.spec.space, ranked),
-            "outlook": outlook_figures(
-                attrs,
-                self.spec,
-                spent,
-                running=states["running"] + states["waiting"] > 0,
-                star=star_of(attrs),
-            ),
-            "target": target
-            and {
-                "metric": target.metric,
-                "value": target.value,
-                "condition": target.condition,
-                "reached": target_reached(target, trials),
-                "note": target.note,
-            },
-            "bias_val_rmse": self.bias_val_rmse,
-            "elapsed_s": spent.seconds,
-            "time_left_s": state.seconds_left,
-            "epochs": spent.epochs,
-            "epochs_saved": state.epochs_saved,
-            "cost_usd": budget.cost_usd(spent) if budget else None,
-            "budget_spent": budget.exhausted(spent) if budget else None,
-            "stops": dict(Counter(r["stop_reason"] for r in records if r["stop_reason"])),
-        }
-        return {"study": self.spec.name, "state": study_state(status), **status}
+        return study_status(self.spec, trials, state, self.system_attrs(), self.metric)
 
     def trials(self, state: str | None = None) -> list[dict[str, Any]]:
         """The trials as `trials --json` prints them: those in one state.
@@ -263,14 +211,6 @@ class StudyReader:
             },
             environment=trial.system_attrs.get(ENVIRONMENT, {}),
         )
-
-    def _summary(self, trial: FrozenTrial) -> dict[str, Any]:
-        record = trial_record(trial, self.metric)
-        return {
-            **_select(record, "number", "val_rmse", "val_mse"),
-            **record["parts"],
-            self.metric.name: record["value"],
-        }
 
     def _confirmation(self) -> Confirmation:
         return Confirmation.of(self.system_attrs(), self.spec.split, self.metric)
