@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from ...base.yaml_file import dump_yaml
-from ...data.splits.ledger import Ledger
-from ...data.splits.methods import METHODS
-from ...data.splits.split import fingerprint_of_split
 from ...errors import NothingYet
 from ..definition.axes import shown
 from ..definition.study_file import spec_to_json
-from ..figures.timeline import idle_share, lanes
 from ..results.importance import importance_of
 from ..results.sentences import describe_target, format_interval
 from ..results.study_data import StudyData, TrialData
 from ..storage.examples import example, storage_and_artifacts, storage_option
-from ..storage.urls import redact
 from .audit import (
     Audited,
     changed_outcome,
@@ -30,9 +23,8 @@ from .audit import (
     share_saved,
     stopped_trials,
 )
+from .health import health, provenance, workers
 from .verdict import verdict
-
-MAX_LISTED = 20  # of warnings and failures
 
 
 def facts_of(study: StudyData) -> dict[str, Any]:
@@ -52,10 +44,10 @@ def facts_of(study: StudyData) -> dict[str, Any]:
         "confirmation": _confirmation(study),
         "importance": importance_or_none(study),
         "edges": study.status["edges"],
-        "workers": _workers(study),
+        "workers": workers(study),
         "audit": _audit(study),
-        "health": _health(study),
-        "provenance": _provenance(study),
+        "health": health(study),
+        "provenance": provenance(study),
     }
 
 
@@ -161,16 +153,6 @@ def importance_or_none(study: StudyData) -> dict[str, Any] | None:
         return None
 
 
-def _workers(study: StudyData) -> dict[str, Any]:
-    failed = [each for each in study.trials if each.record["state"] in ("failed", "interrupted")]
-    return {
-        "lanes": len(lanes(study.trials)),
-        "hosts": sorted({each.worker[0] for each in study.trials if each.worker}),
-        "idle": f"{idle_share(study):.0%}",
-        "failures": _listed(failed),
-    }
-
-
 def _audit(study: StudyData) -> dict[str, Any]:
     results = Audited.of(study.attrs)
     by_number = {each.number: each for each in stopped_trials(study)}
@@ -198,85 +180,6 @@ def _audit(study: StudyData) -> dict[str, Any]:
         "sample": audited,
         "command": example("report", "--audit", 10, *option),
     }
-
-
-def _health(study: StudyData) -> dict[str, Any]:
-    records = [each.record for each in study.trials]
-    again = [each for each in study.trials if each.record["second_chance"]]
-    warned = [each for each in study.trials if each.record["warning"]]
-    return {
-        "warnings": [
-            f"trial {each.number}: {each.record['warning']}" for each in warned[:MAX_LISTED]
-        ],
-        "n_warnings": len(warned),
-        "beyond_limits": sum(record["stop_reason"] == "known-limit" for record in records),
-        "second_chances": [
-            f"trial {each.number}: {each.record['second_chance']}" for each in again[:MAX_LISTED]
-        ],
-        "n_second_chances": len(again),
-        "disagreements": _disagreements(study),
-    }
-
-
-def _disagreements(study: StudyData) -> list[str]:
-    """Where other seeds contradict the search."""
-    found = [
-        f"trial {row['number']} diverged with seed {row['diverged_with_seed']}"
-        for row in study.confirmation
-        if row["diverged_with_seed"] is not None
-    ]
-    summary = study.status["best"]
-    if study.best and summary and study.best.number != summary["number"]:
-        found.append(
-            f"the search's best was trial {summary['number']}; with other seeds trial "
-            f"{study.best.number} leads"
-        )
-    ties = [row["number"] for row in study.confirmation if row["tie"]]
-    if ties:
-        numbers = ", ".join(map(str, ties))
-        found.append(f"with other seeds, these are a tie with the leader: trial {numbers}")
-    return found
-
-
-def _provenance(study: StudyData) -> dict[str, str]:
-    """Versions and machines, each value with how many trials ran with it if there are several."""
-    found: dict[str, str] = {"storage": redact(study.url)}
-    n_trials = len(study.trials)
-    names = dict.fromkeys(name for each in study.trials for name in each.environment)
-    for name in names:
-        counts = Counter(str(each.environment.get(name, "?")) for each in study.trials)
-        values = [value for value, _ in counts.most_common()]
-        found[name] = (
-            values[0]
-            if len(values) == 1
-            else ", ".join(
-                f"{value} ({n} of {n_trials} trials)" for value, n in counts.most_common()
-            )
-        )
-    found["test split"] = _describe_openings(study)
-    return found
-
-
-def _describe_openings(study: StudyData) -> str:
-    """Who has opened the test split on this machine, and when."""
-    split = study.spec.split
-    if METHODS[split.method].files:
-        return "its openings are recorded with the fold's files; see recsys-search evaluate"
-    openings = Ledger().openings(fingerprint_of_split(study.fingerprint, split))
-    if not openings:
-        return "never opened on this machine"
-    listed = ", ".join(
-        f"{each.opened_at} by {each.command} ({each.architecture})"
-        for each in openings[:MAX_LISTED]
-    )
-    times = "once" if len(openings) == 1 else f"{len(openings)} times"
-    return f"opened {times} on this machine: {listed}"
-
-
-def _listed(trials: Iterable[TrialData]) -> list[str]:
-    lines = [f"trial {each.number} {each.ending}: {each.record['reason']}" for each in trials]
-    more = len(lines) - MAX_LISTED
-    return [*lines[:MAX_LISTED], *([f"and {more} more"] if more > 0 else [])]
 
 
 def _short(value: Any) -> str:
