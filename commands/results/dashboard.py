@@ -42,7 +42,7 @@ def dashboard(
     storage: Storage = DEFAULT_STORAGE,
     artifacts: Artifacts = None,
 ) -> None:
-    """Serve optuna-dashboard on the storage, read-only by default."""
+    """Serve optuna-dashboard, read-only unless --writable."""
     from ...search.dashboard.serve import serve_dashboard
 
     serve_dashboard(
