@@ -209,7 +209,7 @@ def test_what_an_anchor_holds_is_checked_where_it_is_used(refusal):
         ("common: {trials: 1}\nother: &s 1\n", False),
     ],
 )
-def test_an_unknown_key_with_an_anchor_is_told_where_anchors_go(read, text, has_hint):
+def test_the_error_for_an_unknown_key_says_where_anchors_go(read, text, has_hint):
     class Document(Strict):
         trials: int = 1
 

@@ -127,7 +127,7 @@ def test_the_result_of_a_trial_that_reused_another_is_compared_over_the_best_epo
     assert (reproduced["difference"], reproduced["epochs"]) == (0, reused["best_epoch"])
 
 
-def test_a_changed_config_is_not_compared_and_the_change_is_told(recorded, retrain, small_config):
+def test_a_changed_config_is_not_compared_but_reported(recorded, retrain, small_config):
     trial = replace(recorded, origin={"study": "s", "trial": 3})
     config = small_config("mf", max_epochs=4, seed=9)
     reproduced, notice = retrain(trial.edited(config=config, split=trial.split))

@@ -112,7 +112,7 @@ def test_an_address_at_which_nobody_listens_is_refused_at_once():
             pass
 
 
-def test_a_machine_without_a_cluster_is_told_how_to_start_one(monkeypatch):
+def test_the_error_without_a_cluster_says_how_to_start_one(monkeypatch):
     """With Ray's own error: the machine that runs the tests may have a cluster."""
     ray = pytest.importorskip("ray", reason="ray is not installed")
 

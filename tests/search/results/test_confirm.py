@@ -149,7 +149,7 @@ def with_known(workplace):
     return workplace
 
 
-def test_the_first_known_config_is_trained_beside_the_best(with_known, recorder):
+def test_the_first_known_config_is_trained_with_the_best(with_known, recorder):
     listener = recorder()
     best, plain = run(with_known, listener, top=1, seeds=3)
     assert trained(listener) == [(n, seed) for seed in (1000, 1001, 1002) for n in (1, 0)]

@@ -249,7 +249,7 @@ def test_a_password_is_never_shown(refusal, url):
         assert "sesame" not in said
 
 
-def test_epoch_reports_are_stored_beside_the_database(tmp_path, monkeypatch):
+def test_epoch_reports_are_stored_next_to_the_database(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     artifact_store("sqlite:///mine.db", make=True)
     artifact_store("postgresql://localhost/db", make=True)

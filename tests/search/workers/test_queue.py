@@ -129,7 +129,7 @@ def test_a_stopped_study_hands_out_nothing(queue):
     assert isinstance(queue.next(), Claim)
 
 
-def test_a_study_that_was_deleted_is_told(queue):
+def test_a_study_that_was_deleted_is_reported(queue):
     optuna.delete_study(study_name="q", storage=queue.storage)
     with pytest.raises(StudyError, match="deleted"):
         queue.next()

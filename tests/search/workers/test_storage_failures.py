@@ -170,7 +170,7 @@ def test_a_lock_that_is_given_back_in_time_is_not_noticed(workplace, in_training
 
 
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage")
-def test_a_database_that_becomes_read_only_is_told(workplace, in_training, engines):
+def test_a_database_that_becomes_read_only_is_reported(workplace, in_training, engines):
     def protect():
         def refuse_writes(connection, *_):
             connection.execute("PRAGMA query_only=1")
@@ -448,7 +448,7 @@ def test_creating_a_study_twice_keeps_the_first(tmp_path):
     assert study.direction == optuna.study.StudyDirection.MINIMIZE
 
 
-def test_our_study_is_created_beside_those_of_others(workplace):
+def test_our_study_is_created_next_to_those_of_others(workplace):
     with writable_storage(workplace.storage) as storage:
         optuna.create_study(study_name="theirs", storage=storage, direction="maximize")
     workplace.start(workplace.write_study(trials=1))
@@ -469,7 +469,7 @@ def test_a_finished_study_says_how_to_get_more_trials(workplace, recorder):
     ]
 
 
-def test_a_total_below_what_is_done_is_told_and_not_kept(workplace, recorder):
+def test_a_total_below_what_is_done_is_reported_and_not_kept(workplace, recorder):
     study = workplace.write_study()
     workplace.start(study)
     listener = recorder()
