@@ -27,7 +27,7 @@ from optuna.storages._rdb.models import StudySystemAttributeModel
 from optuna_dashboard import wsgi
 from recsys_search.model.evaluation.metrics import VAL_RMSE
 from recsys_search.search.dashboard.enrichment import BEST, LATEST, Enrichment
-from recsys_search.search.dashboard.pages import READ_ONLY_BANNER, finished
+from recsys_search.search.dashboard.pages import READ_ONLY_BANNER, secured
 from recsys_search.search.dashboard.serve import dashboard_app
 from recsys_search.search.storage.database import readable_storage, writable_storage
 from synthetic_study import store_study
@@ -40,7 +40,7 @@ def measure(url: str, n_trials: int) -> dict[str, Any]:
     plain = median(page_s(wsgi(readable_storage(url)))[0] for _ in range(REPEATS))
     with writable_storage(url) as storage:
         stored = enrich(storage, url)
-    app = finished(dashboard_app(url, writable=False), READ_ONLY_BANNER)
+    app = secured(dashboard_app(url, writable=False), READ_ONLY_BANNER)
     first_s, _ = page_s(app)
     again = [page_s(app) for _ in range(REPEATS)]
     enriched = median(page_s(wsgi(readable_storage(url)))[0] for _ in range(REPEATS))

@@ -149,7 +149,7 @@ def _sign_in(environ: WSGIEnvironment, access: Access) -> Response | None:
     rest = urlencode([(name, value) for name, value in query if name != "token"])
     address = escape(f"{path}?{rest}" if rest else path)
     reload = f'<meta http-equiv="refresh" content="0;url={address}">'
-    response = page_response(HTTPStatus.OK, "The token is right.", reload)
+    response = page_response(HTTPStatus.OK, "Signed in.", reload)
     cookie = f"{access.cookie}={access.token}; Path=/; HttpOnly; SameSite=Strict"
     response.headers["Set-Cookie"] = cookie
     return response

@@ -100,7 +100,7 @@ class Enrichment:
             body = update_own_part(stored.body, text)
             if body != stored.body:
                 write_note(transaction, None, Note(stored.version + 1, body))
-        self._wait("note", NOTE_EVERY_S, time() - as_of)
+        self._postpone("note", NOTE_EVERY_S, time() - as_of)
 
     def _update_figures(self, *, now: bool) -> None:
         started_at = time()
@@ -116,14 +116,14 @@ class Enrichment:
             with study_transaction(self._storage, self._study_id) as transaction:
                 for name, figure in figures.items():
                     write_figure(transaction, name, figure)
-        self._wait("figures", FIGURES_EVERY_S, time() - started_at)
+        self._postpone("figures", FIGURES_EVERY_S, time() - started_at)
 
     def _others_run(self) -> bool:
         with study_transaction(self._storage, self._study_id) as transaction:
             return transaction.count(TrialState.RUNNING) > 0
 
     def _claim(self, kind: str, every_s: float, *, now: bool) -> bool:
-        """Whether this process is to write; no other one will before it is time again."""
+        """Whether this process writes now; then no other does until it is due again."""
         with study_transaction(self._storage, self._study_id) as transaction:
             due = transaction.study_attr(_DUE) or {}
             if not now and time() < due.get(kind, 0.0):
@@ -131,8 +131,8 @@ class Enrichment:
             transaction.set_study_attr(_DUE, {**due, kind: time() + every_s})
             return True
 
-    def _wait(self, kind: str, every_s: float, took_s: float) -> None:
-        """Let all processes wait until writing has taken at most `SHARE` of the time."""
+    def _postpone(self, kind: str, every_s: float, took_s: float) -> None:
+        """Let no process write again before that takes at most `SHARE` of the time."""
         with study_transaction(self._storage, self._study_id) as transaction:
             due = transaction.study_attr(_DUE) or {}
             at = time() + max(every_s, took_s / SHARE)

@@ -34,7 +34,7 @@ _NOT_ENDED = ("Running", "Waiting")
 _MANY = 20  # trials, from which on reading all of a study is faster than one after the other
 
 
-def noted(app: WSGIApplication, storage: RDBStorage, url: str) -> WSGIApplication:
+def with_notes(app: WSGIApplication, storage: RDBStorage, url: str) -> WSGIApplication:
     """The app, whose answer about a study has a note for it and for each ended trial.
 
     Args:

@@ -1,4 +1,4 @@
-"""What is done to each answer of the dashboard: security headers, compression, the banner."""
+"""What each answer of the dashboard gets: security headers, compression, the banner."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ _STYLE = (
 )
 
 
-def finished(app: WSGIApplication, banner: str) -> WSGIApplication:
+def secured(app: WSGIApplication, banner: str) -> WSGIApplication:
     """The app, with its answers made safe and small.
 
     Args:
         banner: shown on each page.
     """
 
-    def finish(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ.setdefault("HTTP_ACCEPT_ENCODING", "")  # optuna-dashboard takes it for granted
         is_script = environ["PATH_INFO"].startswith("/static/")
         if not is_script:
@@ -65,7 +65,7 @@ def finished(app: WSGIApplication, banner: str) -> WSGIApplication:
             _compress(response)
         return response.send(start_response)
 
-    return finish
+    return answer
 
 
 def _add_banner(response: Response, banner: str) -> None:

@@ -67,7 +67,7 @@ def page_response(status: HTTPStatus, text: str, head: str = "") -> Response:
 
 
 def refuse(environ: WSGIEnvironment, status: HTTPStatus, reason: str) -> Response:
-    """A refusal: JSON with its reason, as optuna-dashboard words errors; a page for a person.
+    """A refusal: JSON with its reason, in optuna-dashboard's form; for a browser, a page.
 
     The reason is also the line that the server reports.
     """

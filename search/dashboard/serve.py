@@ -18,8 +18,8 @@ from optuna_dashboard import wsgi
 from ..storage.artifacts import artifact_store
 from ..storage.database import readable_storage
 from .access import Access, guarded
-from .page_notes import noted
-from .pages import READ_ONLY_BANNER, WRITABLE_BANNER, finished
+from .page_notes import with_notes
+from .pages import READ_ONLY_BANNER, WRITABLE_BANNER, secured
 from .plots import bounded
 from .server import LogHandler, Server, open_server
 from .writes import restricted
@@ -65,7 +65,7 @@ def serve_dashboard(
     bound = (server.server_name, server.server_port)
     access = Access.of(host, bound, allow_hosts, os.environ.get(TOKEN_VARIABLE))
     banner = WRITABLE_BANNER if writable else READ_ONLY_BANNER
-    server.set_app(finished(guarded(app, access), banner))
+    server.set_app(secured(guarded(app, access), banner))
     # Not in this thread: a request handler here would treat Ctrl-C as an error of its page.
     Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -95,7 +95,7 @@ def dashboard_app(storage_url: str, *, writable: bool) -> WSGIApplication:
     # Not through Optuna's cache of ended trials, which would show those that `trials rm` removed.
     storage = readable_storage(storage_url)
     app: WSGIApplication = wsgi(storage, artifact_store=artifact_store(storage_url))
-    shown = bounded(noted(app, storage, storage_url), storage)
+    shown = bounded(with_notes(app, storage, storage_url), storage)
     return restricted(shown, storage_url, writable=writable)
 
 

@@ -34,10 +34,10 @@ def stored_figures(reader: StudyReader, *, min_trials: int = 0) -> dict[str, str
     study = StudyData.of(reader, with_reports=False)
     if len(study.trials) < min_trials:
         return {}
-    few = _few(study, reader)
+    sampled = _sampled(study, reader)
     drawn: dict[str, Callable[[], go.Figure]] = {
-        "curves": lambda: _titled(metric_curves(few), "Curves of trials"),
-        "latents": lambda: _titled(latents(few), "Active units and KL"),
+        "curves": lambda: _titled(metric_curves(sampled), "Curves of trials"),
+        "latents": lambda: _titled(latents(sampled), "Active units and KL"),
         "kl_weight": lambda: _titled(_sample(kl_weight(study)), "KL weight"),
         "best_by_epochs": lambda: _titled(_sample(best_so_far(study, ["epochs"])), "Best so far"),
         "importance": lambda: _titled(importance(study), "What mattered"),
@@ -53,7 +53,7 @@ def stored_figures(reader: StudyReader, *, min_trials: int = 0) -> dict[str, str
     return figures
 
 
-def _few(study: StudyData, reader: StudyReader) -> StudyData:
+def _sampled(study: StudyData, reader: StudyReader) -> StudyData:
     """The study with its best trials, and some from start to end, all with their epoch reports."""
     spread = [study.attempts[place] for place in thinned(study.attempts, OTHER_CURVES)]
     chosen = [*study.ranked[:BEST_CURVES], *spread, *filter(None, [study.best])]

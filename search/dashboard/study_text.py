@@ -1,4 +1,4 @@
-"""What the note of a study says: its goal, how far it is, what it costs, and what to type next."""
+"""What the note of a study says: its goal, how far it is, what it costs, and the next commands."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ..results.sentences import (
     next_commands,
 )
 
-OWN = "*recsys-search keeps what follows up to date; what you write above this line stays.*"
-"""The line in a study's note that begins this program's part of it."""
+MARKER = "*recsys-search keeps what follows up to date; what you write above this line stays.*"
+"""The line in a study's note below which this program writes."""
 
 _STATES = ("complete", "pruned", "failed", "interrupted", "running", "waiting")
 
@@ -40,7 +40,7 @@ def study_text(status: dict[str, Any], storage_url: str, at: float) -> str:
         two_columns({**_rows(status, metric), "as of": _utc(at)}),
         _stops(status["stops"]),
         _advice(status, metric),
-        "What to type next:",
+        "Next commands:",
         "```\n" + "\n".join(next_commands(status, storage_url)) + "\n```",
     ]
     return "\n\n".join(filter(None, paragraphs)) + "\n"
@@ -56,8 +56,8 @@ def update_own_part(body: str, text: str) -> str:
     What a person has written above that part stays. A note without it is all a person's, and stays
     as it is.
     """
-    above, own, _ = body.partition(OWN)
-    return f"{above}{OWN}\n\n{text}" if own or not body.strip() else body
+    above, own, _ = body.partition(MARKER)
+    return f"{above}{MARKER}\n\n{text}" if own or not body.strip() else body
 
 
 def _goal(status: Mapping[str, Any], metric: Metric) -> str:

@@ -16,12 +16,12 @@ from ..storage.examples import example
 
 # Keys of a record that name another trial, and what that trial is to this one.
 _RELATIVES = {
-    "retry_of": "tries trial {} again",
+    "retry_of": "retries trial {}",
     "continues": "continues trial {}",
     "contingency_of": "follows trial {}, which failed on its own settings",
     "second_chance": "a second chance: {}",
     "same_as": "has the config of trial {}, whose result it reuses",
-    "resumed_from_epoch": "went on from a checkpoint after epoch {}",
+    "resumed_from_epoch": "resumed from the checkpoint of epoch {}",
     "known_config": "the known config {}",
 }
 

@@ -26,7 +26,7 @@ def test_the_study_page_shows_its_figures_and_that_it_is_read_only(browser, dash
 
 
 def test_the_studys_note_says_what_to_type_next(browser, dashboard):
-    browser.show(f"{dashboard().address}/dashboard/studies/1/note", "What to type next")
+    browser.show(f"{dashboard().address}/dashboard/studies/1/note", "Next commands")
     text = browser.wait_for("9 of 9 trials: 8 complete, 1 pruned")
     assert "recsys-search best --export config.yaml --study small" in text
 
@@ -52,7 +52,7 @@ def test_a_trial_shows_its_note_and_its_epochs(browser, dashboard):
 
 def test_a_note_cannot_be_saved_read_only_and_the_page_says_why(browser, dashboard):
     shown = dashboard()
-    browser.show(f"{shown.address}/dashboard/studies/1/note", "What to type next")
+    browser.show(f"{shown.address}/dashboard/studies/1/note", "Next commands")
     edit_note(browser, "my own")
     browser.wait_for(f"Failed: {READ_ONLY}")
     assert shown.line() == f"PUT /api/studies/1/note refused: {READ_ONLY}\n"

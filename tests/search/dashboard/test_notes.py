@@ -15,7 +15,7 @@ from recsys_search.search.dashboard.stored_notes import (
     write_figure,
     write_note,
 )
-from recsys_search.search.dashboard.study_text import OWN, update_own_part
+from recsys_search.search.dashboard.study_text import MARKER, update_own_part
 from recsys_search.search.results.removal import remove_trials
 from recsys_search.search.storage.claims import study_transaction
 from recsys_search.search.storage.database import writable_storage
@@ -101,9 +101,9 @@ def test_a_note_of_no_trial_is_refused(study, storage):
 
 def test_what_a_person_writes_above_the_line_stays():
     first = update_own_part("", "1 of 2 trials")
-    assert first == f"{OWN}\n\n1 of 2 trials"
+    assert first == f"{MARKER}\n\n1 of 2 trials"
     edited = f"My plan.\n\n{first}"
-    assert update_own_part(edited, "2 of 2 trials") == f"My plan.\n\n{OWN}\n\n2 of 2 trials"
+    assert update_own_part(edited, "2 of 2 trials") == f"My plan.\n\n{MARKER}\n\n2 of 2 trials"
 
 
 def test_a_note_without_the_line_is_a_persons_and_stays():
@@ -135,7 +135,7 @@ def test_a_note_can_be_edited_where_the_dashboard_is_writable(workplace, page):
     assert (conflict.status, conflict.json["note"]) == (409, edited)
     workplace.start("small", trials=2)
     body = page("/api/studies/1").json["note"]["body"]
-    assert body.startswith(f"Plan.\n\n{OWN}")
+    assert body.startswith(f"Plan.\n\n{MARKER}")
     assert "2 of 2 trials" in body
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from recsys_search.search.dashboard.pages import READ_ONLY_BANNER, finished
+from recsys_search.search.dashboard.pages import READ_ONLY_BANNER, secured
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def finish(ask, workplace):
             start_response("200 OK", [("Content-Type", kind), ("Access-Control-Allow-Origin", "*")])
             return [body]
 
-        return ask(finished(app, READ_ONLY_BANNER), path, **headers)
+        return ask(secured(app, READ_ONLY_BANNER), path, **headers)
 
     return call
 
