@@ -34,7 +34,9 @@ def best_so_far(study: StudyData, over: Sequence[str] | None = None) -> go.Figur
     known = [name for name in COSTS if name != "usd" or usd_per_hour(study) is not None]
     for name in over or ():
         if name not in known:
-            raise OptionError(f"{name} is unknown for {study.spec.name}; choose {', '.join(known)}")
+            raise OptionError(
+                f"no axis {name!r} for {study.spec.name}; choose from {', '.join(known)}"
+            )
     over = over or known
     figure = make_subplots(1, len(over), shared_yaxes=True, horizontal_spacing=0.03)
     for col, name in enumerate(over, start=1):

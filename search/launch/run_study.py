@@ -16,7 +16,7 @@ from ...model.evaluation.weighted import find_metric
 from ...model.training.device import resolve_device
 from ..definition.durations import parse_duration
 from ..definition.study_file import StudySpec
-from ..listeners.attach import NONE, Outlets, attached
+from ..listeners.attach import NO_OUTLETS, Outlets, attached
 from ..presets.fit import Fit, data_sizes, describe_fit, fit_new, fit_stored, restricted
 from ..presets.machine import describe_mismatch, memory_share
 from ..presets.table import Preset
@@ -40,7 +40,7 @@ from ..storage.failures import storage_error
 from ..storage.studies import DETACHED, STAR, read_study_id
 from ..storage.trials import count_trials
 from ..workers.job import Job
-from .cluster import allocate_nodes, check_storage, connected
+from .cluster import Allocation, allocate_nodes, check_storage, connected
 from .open_study import OpenStudy
 from .run_locally import run_locally
 from .run_on_cluster import run_on_cluster
@@ -59,7 +59,7 @@ def run_study(
     cluster: str | None = None,
     gpus_per_trial: float | None = None,
     detach: bool = False,
-    outlets: Outlets = NONE,
+    outlets: Outlets = NO_OUTLETS,
     listener: Listener = ignore,
 ) -> str:
     """Run a study, or continue it, until it is done, out of time, or interrupted.
@@ -138,23 +138,40 @@ def run_study(
             if detach:
                 notifier(listener)(_describe_detached(spec, storage_url))
                 return spec.name
-            reason = None
             try:
-                with interrupts.caught():
-                    if allocation:
-                        reason = run_on_cluster(study, job, allocation, listener, interrupts)
-                    else:
-                        reason = run_locally(study, job, workers, listener, interrupts)
-                    if reason is None and study.is_done:
-                        reason = _describe_total(study, storage_url)
-                    if reason and not interrupts.received:  # which the listener knows
-                        notifier(listener)(reason)
+                reason = _run_trials(study, job, workers, allocation, listener, interrupts)
             except Exception as error:
                 listener(StudyEnded(_describe_failure(error, storage_url), failed=True))
                 raise
             listener(StudyEnded(interrupts.cause or reason))
     interrupts.leave()
     return spec.name
+
+
+def _run_trials(
+    study: OpenStudy,
+    job: Job,
+    workers: int | None,
+    allocation: Allocation | None,
+    listener: Listener,
+    interrupts: Interrupts,
+) -> str | None:
+    """Run the study's trials on this machine, or on the cluster that has been allocated.
+
+    Returns:
+        Why they ended before the total, or why there were none to run; None otherwise.
+    """
+    reason = None
+    with interrupts.caught():
+        if allocation:
+            reason = run_on_cluster(study, job, allocation, listener, interrupts)
+        else:
+            reason = run_locally(study, job, workers, listener, interrupts)
+        if reason is None and study.is_done:
+            reason = _describe_total(study, job.url)
+        if reason and not interrupts.received:  # which the listener knows
+            notifier(listener)(reason)
+    return reason
 
 
 def _check_options(cluster: str | None, gpus_per_trial: float | None, *, detach: bool) -> None:

@@ -29,7 +29,7 @@ class Outlets:
     trackers: Sequence[str] = ()
 
 
-NONE = Outlets()
+NO_OUTLETS = Outlets()
 
 
 def check_outlets(outlets: Outlets) -> None:
@@ -84,25 +84,25 @@ def attached(
 def _open(
     spec: StudySpec, notify: Callable[[str], None] | None
 ) -> tuple[list[Endpoint], list[Tracker]]:
-    """The study's own endpoints and trackers. Args: notify: as in `_forgiven`."""
+    """The study's own endpoints and trackers. Args: notify: as in `_errors_as_notices`."""
     endpoints: list[Endpoint] = []
     trackers: list[Tracker] = []
     for number, text in enumerate(spec.notify, 1):
-        with _forgiven(notify):
+        with _errors_as_notices(notify):
             endpoints += open_entry(number, text)
     for tracker in spec.trackers:
-        with _forgiven(notify):
+        with _errors_as_notices(notify):
             tracker.check()
             trackers.append(tracker)
     return endpoints, trackers
 
 
 @contextmanager
-def _forgiven(notify: Callable[[str], None] | None) -> Iterator[None]:
+def _errors_as_notices(notify: Callable[[str], None] | None) -> Iterator[None]:
     """Pass a ConfigError of the block to `notify`; None raises it."""
     try:
         yield
     except ConfigError as error:
         if notify is None:
             raise
-        notify(f"{error}; this worker goes on without it")
+        notify(f"{error}; this worker continues without it")

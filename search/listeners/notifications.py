@@ -10,7 +10,7 @@ from typing import Any
 
 from ...model.evaluation.sentences import describe_quality
 from ..definition.study_file import StudySpec
-from ..notifications.delivery import Delivery, Message
+from ..notifications.delivery import Delivery, Kind, Message
 from ..notifications.endpoints import Endpoint
 from ..results.reader import StudyReader
 from ..results.sentences import describe_study, next_commands
@@ -99,11 +99,11 @@ class Notifications:
         if event.failed:
             return self._message("failed", "\n".join(lines), "failure")
         if state == "running":
-            state = "goes on without this process"
+            state = "continues without this process"
         kind = "success" if state in ENDED else "info"
         return self._message(state, "\n".join(lines), kind)
 
-    def _message(self, what: str, body: str, kind: Any) -> Message:
+    def _message(self, what: str, body: str, kind: Kind) -> Message:
         return Message(f"{self._study}: {what}", f"{body}\n({socket.gethostname()})", kind)
 
     def _send(self, message: Message) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Literal
 
@@ -14,13 +15,16 @@ WAITING = 20  # messages for one endpoint
 CLOSE_S = 5.0  # for the last messages of all endpoints together
 
 
+Kind = Literal["info", "success", "warning", "failure"]
+
+
 @dataclass(frozen=True)
 class Message:
     """What people read. `kind` chooses its colour or icon, where the service has them."""
 
     title: str
     body: str
-    kind: Literal["info", "success", "warning", "failure"] = "info"
+    kind: Kind = "info"
 
 
 class Delivery:
@@ -35,7 +39,7 @@ class Delivery:
     def send(self, message: Message) -> None:
         """Send soon; a message too many for an endpoint that does not keep up is dropped."""
         for endpoint, queue in self._queues:
-            queue.submit(lambda endpoint=endpoint: self._deliver(endpoint, message))  # type: ignore[misc]
+            queue.submit(partial(self._deliver, endpoint, message))
 
     def close(self) -> None:
         """Wait for the last messages, a few seconds at most."""

@@ -33,12 +33,12 @@ def choose_preset(name: str, device: str = "auto") -> Preset:
 
 
 def describe_mismatch(preset: Preset, device: str) -> str | None:
-    """A sentence if this machine has not what the preset assumes; None if it has."""
+    """A sentence if this machine lacks what the preset assumes; None if it does not."""
     if preset.memory_gb is None:
         return None
     gpu = _gpu(device)
     if gpu is None:
-        return f"preset {preset.label} is for a GPU, but trials of this machine run on the CPU"
+        return f"preset {preset.label} is for a GPU, but this machine's trials run on the CPU"
     if gpu.total_bytes >= SEEN_SHARE * preset.memory_gb * GIB:
         return None
     return (

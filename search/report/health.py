@@ -80,7 +80,7 @@ def _disagreements(study: StudyData) -> list[str]:
     ties = [row["number"] for row in study.confirmation if row["tie"]]
     if ties:
         numbers = ", ".join(map(str, ties))
-        found.append(f"with other seeds, these are a tie with the leader: trial {numbers}")
+        found.append(f"with other seeds, tied with the leader: trial {numbers}")
     return found
 
 

@@ -31,7 +31,7 @@ CONTINUES = "continues"  # number of the stopped trial that this one goes on fro
 INTERRUPTED = "interrupted"
 REMOVED = "removed"
 OUT_OF_MEMORY = "out-of-memory"
-# Figures of the last epoch for whoever watches the trial: its reports are stored when it ends.
+# Figures of the last epoch for a live view: the trial's reports are stored only when it ends.
 WATCHED = ("epoch_s", "ratings_per_s", "gpu_utilisation", "gpu_memory_share")
 WORKER_DIED = (
     "its process ended before its result was stored: it was killed, the machine went down, or the "

@@ -68,8 +68,8 @@ class _Run(TrackedRun):
 
 
 def _hparams(start: RunStart) -> dict[str, bool | int | float | str]:
-    """The config and the tags, as TensorBoard takes them."""
-    values = {**start.config, **{name: start.tags.get(name) for name in ("known_config",)}}
+    """The config and the name of a known one, as TensorBoard takes them."""
+    values = {**start.config, "known_config": start.label}
     return {
         name: value if isinstance(value, bool | int | float | str) else str(value)
         for name, value in values.items()

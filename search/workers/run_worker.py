@@ -7,7 +7,7 @@ from time import time
 from ...base.interrupts import Interrupts
 from ...model.training.device import resolve_device
 from ..definition.durations import parse_duration
-from ..listeners.attach import NONE, Outlets, check_outlets
+from ..listeners.attach import NO_OUTLETS, Outlets, check_outlets
 from ..running.events import Listener, broadcast, ignore, notifier
 from ..storage.access import check_can_write
 from ..storage.database import readable_storage
@@ -25,7 +25,7 @@ def run_worker(
     timeout: str | None = None,
     storage_patience: str | None = None,
     device: str = "auto",
-    outlets: Outlets = NONE,
+    outlets: Outlets = NO_OUTLETS,
     listener: Listener = ignore,
 ) -> None:
     """Run trials of a stored study until it ends, or of all studies until a signal.

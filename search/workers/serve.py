@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ...base.interrupts import Interrupts, pause
 from ...errors import NothingYet, RecsysSearchError, StorageError
-from ..listeners.attach import NONE, Outlets
+from ..listeners.attach import NO_OUTLETS, Outlets
 from ..running.events import Listener, notifier
 from ..storage.claims import study_transaction
 from ..storage.database import readable_storage, writable_storage
@@ -20,7 +20,7 @@ LOOK_EVERY_S = 5.0
 
 
 def serve_studies(
-    job: Job, listener: Listener, interrupts: Interrupts, outlets: Outlets = NONE
+    job: Job, listener: Listener, interrupts: Interrupts, outlets: Outlets = NO_OUTLETS
 ) -> None:
     """Run trials of the storage's studies, the oldest study first, until a signal or the deadline.
 

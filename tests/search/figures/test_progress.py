@@ -56,5 +56,7 @@ def test_only_completed_trials_improve_the_best(study, make_trial):
 def test_a_cost_that_is_not_known_is_refused(over, study):
     free = replace(study, spec=study.spec.model_copy(update={"budget": None}))
     assert len(lines(best_so_far(free))) == 3
-    with pytest.raises(OptionError, match=f"{over} is unknown for small; choose trials, epochs"):
+    with pytest.raises(
+        OptionError, match=f"no axis '{over}' for small; choose from trials, epochs"
+    ):
         best_so_far(free, [over])

@@ -304,7 +304,7 @@ def test_seeds_that_disagree_with_the_search_are_listed(study):
     assert facts["health"]["disagreements"] == [
         f"trial {others[0]} diverged with seed 1001",
         f"the search's best was trial {study.best.number}; with other seeds trial {first} leads",
-        f"with other seeds, these are a tie with the leader: trial {study.best.number}",
+        f"with other seeds, tied with the leader: trial {study.best.number}",
     ]
     table = rows_of_tables(markdown_report(replace(study, confirmation=rows)))[0]
     assert table == [5] * 5

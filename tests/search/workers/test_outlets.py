@@ -70,7 +70,7 @@ def test_a_worker_goes_on_without_what_its_machine_lacks(workplace, detach, join
     monkeypatch.delenv("DISCORD_URL")
     notices = join()
     assert notices[0].startswith("notify 1: variable DISCORD_URL is not set; ")
-    assert notices[0].endswith("; this worker goes on without it")
+    assert notices[0].endswith("; this worker continues without it")
     assert workplace.read().status()["complete"] == 2
 
 
