@@ -33,7 +33,7 @@ MIN_TRIALS = 5  # before the figures of a study say anything
 
 _NOTED = "recsys_search:noted_trials"  # IDs of the trials whose notes this program has stored
 _DUE = "recsys_search:dashboard_due"  # what is written from time to time -> when it is again
-_AS_OF = "recsys_search:note_as_of"  # when the study's note was true
+_AS_OF = "recsys_search:note_as_of"  # when the study was read for its note
 
 
 class Enrichment:

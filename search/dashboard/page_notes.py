@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _STUDY = re.compile(r"/api/studies/(\d+)/?")
 _NOT_ENDED = ("Running", "Waiting")
-_MANY = 20  # trials, from which on reading all of a study is faster than one after the other
+_MANY = 20  # from this many trials on, reading the whole study is faster than one by one
 
 
 def with_notes(app: WSGIApplication, storage: RDBStorage, url: str) -> WSGIApplication:

@@ -1,4 +1,4 @@
-"""The audit of the pruners: what a sample of the stopped trials would have come to.
+"""The audit of the pruners: what a sample of the stopped trials would have reached.
 
 Each result is a system attribute of the study, `recsys_search:audit:7` for trial 7, written as soon
 as it is known. Trials are drawn in an order that depends on nothing but the study's name and their
@@ -195,7 +195,7 @@ def draw(study: str, stopped: Iterable[TrialData], n: int) -> list[TrialData]:
 
 
 def describe_result(trial: TrialData, result: Audited, metric: Metric) -> str:
-    """What the trial has come to, and what it had reached when it was stopped."""
+    """What the trial reaches, and what it had reached when it was stopped."""
     end = "diverged" if result.value is None else f"ends at {metric.format(result.value)}"
     value, epochs = trial.record["value"], "epoch" if result.epochs == 1 else "epochs"
     stopped_at = "" if value is None else f" at {metric.format(value)}"  # None: it diverged

@@ -155,7 +155,7 @@ def _marks_line(state: StudyState) -> list[Text]:
 
 
 def ending_line(record: dict[str, Any]) -> Text:
-    """What has become of a trial, such as `trial 7 pruned: plateau at 0.9238`."""
+    """How a trial ended, such as `trial 7 pruned: plateau at 0.9238`."""
     from ..trials.quality import format_value
 
     state = record["state"]

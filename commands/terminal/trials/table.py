@@ -62,8 +62,8 @@ def print_table(
 ) -> None:
     """Print one trial a line, with why it ended; a star marks the number of the best one.
 
-    On a terminal it is a line of the terminal, with the curve and the reason in a few words. In a
-    pipe or a file, the line is as long as it needs to be, with the whole sentence.
+    On a terminal, a trial fits one line, with its curve and the reason in a few words. In a pipe or
+    a file, the line is as long as it needs to be, with the whole sentence.
     """
     if not is_terminal():
         for line in lines_of(_columns_in_full(records, best), out.width):

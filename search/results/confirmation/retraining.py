@@ -1,4 +1,4 @@
-"""Trains a trial's config outside of its study, which no pruner stops."""
+"""Trains a trial's config to its end, outside of the study and without pruners."""
 
 from __future__ import annotations
 
