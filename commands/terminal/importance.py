@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from ...search.results.sentences import describe_edges
+from ...search.results.sentences import describe_edges, format_share
 from .consoles import out
 
 BAR = 12  # characters
@@ -18,14 +18,16 @@ def print_importance(found: dict[str, Any]) -> None:
     for architecture, rows in found["architectures"].items():
         n_trials = found["trials"][architecture]
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for name in (f"{architecture}, {n_trials} trials", "", "overall", "near the best"):
+        for name in (f"{architecture}, {n_trials} trials", ""):
             table.add_column(name, no_wrap=True)
+        for name in ("overall", "near the best"):
+            table.add_column(name, justify="right", no_wrap=True)
         for row in rows:
             table.add_row(
                 row["axis"].removeprefix(f"{architecture}."),
                 "█" * round(BAR * min(row["overall"]["mean"], 1.0)),
-                _format(row["overall"]),
-                _format(row["near_best"]),
+                format_share(row["overall"]),
+                format_share(row["near_best"]),
             )
         out.print(table)
         out.print()
@@ -44,9 +46,3 @@ def print_importance(found: dict[str, Any]) -> None:
             "others, with 95% intervals: over the whole space, and among configs near the best"
         )
     )
-
-
-def _format(share: dict[str, float] | None) -> str:
-    if share is None:
-        return "-"
-    return f"{100 * share['mean']:3.0f}% ({100 * share['low']:.0f} to {100 * share['high']:.0f})"

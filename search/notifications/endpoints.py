@@ -78,7 +78,7 @@ def open_entry(number: int, text: str) -> list[Endpoint]:
             installed.
     """
     try:
-        return _open(text, f"notify {number}", True)
+        return _open(text, f"notify {number}", is_stored=True)
     except ValueError as error:
         raise ConfigError(f"notify {number}: {error}") from None
 
@@ -90,13 +90,16 @@ def open_options(texts: Iterable[str]) -> list[Endpoint]:
         OptionError: as `open_entry` raises ConfigError.
     """
     try:
-        numbered = enumerate(texts, 1)
-        return [each for n, text in numbered for each in _open(text, f"--notify {n}", False)]
+        return [
+            endpoint
+            for number, text in enumerate(texts, 1)
+            for endpoint in _open(text, f"--notify {number}", is_stored=False)
+        ]
     except ValueError as error:
         raise OptionError(f"--notify: {error}") from None
 
 
-def _open(text: str, origin: str, is_stored: bool) -> list[Endpoint]:
+def _open(text: str, origin: str, *, is_stored: bool) -> list[Endpoint]:
     """The endpoint of an entry, or none if it is empty; raises ValueError."""
     if not _is_url(text):
         raise ValueError(f"this is not a URL; write one such as {EXAMPLE}")

@@ -9,11 +9,11 @@ from typing import Any
 from ...base.messages import format_seconds
 from ..definition.study_file import spec_to_json
 from ..figures.comparison import compared_progress
-from ..results.sentences import format_interval
+from ..results.sentences import format_interval, format_share
 from ..results.study_data import StudyData
 from .audit import savings, share_saved
 from .facts import importance_or_none
-from .templates import assets, embedded, environment, format_share
+from .templates import assets, embedded, environment
 from .verdict import verdict
 
 UNSET = "-"
@@ -93,7 +93,7 @@ def incomparable(one: StudyData, other: StudyData) -> str | None:
 
 
 def _figures(study: StudyData) -> dict[str, str]:
-    """What a study has come to, by the name of the figure."""
+    """A study's figures by name."""
     status, metric = study.status, study.metric
     best, confirmed, cost = status["best"], status["confirmed"], status["cost_usd"]
     return {

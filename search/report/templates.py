@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
+
+from ..results.sentences import format_share
 
 
 def environment() -> Environment:
@@ -34,13 +35,6 @@ def one_line(value: object) -> str:
     for special, entity in _MARKDOWN.items():
         text = text.replace(special, entity)
     return text
-
-
-def format_share(share: Mapping[str, Any] | None) -> str:
-    """A share with its interval in percent."""
-    if share is None:
-        return "-"
-    return f"{share['mean']:.0%} ({share['low']:.0%} to {share['high']:.0%})"
 
 
 def assets(templates: Environment) -> dict[str, str]:

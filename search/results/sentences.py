@@ -142,3 +142,10 @@ def format_interval(interval: Mapping[str, Any], metric: Metric) -> str:
 def format_bounds(interval: Mapping[str, Any], metric: Metric) -> str:
     """The ends of an interval, such as `[0.7612, 0.7634]`."""
     return f"[{metric.format(interval['low'])}, {metric.format(interval['high'])}]"
+
+
+def format_share(share: Mapping[str, Any] | None) -> str:
+    """A share and its 95% interval in percent, such as `40% (31% to 48%)`; a dash for None."""
+    if share is None:
+        return "-"
+    return f"{share['mean']:.0%} ({share['low']:.0%} to {share['high']:.0%})"
