@@ -100,7 +100,7 @@ class Notifications:
             return self._message("failed", "\n".join(lines), "failure")
         if state == "running":
             state = "continues without this process"
-        kind = "success" if state in ENDED else "info"
+        kind: Kind = "success" if state in ENDED else "info"
         return self._message(state, "\n".join(lines), kind)
 
     def _message(self, what: str, body: str, kind: Kind) -> Message:
