@@ -59,6 +59,13 @@ def test_a_target_is_shown_in_both_units(studied):
     assert "| as of | 1970-01-01 00:00 UTC |" in text
 
 
+def test_a_confirmed_leader_is_shown_with_its_interval(studied):
+    confirmed = {"number": 1, "mean": 0.81, "low": 0.8, "high": 0.82, "seeds": 5, "splits": 5}
+    status = {**studied.read().status(), "confirmed": {**confirmed, "against": None}}
+    row = "trial 1 leads, confirmed over 5 seeds and splits: 0.8100 [0.8000, 0.8200]"
+    assert f"| confirmed | {row} |" in study_text(status, studied.storage, 0.0)
+
+
 def test_an_ended_trial_has_a_note_with_its_sentence_figures_and_config(studied):
     study = load(studied.storage)
     note = trial_note(study, 1)
