@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from ...model.evaluation.sentences import describe_quality
-from ...search.results.sentences import describe_confirmed, format_bounds, format_interval
+from ...search.results.sentences import (
+    describe_confirmed,
+    describe_trial,
+    format_bounds,
+    format_interval,
+)
 from ...search.storage.examples import example
 from .columns import Column, lines_of
 from .consoles import out
@@ -84,9 +88,7 @@ def print_best(
     out.print(key_values(shown["config"]))
     out.print()
     if shown["val_rmse"] is not None:
-        metric = metric_of(shown)
-        values = {**shown, **shown.get("parts", {}), metric.name: shown["value"]}
-        out.print(describe_quality(values, metric, bias_val_rmse))
+        out.print(describe_trial(shown, metric_of(shown), bias_val_rmse))
     out.print(Text(note), soft_wrap=True)
 
 

@@ -8,12 +8,11 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from ...model.evaluation.sentences import describe_quality
 from ..definition.study_file import StudySpec
 from ..notifications.delivery import Delivery, Kind, Message
 from ..notifications.endpoints import Endpoint
 from ..results.reader import StudyReader
-from ..results.sentences import describe_study, next_commands
+from ..results.sentences import describe_study, describe_trial, next_commands
 from ..running.events import Event, Listener, StudyEnded, StudyStarted, TrialEnded, Trouble
 from ..running.study_progress import ENDED
 from .deferred import DeferredNotices
@@ -120,9 +119,8 @@ def _started(spec: StudySpec, n_done: int) -> Message:
 
 def _new_best(study: str, event: TrialEnded) -> Message:
     record = event.record
-    values = {**record, **record["parts"], event.metric.name: record["value"]}
     bias_val_rmse = event.progress.bias_val_rmse if event.progress else None
-    figures = describe_quality(values, event.metric, bias_val_rmse)
+    figures = describe_trial(record, event.metric, bias_val_rmse)
     body = f"{figures}\n{record['architecture']}: {record['reason']}"
     return Message(f"{study}: trial {record['number']} is the new best", body, "success")
 

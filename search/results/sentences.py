@@ -106,6 +106,16 @@ def describe_edges(edges: list[dict[str, Any]]) -> str:
     return f"{', '.join(ends)}: a wider axis may have better ones"
 
 
+def describe_trial(record: Mapping[str, Any], metric: Metric, bias_val_rmse: float | None) -> str:
+    """A trial's figures compared to the bias baseline.
+
+    Args:
+        record: as `trials --json` prints it, of a trial with a value.
+    """
+    values = {**record, **record["parts"], metric.name: record["value"]}
+    return describe_quality(values, metric, bias_val_rmse)
+
+
 def describe_target(target: dict[str, Any]) -> str:
     """A target and whether it is reached, as `status --json` has it."""
     reached = "reached" if target["reached"] else "not reached"
