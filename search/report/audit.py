@@ -216,5 +216,5 @@ def _describe_plan(
 
 
 def _max_epochs(trial: TrialData) -> int:
-    epochs: int = trial.config["max_epochs"]
+    epochs: int = trial.config.get("max_epochs", 1)
     return epochs

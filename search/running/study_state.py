@@ -52,7 +52,7 @@ class RunningTrial:
         return cls(
             number=trial.number,
             architecture=config["architecture"],
-            max_epochs=config["max_epochs"],
+            max_epochs=config.get("max_epochs", 1),
             label=trial.user_attrs.get("known_config"),
             curve=trial.intermediate_values,
             figures=trial.system_attrs.get(LAST_EPOCH, {}),

@@ -425,8 +425,10 @@ def test_a_run_on_ratings_that_have_changed_is_refused(folder, demo, monkeypatch
 
 def test_an_error_in_the_config_of_a_run_is_reported_with_its_line(folder):
     path = folder / "config.yaml"
-    path.write_text(path.read_text().replace("seed: 42", "sead: 42", 1))
-    with pytest.raises(ConfigError, match=rf"^{path} line 4: config: two_tower has no"):
+    text = path.read_text().replace("seed: 42", "sead: 42", 1)
+    path.write_text(text)
+    line = text.partition("sead")[0].count("\n") + 1
+    with pytest.raises(ConfigError, match=rf"^{path} line {line}: config: two_tower has no"):
         Run.load(folder, "cpu")
 
 

@@ -32,7 +32,7 @@ def test_events_arrive_in_the_order_in_which_things_happen(workplace):
     assert (trial.number, trial.config.architecture, trial.label) == (0, "two_tower", None)
     assert [first.report.epoch, second.report.epoch] == [1, 2]
     assert ended.record == ended.best
-    assert ended.bias_val_rmse > 0
+    assert ended.progress.bias_val_rmse > 0
     assert (end.reason, end.failed) == (None, False)
     assert ended.record["val_rmse"] == min(first.report.val_rmse, second.report.val_rmse)
 

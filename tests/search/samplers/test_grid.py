@@ -119,7 +119,7 @@ def test_a_study_ends_with_its_grid_through_restarts_and_says_so(workplace):
     ]
     status = whole.status()
     assert (status["state"], status["done"], status["total"]) == ("done", 6, 6)
-    params = tried(whole._trials())
+    params = tried(whole.frozen_trials())
     grid = keys(grid_points(whole.spec.space, 2))
     assert {*params} > {*grid}
     # Twice only for the known config that differs in another field.
@@ -129,4 +129,4 @@ def test_a_study_ends_with_its_grid_through_restarts_and_says_so(workplace):
     assert (workplace.read("small").status()["done"], whole.status()["total"]) == (5, 6)
     again = workplace.start(file)
     assert again.status()["done"] == 6
-    assert sorted(tried(again._trials())) == sorted(params)
+    assert sorted(tried(again.frozen_trials())) == sorted(params)
