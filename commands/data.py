@@ -29,12 +29,23 @@ def list_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
+    from .terminal.columns import Column, lines_of
     from .terminal.consoles import out
-    from .terminal.values import rows_table
+    from .terminal.values import format_any
 
-    for row in rows:
-        del row["readme"], row["folder"]
-    out.print(rows_table(rows))
+    ranks = {"name": None, "downloaded": None, "licence": 1}
+    columns = [
+        Column(
+            name,
+            [format_any(row[name]) for row in rows],
+            right=isinstance(rows[0][name], int) and not isinstance(rows[0][name], bool),
+            rank=ranks.get(name, 2),
+        )
+        for name in rows[0]
+        if name not in ("readme", "folder")
+    ]
+    for line in lines_of(columns, out.width):
+        out.print(line)
 
 
 @app.command("download", epilog="recsys-search data download ml-1m")

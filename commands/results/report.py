@@ -32,6 +32,9 @@ class Format(StrEnum):
     MD = "md"
 
 
+SUFFIXES = {"": Format.HTML, ".html": Format.HTML, ".htm": Format.HTML, ".md": Format.MD}
+
+
 @app.command(epilog="recsys-search report --study demo --out report.html")
 def report(
     study: StudyName = None,
@@ -44,9 +47,13 @@ def report(
         ),
     ] = None,
     format: Annotated[
-        Format,
-        typer.Option("--format", help="A page for browsers, or Markdown for a pull request."),
-    ] = Format.HTML,
+        Format | None,
+        typer.Option(
+            "--format",
+            help="A page for browsers, or Markdown for a pull request. [default: by the name of "
+            "--out, otherwise html]",
+        ),
+    ] = None,
     compare: Annotated[
         str | None,
         typer.Option("--compare", help="Set this other study of the storage side by side with it."),
@@ -77,7 +84,8 @@ def report(
         raise OptionError("--audit trains trials of one study; run it without --compare first")
     if audit is None and dataset is not None:
         raise OptionError("--dataset has no effect without --audit, which trains; leave it out")
-    path = out or Path(f"report.{format.value}")
+    kind = format or _format_of(out)
+    path = out or Path(f"report.{kind.value}")
     if audit is not None:
         if not is_stream(path):
             check_writable(path.parent)  # before hours of training, not after them
@@ -90,6 +98,21 @@ def report(
             study_view(quiet=quiet) as view,
         ):
             run_audit(study, storage, audit, dataset=dataset, device=device, listener=view)
-    write_report(storage, study, path, kind=format.value, compare=compare)
+    write_report(storage, study, path, kind=kind.value, compare=compare)
     if not is_stdout(path):
         notify(f"wrote {path}")
+
+
+def _format_of(out: Path | None) -> Format:
+    """The format that a file's name asks for.
+
+    Raises:
+        OptionError: it is none of ours.
+    """
+    suffix = out.suffix.lower() if out else ""
+    if suffix not in SUFFIXES:
+        raise OptionError(
+            f"--out {out}: a report is HTML or Markdown; name a file that ends in .html or .md, or "
+            "add --format (a browser prints the page to PDF)"
+        )
+    return SUFFIXES[suffix]

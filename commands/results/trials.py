@@ -76,7 +76,8 @@ def list_(
     elif not csv:
         from ..terminal.trials.table import print_trials
 
-        best, chosen = reader.progress()["best"], state and state.value
+        status, chosen = reader.progress(), state and state.value
+        best = status["confirmed"] or status["best"]
         curves = reader.curves()
         print_trials(records, best, reader.spec.name, chosen, curves, reasons=reasons)
 

@@ -32,7 +32,7 @@ def print_outcome(
     """
     from ...model.evaluation.weighted import find_metric
 
-    best = status["best"]
+    best = status["confirmed"] or status["best"]
     list_all = example("trials", "--study", status["study"], *storage_option(storage))
     _print_trials(trials, best and best["number"], find_metric(status["metric"]), list_all, curves)
     if lines := describe_study(status, trials):

@@ -30,7 +30,7 @@ READ_ONLY = (
     "this dashboard is read-only, so nothing was changed; to edit notes, start it with: "
     "recsys-search dashboard --writable"
 )
-OTHERS = "the dashboard changes nothing but notes, so nothing was changed"
+OTHERS = "the dashboard stores nothing but notes, and those only with --writable"
 CHANGED = (
     "the note has changed since this page was loaded; copy your text, reload the page and edit it "
     "again"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from scipy.stats import binomtest
 
@@ -60,6 +60,7 @@ class Saving:
     """What one rule has stopped.
 
     Attributes:
+        completed: those of its trials that were contenders and count as completed.
         epochs: that its trials trained.
         saved: epochs that they would have trained until `max_epochs`; at most, because patience
             might have ended them before.
@@ -67,6 +68,7 @@ class Saving:
 
     rule: str
     trials: int
+    completed: int
     epochs: int
     saved: int
 
@@ -81,25 +83,21 @@ def stopped_trials(study: StudyData) -> list[TrialData]:
 def savings(study: StudyData) -> list[Saving]:
     """What each rule has saved, the most first."""
     groups: dict[str, list[TrialData]] = {}
-    for trial in stopped_trials(study):
-        groups.setdefault(trial.ending, []).append(trial)
+    for trial in study.attempts:
+        rule = trial.record["stop_reason"]
+        if rule and trial.record["state"] in ("pruned", "complete") and trial.trained_epochs:
+            groups.setdefault(rule, []).append(trial)
     found = [
         Saving(
             rule,
             len(group),
+            sum(each.record["state"] == "complete" for each in group),
             sum(each.record["epochs"] for each in group),
             sum(max(0, _max_epochs(each) - each.record["epochs"]) for each in group),
         )
         for rule, group in groups.items()
     ]
     return sorted(found, key=lambda saving: -saving.saved)
-
-
-def share_saved(study: StudyData) -> float:
-    """The share of the epochs, of all trials at their `max_epochs`, that the rules have saved."""
-    saved = sum(saving.saved for saving in savings(study))
-    trained = sum(each.trained_epochs for each in study.trials)
-    return saved / (saved + trained) if saved + trained else 0.0
 
 
 def changed_outcome(study: StudyData, results: Mapping[int, Audited]) -> list[int]:
@@ -194,14 +192,52 @@ def draw(study: str, stopped: Iterable[TrialData], n: int) -> list[TrialData]:
     return sorted(stopped, key=place)[:n]
 
 
-def describe_result(trial: TrialData, result: Audited, metric: Metric) -> str:
-    """What the trial reaches, and what it had reached when it was stopped."""
+class Forecast(NamedTuple):
+    """What a stopped trial was expected to reach, in units of the metric."""
+
+    value: float
+    sd: float
+
+
+def forecasts(study: StudyData) -> dict[int, Forecast]:
+    """The forecasts that importance and the surrogate learn from, by the trials' numbers."""
+    metric, star = study.metric, study.star
+    return {
+        each.number: Forecast(
+            metric.value_of(each.level, star), abs(metric.value_of(each.sd, star))
+        )
+        for each in study.outcomes
+        if each.sd > 0 and not each.is_sick
+    }
+
+
+def n_within(results: Mapping[int, Audited], expected: Mapping[int, Forecast]) -> tuple[int, int]:
+    """How many audited trials ended within two standard deviations of their forecast; of how many.
+
+    Trials without a forecast, and those that diverged, do not count.
+    """
+    distances = [
+        abs(each.value - expected[number].value) / expected[number].sd
+        for number, each in results.items()
+        if each.value is not None and number in expected
+    ]
+    return sum(distance <= 2 for distance in distances), len(distances)
+
+
+def describe_result(
+    trial: TrialData, result: Audited, metric: Metric, forecast: Forecast | None = None
+) -> str:
+    """What the trial reaches, and what it had reached and was expected to when it was stopped."""
     end = "diverged" if result.value is None else f"ends at {metric.format(result.value)}"
     value, epochs = trial.record["value"], "epoch" if result.epochs == 1 else "epochs"
+    expected = ""
+    if forecast:
+        mean, sd = (metric.format(each) for each in forecast)
+        expected = f", with a forecast of {mean} ± {sd}"
     stopped_at = "" if value is None else f" at {metric.format(value)}"  # None: it diverged
     return (
         f"trial {trial.number} {end} after {result.epochs} {epochs}; {trial.ending} stopped it"
-        f"{stopped_at} after {trial.record['epochs']}"
+        f"{stopped_at} after {trial.record['epochs']}{expected}"
     )
 
 

@@ -11,7 +11,7 @@ from ..definition.study_file import spec_to_json
 from ..figures.comparison import compared_progress
 from ..results.sentences import format_interval, format_share
 from ..results.study_data import StudyData
-from .audit import savings, share_saved
+from .audit import savings
 from .facts import importance_or_none
 from .templates import assets, embedded, environment
 from .verdict import verdict
@@ -96,6 +96,7 @@ def _figures(study: StudyData) -> dict[str, str]:
     """A study's figures by name."""
     status, metric = study.status, study.metric
     best, confirmed, cost = status["best"], status["confirmed"], status["cost_usd"]
+    saved = status["epochs_saved"]
     return {
         "dataset": status["dataset"],
         "ratings": study.fingerprint,
@@ -116,7 +117,7 @@ def _figures(study: StudyData) -> dict[str, str]:
         "cost": UNSET if cost is None else f"{cost:.2f} USD",
         "stopped early": ", ".join(f"{each.rule} {each.trials}" for each in savings(study))
         or UNSET,
-        "epochs saved": f"{share_saved(study):.0%}",
+        "epochs saved": UNSET if saved is None else f"{saved:.0%}",
     }
 
 

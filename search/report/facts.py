@@ -11,16 +11,17 @@ from ...errors import NothingYet
 from ..definition.axes import shown
 from ..definition.study_file import spec_to_json
 from ..results.importance import importance_of
-from ..results.sentences import describe_target, format_interval
+from ..results.sentences import describe_target, format_interval, next_commands
 from ..results.study_data import StudyData, TrialData
 from ..storage.examples import example, storage_and_artifacts, storage_option
 from .audit import (
     Audited,
     changed_outcome,
     describe_result,
+    forecasts,
+    n_within,
     savings,
     share_interval,
-    share_saved,
     stopped_trials,
 )
 from .health import health, provenance, workers
@@ -51,8 +52,8 @@ def facts_of(study: StudyData) -> dict[str, Any]:
     }
 
 
-def commands(study: StudyData) -> dict[str, str]:
-    """Example commands: `winner`, `config`, `search` and `dashboard`."""
+def commands(study: StudyData) -> dict[str, Any]:
+    """Example commands: `winner`, `config`, `search` and `dashboard`; and `go_on`, a list."""
     option = ("--study", study.spec.name, *storage_option(study.url))
     train = example("train", "--config", "config.yaml", "--out", "runs/best")
     # In another storage: where this study is, `start` would find it done.
@@ -62,6 +63,7 @@ def commands(study: StudyData) -> dict[str, str]:
         "config": train,
         "search": example("start", "--study", "study.yaml", *again),
         "dashboard": example("dashboard", *storage_and_artifacts(study.url)),
+        "go_on": next_commands(study.status, study.url)[:-1],
     }
 
 
@@ -162,21 +164,25 @@ def _audit(study: StudyData) -> dict[str, Any]:
     audited = None
     if results:
         low, high = share_interval(len(changed), len(results))
+        expected = forecasts(study)
+        within, n_expected = n_within(results, expected)
         audited = {
             "n": len(results),
             "of": len(by_number),
             "changed": changed,
             "low": f"{low:.0%}",
             "high": f"{high:.0%}",
+            "within": within,
+            "n_expected": n_expected,
             "lines": [
-                describe_result(by_number[number], each, study.metric)
+                describe_result(by_number[number], each, study.metric, expected.get(number))
                 for number, each in sorted(results.items())
             ],
         }
     option = ("--study", study.spec.name, *storage_and_artifacts(study.url))
     return {
         "savings": savings(study),
-        "share": f"{share_saved(study):.0%}",
+        "share": study.status["epochs_saved"],
         "sample": audited,
         "command": example("report", "--audit", 10, *option),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import plotly.graph_objects as go
@@ -26,7 +27,10 @@ def environment() -> Environment:
 
 
 # As entities: a backslash before one of them could itself be part of the text.
-_MARKDOWN = {"&": "&amp;", "<": "&lt;", "|": "&#124;", "`": "&#96;", "](": "]&#40;"}
+_MARKDOWN = {"&": "&amp;", "|": "&#124;", "`": "&#96;", "](": "]&#40;"}
+
+
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")  # a comparison such as `x < 1` is none
 
 
 def one_line(value: object) -> str:
@@ -34,7 +38,7 @@ def one_line(value: object) -> str:
     text = " ".join(str(value).split())
     for special, entity in _MARKDOWN.items():
         text = text.replace(special, entity)
-    return text
+    return _TAG.sub("&lt;", text)
 
 
 def assets(templates: Environment) -> dict[str, str]:

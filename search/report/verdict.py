@@ -6,7 +6,7 @@ from ...base.messages import format_seconds
 from ..results.sentences import describe_confirmed
 from ..results.study_data import StudyData, TrialData
 from ..running.study_progress import has_ended
-from .audit import share_saved, stopped_trials
+from .audit import stopped_trials
 
 
 def verdict(study: StudyData) -> tuple[str, str]:
@@ -49,12 +49,19 @@ def _describe_winner(study: StudyData) -> str:
     if bias is not None:
         ahead = bias - best.record["val_rmse"]
         side = "below" if ahead > 0 else "above"
-        rmse = "" if metric.name == "val_rmse" else f" (RMSE {best.record['val_rmse']:.4f})"
-        text += f"{rmse}, {abs(ahead):.4f} {side} the RMSE {bias:.4f} of the bias baseline"
+        rmse, mse = best.record["val_rmse"], best.record["val_mse"]
+        figures = f"MSE {mse:.4f}" if metric.name == "val_rmse" else f"RMSE {rmse:.4f}"
+        text += f" ({figures}), {abs(ahead):.4f} {side} the RMSE {bias:.4f} of the bias baseline"
     confirmed = study.status["confirmed"]
     if confirmed and confirmed["number"] == best.number:
-        return f"{text}; {describe_confirmed(confirmed, metric)}."
+        return f"{text}; {describe_confirmed(confirmed, metric)}{_describe_ties(study)}."
     return f"{text}{_describe_unconfirmed(study, best)}."
+
+
+def _describe_ties(study: StudyData) -> str:
+    """The trials whose distance from the leader may be chance."""
+    ties = [str(row["number"]) for row in study.confirmation if row["tie"]]
+    return f"; a tie with trial {', '.join(ties)}" if ties else ""
 
 
 def _describe_unconfirmed(study: StudyData, best: TrialData) -> str:
@@ -77,7 +84,9 @@ def _describe_search(study: StudyData) -> str:
         cost.append(f"{status['cost_usd']:.2f} USD")
     failed = f", {status['failed']} failed" if status["failed"] else ""
     trials = "trial" if n_stopped == 1 else "trials"
+    share = status["epochs_saved"]
+    saved = f", which saved {share:.0%} of the epochs" if share else ""
     return (
         f"The search {describe_end(study)}; it cost {', '.join(cost)}, and stopped "
-        f"{n_stopped} {trials} early{failed}, which saved {share_saved(study):.0%} of the epochs."
+        f"{n_stopped} {trials} early{failed}{saved}."
     )

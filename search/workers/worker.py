@@ -60,7 +60,7 @@ class Worker:
         self._identity: dict[str, Any] = {}
         enrichment = Enrichment(storage, self._study._study_id, spec.name, job.url)
         self._note_trial = never_failing(enrichment.trial_ended, "the dashboard's trial note")
-        self._update_dashboard = never_failing(enrichment.update, "the dashboard's study note")
+        self._update_dashboard = never_failing(enrichment.update, "the dashboard's note or figures")
         self._use(spec)
 
     def run(self) -> str | None:

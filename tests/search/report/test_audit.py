@@ -13,13 +13,14 @@ from recsys_search.model.architectures.configs import config_from_mapping
 from recsys_search.model.training.training import Training
 from recsys_search.search.report.audit import (
     Audited,
+    Forecast,
     audit,
     changed_outcome,
     describe_result,
     draw,
+    n_within,
     savings,
     share_interval,
-    share_saved,
     stopped_trials,
 )
 from recsys_search.search.report.facts import facts_of
@@ -65,12 +66,13 @@ def test_each_rule_has_saved_the_epochs_that_its_trials_had_left(study, make_tri
         make_trial(3, state="pruned", stop_reason="collapse", epochs=1, config=CONFIG),
         make_trial(4, state="pruned", stop_reason="known-limit", epochs=0, config=CONFIG),
         make_trial(5, state="failed", epochs=3, config=CONFIG),
+        make_trial(6, state="complete", stop_reason="plateau", epochs=7, config=CONFIG),
     ]
     study = replace(study, trials=trials)
-    rows = [(each.rule, each.trials, each.epochs, each.saved) for each in savings(study)]
-    assert rows == [("median", 2, 6, 14), ("collapse", 1, 1, 9)]
-    assert share_saved(study) == pytest.approx(23 / (23 + 20))
-    assert share_saved(replace(study, trials=[])) == 0
+    rows = [
+        (each.rule, each.trials, each.completed, each.epochs, each.saved) for each in savings(study)
+    ]
+    assert rows == [("median", 2, 0, 6, 14), ("collapse", 1, 0, 1, 9), ("plateau", 1, 1, 7, 3)]
 
 
 def test_a_stopped_trial_that_was_continued_is_not_counted(study, make_trial):
@@ -209,3 +211,14 @@ def test_a_study_without_a_stopped_trial_has_nothing_to_audit(workplace):
 def test_at_least_one_trial_is_audited(workplace):
     with pytest.raises(OptionError, match="must be at least 1, got 0"):
         run(workplace, 0)
+
+
+def test_forecasts_are_compared_to_the_ends_of_audited_trials():
+    expected = {1: Forecast(0.8, 0.01), 2: Forecast(0.8, 0.01), 3: Forecast(0.8, 0.01)}
+    results = {
+        1: Audited(value=0.815, epochs=9),
+        2: Audited(value=0.775, epochs=9),
+        3: Audited(value=None, epochs=2),
+        4: Audited(value=0.8, epochs=9),
+    }
+    assert n_within(results, expected) == (1, 2)

@@ -14,18 +14,19 @@ CONFIG = {"architecture": "two_tower", "max_epochs": 3}
 def won(study, make_trial):
     """Makes a study that trial 3 has won with RMSE 0.8; known config `plain` reached 0.85."""
 
-    def make(*, trials=None, confirmed=None, **status):
+    def make(*, trials=None, confirmed=None, ties=(), **status):
         trials = trials or [
             make_trial(0, value=0.85, val_rmse=0.85, known_config="plain", state="complete"),
-            make_trial(3, value=0.8, val_rmse=0.8, state="complete", config=CONFIG),
+            make_trial(3, value=0.8, val_rmse=0.8, val_mse=0.64, state="complete", config=CONFIG),
         ]
         best = {"number": 3, "val_rmse": 0.8, "val_mse": 0.64}
         defaults = {"best": best, "bias_val_rmse": 0.9, "confirmed": confirmed, "state": "done"}
-        leader = [{"number": 3, **confirmed}] if confirmed else []
+        leader = [{"number": 3, "tie": False, **confirmed}] if confirmed else []
+        others = [{"number": number, "tie": True, "mean": 0.81} for number in ties]
         return replace(
             study,
             trials=trials,
-            confirmation=leader,
+            confirmation=[*leader, *others],
             status={**study.status, **defaults, **status},
         )
 
@@ -42,7 +43,7 @@ def against(mean, low, high):
 
 def test_an_unconfirmed_winner_is_compared_with_the_biases_and_the_known_config(won):
     assert verdict(won())[0] == (
-        "Trial 3 (two_tower) won with validation RMSE 0.8000, 0.1000 below the RMSE 0.9000 of the "
+        "Trial 3 (two_tower) won with validation RMSE 0.8000 (MSE 0.6400), 0.1000 below the RMSE 0.9000 of the "
         "bias baseline, and better than the known config plain by 0.0500; this is one training on "
         "one split: confirm it before you rely on it."
     )
@@ -126,3 +127,8 @@ def test_the_second_sentence_says_what_the_search_cost(won, make_trial):
         "The search ran all 12 trials; it cost 7 epochs, 2.0 h, 1.50 USD, and stopped 1 trial "
         "early, 2 failed, which saved 22% of the epochs."
     )
+
+
+def test_a_tie_with_the_winner_is_part_of_the_verdict(won):
+    confirmed = against(0.02, 0.01, 0.03)
+    assert verdict(won(confirmed=confirmed, ties=[7, 9]))[0].endswith("; a tie with trial 7, 9.")
