@@ -46,7 +46,7 @@ def describe_study(status: dict[str, Any], trials: list[dict[str, Any]]) -> list
     return lines
 
 
-def next_commands(status: dict[str, Any], storage: str) -> list[str]:
+def next_commands(status: Mapping[str, Any], storage: str) -> list[str]:
     """Example commands for the study's next steps.
 
     Args:
