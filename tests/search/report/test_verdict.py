@@ -44,8 +44,8 @@ def against(mean, low, high):
 def test_an_unconfirmed_winner_is_compared_with_the_biases_and_the_known_config(won):
     assert verdict(won())[0] == (
         "Trial 3 (two_tower) won with validation RMSE 0.8000 (MSE 0.6400), 0.1000 below the "
-        "RMSE 0.9000 of the bias baseline, and better than the known config plain by 0.0500; this is one training on "
-        "one split: confirm it before you rely on it."
+        "RMSE 0.9000 of the bias baseline, and better than the known config plain by 0.0500; "
+        "this is one training on one split: confirm it before you rely on it."
     )
 
 
