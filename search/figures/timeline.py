@@ -68,9 +68,9 @@ def timeline(study: StudyData) -> go.Figure:
         )
     return styled(
         figure,
-        height=130 + 34 * max(1, len(rows)),
+        height=150 + 34 * max(1, len(rows)),
         barmode="overlay",
-        xaxis={"type": "date"},
+        xaxis={"type": "date", "title": f"Time in {datetime.now().astimezone().tzname()}"},
         yaxis={"autorange": "reversed"},
     )
 

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from ...errors import NothingYet
 from .. import figures
+from ..figures.axes import best_architecture
 from ..results.study_data import StudyData
 from .facts import facts_of, repeat_command
 from .templates import assets, embedded, environment
@@ -49,6 +50,7 @@ def html_report(study: StudyData) -> str:
         repeat=repeat_command(study, "NUMBER"),
         figures=drawn,
         missing=missing,
+        architecture=best_architecture(study),
         **assets(templates),
     )
 
