@@ -34,6 +34,8 @@ MIN_TRIALS = 5  # before the figures of a study say anything
 _NOTED = "recsys_search:noted_trials"  # IDs of the trials whose notes this program has stored
 _DUE = "recsys_search:dashboard_due"  # what is written from time to time -> when it is again
 _AS_OF = "recsys_search:note_as_of"  # when the study was read for its note
+_DRAWN = "recsys_search:figures_drawn"  # how many trials had ended before the last figures
+_ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 class Enrichment:
@@ -104,7 +106,7 @@ class Enrichment:
 
     def _update_figures(self, *, now: bool) -> None:
         started_at = time()
-        if now and self._others_run():
+        if now and not self._last_figures_are_due():
             return
         if not self._claim("figures", FIGURES_EVERY_S, now=now):
             return
@@ -118,9 +120,16 @@ class Enrichment:
                     write_figure(transaction, name, figure)
         self._postpone("figures", FIGURES_EVERY_S, time() - started_at)
 
-    def _others_run(self) -> bool:
+    def _last_figures_are_due(self) -> bool:
+        """Whether no trial runs, and no other process draws the figures of all that have ended."""
         with study_transaction(self._storage, self._study_id) as transaction:
-            return transaction.count(TrialState.RUNNING) > 0
+            if transaction.count(TrialState.RUNNING) > 0:
+                return False
+            n_ended = transaction.count(*_ENDED)
+            if transaction.study_attr(_DRAWN) == n_ended:
+                return False
+            transaction.set_study_attr(_DRAWN, n_ended)
+            return True
 
     def _claim(self, kind: str, every_s: float, *, now: bool) -> bool:
         """Whether this process writes now; then no other does until it is due again."""

@@ -158,6 +158,17 @@ def test_the_studys_note_is_written_once_in_a_while_and_at_the_end(workplace, mo
     assert written == [False, True]  # at the start and at the end, all within a minute
 
 
+def test_of_several_workers_that_end_one_draws_the_last_figures(workplace):
+    workplace.start(workplace.write_study())
+    with writable_storage(workplace.storage) as storage:
+        study_id = storage.get_study_id_from_name("small")
+        ended = [Enrichment(storage, study_id, "small", workplace.storage) for _ in range(2)]
+        assert [each._last_figures_are_due() for each in ended] == [False, False]  # start drew them
+        study = optuna.load_study(study_name="small", storage=storage)
+        study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
+        assert [each._last_figures_are_due() for each in ended] == [True, False]
+
+
 def test_a_study_goes_on_if_its_notes_cannot_be_written(workplace, monkeypatch, recorder):
     def fail(*args, **kwargs):
         raise RuntimeError("no room")
