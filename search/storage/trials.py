@@ -159,7 +159,10 @@ def trial_state(trial: FrozenTrial) -> str:
 
 
 def _state(trial: FrozenTrial, stop_reason: str | None) -> str:
-    return stop_reason if stop_reason in (INTERRUPTED, REMOVED) else STATES[trial.state]
+    # A trial that still runs may be storing how it ends.
+    if trial.state.is_finished() and stop_reason in (INTERRUPTED, REMOVED):
+        return stop_reason
+    return STATES[trial.state]
 
 
 def worker_died(trial: FrozenTrial) -> bool:

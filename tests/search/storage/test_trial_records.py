@@ -1,67 +1,32 @@
-"""A trial's record: its hyperparameters, and its end in a few words."""
+"""What the records of trials say."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import pytest
 from optuna.trial import TrialState, create_trial
-from recsys_search.search.storage.trials import (
-    CONFIG,
-    EPOCH_AT,
-    LAST_EPOCH,
-    RECORD_KEYS,
-    WORKER_DIED,
-    last_epoch_at,
-    trial_record,
-)
-
-NOON = datetime(2026, 1, 1, 12)
+from recsys_search.search.storage.trials import INTERRUPTED, trial_records, trial_state
 
 
-def record(state=TrialState.PRUNED, *, curve=(), **attrs):
-    trial = create_trial(
-        state=state,
-        value=0.9 if state == TrialState.COMPLETE else None,
-        user_attrs=attrs,
-        system_attrs={CONFIG: {"kl_weight": 0.01}},
-        intermediate_values=dict(enumerate(curve, 1)),
-    )
-    return trial_record(trial)
-
-
-def test_a_record_has_the_hyperparameters():
-    assert record(reason="r")["config"] == {"kl_weight": 0.01}
-    assert {"config", "brief"} <= set(RECORD_KEYS)
-
-
-def test_the_stored_words_are_shown():
-    attrs = {"stop_reason": "plateau", "reason": "flat", "brief": "plateau at 0.9238"}
-    assert record(**attrs)["brief"] == "plateau at 0.9238"
+def numbered(state, **user_attrs):
+    trial = create_trial(state=state, user_attrs=user_attrs)
+    trial.number = 0
+    return trial
 
 
 @pytest.mark.parametrize(
-    ("attrs", "words"),
-    [
-        ({"stop_reason": "overfit-gap", "reason": "a sentence"}, "overfit gap"),
-        ({"state": TrialState.COMPLETE, "reason": "ran", "curve": [0.9, 0.8]}, "all 2 epochs"),
-        ({"state": TrialState.COMPLETE, "reason": "the same", "same_as": 3}, "same as trial 3"),
-        ({"state": TrialState.FAIL, "reason": "ValueError: no such"}, "ValueError"),
-        ({"state": TrialState.FAIL, "reason": WORKER_DIED}, "its process died"),
-        ({"state": TrialState.RUNNING}, None),
-    ],
+    "stored", [{"stop_reason": INTERRUPTED}, {"stop_reason": INTERRUPTED, "reason": "Ctrl-C"}]
 )
-def test_a_trial_of_an_earlier_version_gets_words_from_its_stop_reason(attrs, words):
-    assert record(**attrs)["brief"] == words
+def test_a_trial_that_is_storing_how_it_ends_still_runs(stored):
+    """Another process may read it between any two of the writes."""
+    trial = numbered(TrialState.RUNNING, **stored)
+    assert trial_state(trial) == "running"
+    [record] = trial_records([trial])
+    assert record["state"] == "running"
+    assert record["reason"] == stored.get("reason")
 
 
-@pytest.mark.parametrize(
-    ("attrs", "at"),
-    [
-        ({LAST_EPOCH: {"at": NOON.isoformat(), "epoch_s": 2.0}}, NOON),
-        ({EPOCH_AT: NOON.isoformat()}, NOON),
-        ({}, None),
-    ],
-)
-def test_the_last_epoch_is_known_from_this_version_and_the_one_before(attrs, at):
-    assert last_epoch_at(create_trial(state=TrialState.RUNNING, system_attrs=attrs)) == at
+def test_an_interrupted_trial_waits_until_it_is_queued_again():
+    trial = numbered(TrialState.FAIL, stop_reason=INTERRUPTED, reason="Ctrl-C in epoch 3")
+    [record] = trial_records([trial])
+    assert record["state"] == INTERRUPTED
+    assert record["reason"] == "Ctrl-C in epoch 3; it waits to be resumed"
