@@ -69,6 +69,11 @@ class EpochReport:
         return self.metrics[name] if name in self.metrics else float(getattr(self, name))
 
     @property
+    def train_gap(self) -> float:
+        """How far validation RMSE is above train RMSE."""
+        return self.val_rmse - self.train_rmse
+
+    @property
     def finite(self) -> bool:
         """Whether both the train loss and validation RMSE are finite."""
         return math.isfinite(self.train_loss) and math.isfinite(self.val_rmse)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
+from operator import attrgetter
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -33,7 +34,7 @@ def curves(study: StudyData) -> go.Figure:
     """
     rows: list[tuple[str, Callable[[TrialData], Curve]]] = [
         (metric_title(study), lambda trial: trial.curve),
-        ("Validation - train RMSE", lambda trial: _reported(trial, _gap)),
+        ("Validation - train RMSE", lambda trial: _reported(trial, attrgetter("train_gap"))),
         ("Raw KL in nats", lambda trial: _reported(trial, _raw_kl)),
         ("Active units", lambda trial: _reported(trial, _active_units)),
     ]
@@ -139,10 +140,6 @@ def _reported(trial: TrialData, value: Callable[[EpochReport], float | None]) ->
     """A quantity by epoch; empty if the trial has no reports, or a model without it."""
     found = {report.epoch: value(report) for report in trial.reports}
     return {epoch: each for epoch, each in found.items() if each is not None and isfinite(each)}
-
-
-def _gap(report: EpochReport) -> float:
-    return report.val_rmse - report.train_rmse
 
 
 def _raw_kl(report: EpochReport) -> float | None:

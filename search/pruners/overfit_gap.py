@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ...base.strict import Count, Positive
-from ...model.training.reports import EpochReport
 from .rule import Kind, Progress, Rule, Stop
 
 
@@ -27,22 +26,17 @@ class OverfitGap(Rule):
     def judge(self, progress: Progress) -> Stop | None:
         n, best, last = self.patience, progress.best_by_rmse, progress.last
         before, recent = progress.reports[-2 * n : -n], progress.reports[-n:]
-        if best is None or len(before) < n or train_gap(last) <= self.gap * progress.star:
+        if best is None or len(before) < n or last.train_gap <= self.gap * progress.star:
             return None
-        widest_before = max(map(train_gap, before))
+        widest_before = max(report.train_gap for report in before)
         rises = min(r.val_rmse for r in recent) > max(r.val_rmse for r in before)
-        widens = min(map(train_gap, recent)) > widest_before
+        widens = min(report.train_gap for report in recent) > widest_before
         if not (rises and widens):
             return None
         return self.stop(
             f"validation RMSE {last.val_rmse:.4f} is past its best, {best.val_rmse:.4f} in epoch "
-            f"{best.epoch}, and {train_gap(last):.3f} above the train RMSE {last.train_rmse:.4f} "
+            f"{best.epoch}, and {last.train_gap:.3f} above the train RMSE {last.train_rmse:.4f} "
             f"(limit {progress.limit(self.gap)}); in the {n} epochs before the last {n}, the gap "
             f"was at most {widest_before:.3f}",
-            brief=f"gap {train_gap(last):.3f}",
+            brief=f"gap {last.train_gap:.3f}",
         )
-
-
-def train_gap(report: EpochReport) -> float:
-    """How far validation RMSE is above train RMSE, in the ratings' units."""
-    return report.val_rmse - report.train_rmse

@@ -142,7 +142,7 @@ def _health(report: EpochReport | None, trial: Mapping[str, Any]) -> str:
         rows["active latent units"] = active
         rows["KL, nats per rating"] = f"{report.kl:.1f}"
     rows["train RMSE (validation minus train)"] = (
-        f"{report.train_rmse:.4f} ({report.val_rmse - report.train_rmse:+.4f})"
+        f"{report.train_rmse:.4f} ({report.train_gap:+.4f})"
     )
     return f"{ended} In the best epoch, {report.epoch}:\n\n{two_columns(rows)}"
 

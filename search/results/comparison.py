@@ -57,7 +57,7 @@ def _figures(trial: Mapping[str, Any]) -> dict[str, float | None]:
     if best := best_report(reports, metric):
         figures |= {
             "train_rmse": best.train_rmse,
-            "gap": best.val_rmse - best.train_rmse,
+            "gap": best.train_gap,
             "kl": best.kl if best.active_units else None,
             **{f"active_units_{tower}": n for tower, n in best.active_units.items()},
         }

@@ -13,6 +13,7 @@ def shown(number, config, *, value=0.8, kl=5.0, reports=True, towers=("user",), 
     report = SimpleNamespace(
         val_rmse=value,
         train_rmse=0.7,
+        train_gap=value - 0.7,
         kl=kl,
         active_units=dict.fromkeys(towers, 3),
         metric=lambda name: value,
