@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..results.study_data import StudyData
-from .progress import COSTS, costs_of, improvements
+from .progress import COSTS, best_steps, costs_of
 from .style import ENDINGS, metric_range, metric_title, styled
 
 COLOURS = [mark.colour for mark in ENDINGS.values()]
@@ -26,15 +26,10 @@ def compared_progress(studies: Sequence[StudyData]) -> go.Figure:
     for at, study in enumerate(studies):
         values += [each.record["value"] for each in study.completed]
         for col, over in enumerate(OVER, start=1):
-            costs = costs_of(study, over)
-            better = improvements(study)
-            if not better:
+            if not study.completed:
                 continue
-            steps = [*better, better[-1]]  # the last one holds until the end
             figure.add_scatter(
-                x=[*(costs[each.number] for each in better), max(costs.values())],
-                y=[each.record["value"] for each in steps],
-                customdata=[each.number for each in steps],
+                **best_steps(study, costs_of(study, over)),
                 mode="lines+markers",
                 name=study.spec.name,
                 legendgroup=str(at),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
+from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -69,14 +70,10 @@ def _draw(figure: go.Figure, study: StudyData, cost_at: Mapping[int, float], col
             row=1,
             col=col,
         )
-    improved = improvements(study)
-    if not improved:
+    if not study.completed:
         return
-    steps = [*improved, improved[-1]]  # the last one holds until the end
     figure.add_scatter(
-        x=[*(cost_at[each.number] for each in improved), max(cost_at.values())],
-        y=[each.record["value"] for each in steps],
-        customdata=[each.number for each in steps],
+        **best_steps(study, cost_at),
         mode="lines",
         name="best so far",
         legendgroup="best so far",
@@ -113,6 +110,21 @@ def costs_of(study: StudyData, over: str) -> dict[int, float]:
 
 def usd_per_hour(study: StudyData) -> float | None:
     return study.spec.budget.usd_per_hour if study.spec.budget else None
+
+
+def best_steps(study: StudyData, cost_at: Mapping[int, float]) -> dict[str, list[Any]]:
+    """Plotly's `x`, `y` and `customdata` of the best value so far; the last one holds to the end.
+
+    Args:
+        cost_at: as `costs_of` returns it.
+    """
+    improved = improvements(study)
+    steps = [*improved, improved[-1]]
+    return {
+        "x": [*(cost_at[each.number] for each in improved), max(cost_at.values())],
+        "y": [each.record["value"] for each in steps],
+        "customdata": [each.number for each in steps],
+    }
 
 
 def improvements(study: StudyData) -> list[TrialData]:

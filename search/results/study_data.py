@@ -17,6 +17,7 @@ from ..definition.study_file import StudySpec
 from ..prospects.outcomes import Outcome, outcomes
 from ..prospects.surrogate import MIN_OUTCOMES, Surrogate, fit_surrogate
 from ..running.ended_trials import ended_at, trained_epochs
+from ..running.study_progress import disjoint
 from ..storage.artifacts import artifact_store, download_reports
 from ..storage.studies import star_of
 from ..storage.trials import CONFIG, ENVIRONMENT, REMOVED, WORKER, is_counted, trial_records
@@ -191,12 +192,9 @@ class StudyData:
         Args:
             times: seconds since 1970.
         """
-        ends, total, until = [(0.0, 0.0)], 0.0, 0.0
-        for each in sorted(self.trials, key=lambda each: each.started_at):
-            start = max(each.started_at, until)
-            if each.ended_at > start:
-                ends += [(start, total), (each.ended_at, total := total + each.ended_at - start)]
-                until = each.ended_at
+        ends, total = [(0.0, 0.0)], 0.0
+        for start, end in disjoint((each.started_at, each.ended_at) for each in self.trials):
+            ends += [(start, total), (end, total := total + end - start)]
         at, seconds = zip(*ends, strict=True)
         return np.interp(times, at, seconds)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -149,9 +149,13 @@ def spending(trials: Iterable[FrozenTrial], ended: EndedTrials | None = None) ->
 
 def elapsed_s(spans: Iterable[Span]) -> float:
     """Wall-clock seconds in which at least one trial ran; time between starts does not count."""
-    total_s, until = 0.0, 0.0
+    return round(sum((end - start for start, end in disjoint(spans)), 0.0), 1)
+
+
+def disjoint(spans: Iterable[Span]) -> Iterator[Span]:
+    """The same times in order, each in one span only."""
+    until = 0.0
     for start, end in sorted(spans):
         if end > until:
-            total_s += end - max(start, until)
+            yield max(start, until), end
             until = end
-    return round(total_s, 1)
