@@ -63,6 +63,7 @@ class DescentConfig(TrainingConfig):
 
     seed: Seed = 42
     max_epochs: Count = 100  # also the length of the cosine schedule
+    max_steps: ClassVar[int | None] = None  # per epoch at most; a field where a step is costly
     patience: Count = 15  # epochs without a better validation RMSE before training ends
     batch_size: BatchSize = 2048
     learning_rate: Positive = 1e-3

@@ -7,6 +7,7 @@ counted: CUDA's own memory and the allocator's gaps, for which the caller leaves
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from ..components.neighbours.features import CHUNK, WINDOW
@@ -33,17 +34,26 @@ class DataSizes(NamedTuple):
 
 
 class MemoryNeed(NamedTuple):
-    """Bytes of a training: those of any batch size, and those of each pair in a batch."""
+    """Bytes of a training.
+
+    Attributes:
+        fixed: with any batch size.
+        per_pair: of each pair in a batch.
+        pairs_at_once: of a larger batch, only so many are held at a time.
+    """
 
     fixed: float
     per_pair: float
+    pairs_at_once: float = math.inf
 
     def of_batch(self, batch_size: int) -> float:
-        return self.fixed + batch_size * self.per_pair
+        return self.fixed + min(batch_size, self.pairs_at_once) * self.per_pair
 
-    def largest_batch(self, n_bytes: float) -> int:
-        """The largest batch size that fits; below 1 if none does."""
-        return int((n_bytes - self.fixed) // self.per_pair)
+    def largest_batch(self, n_bytes: float) -> int | None:
+        """The largest batch size that fits: below 1 if none does, None if all do."""
+        if self.fixed + self.pairs_at_once * self.per_pair <= n_bytes:
+            return None
+        return math.floor((n_bytes - self.fixed) / self.per_pair)
 
 
 def memory_need(config: TrainingConfig, sizes: DataSizes) -> MemoryNeed | None:

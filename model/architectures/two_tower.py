@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field, StrictBool
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from ..components.interest import Interest
 from ..components.kept_ratings import KeptRatings
 from ..components.neighbours.tower_residuals import TowerResiduals
 from ..components.output import Output, Posterior
+from ..components.rows import Part, sums_without
 from ..components.side import Side, Tables, with_side
 from ..components.vae import PENALTY_WEIGHT, RatingVAE
 from ..config import STRICT, BatchSize, DropoutRate, VaeConfig, Width
@@ -26,6 +26,8 @@ from .memory import FLOAT_BYTES, DataSizes, MemoryNeed, descent_need, vae_extras
 from .table import Architecture
 
 INITIAL_LOGVAR = -4.0  # little noise at first, so that it does not drown early gradients
+# On a CPU what is made of them should stay in the cache (docs/speed.md); a GPU needs many.
+PAIRS_AT_ONCE = {"cpu": 8192, "cuda": 2**17}
 KEPT_BYTES = 60  # of a train rating, in both `KeptRatings`
 SHARED_TABLES = 12  # vectors of each user and film, apart from the weights
 
@@ -46,6 +48,8 @@ class TwoTowerConfig(VaeConfig):
     norm_power: Annotated[Number, Field(ge=0, le=1)] = 0.6  # a sum over n ratings is scaled by n^-p
     rating_dropout: DropoutRate = 0.3  # share of the train ratings left out of an epoch's sums
     init_std: Positive = 0.02
+    # Steps per epoch at most: each sums over all train ratings, so batches grow with their number.
+    max_steps: Count = 32
     side: StrictBool = True  # use what else is known of films and users, where the dataset has any
     neighbours: Literal["auto", "off", "past", "both"] = "auto"
     # Rank the catalogue by the expected rating plus so many stars per unit of log P(rates it).
@@ -78,6 +82,10 @@ class TwoTowerVAE(RatingVAE):
 
     leaves_one_out = True
     scores_by_product = True
+
+    @property
+    def pairs_at_once(self) -> int:
+        return PAIRS_AT_ONCE[self.store.device.type]
 
     def __init__(self, config: TwoTowerConfig, store: TrainStore) -> None:
         super().__init__(store, config.likelihood)
@@ -130,17 +138,16 @@ class TwoTowerVAE(RatingVAE):
 
     def encode_store(self) -> Shared:
         ratings = self._epoch_ratings if self.training else self._all_ratings
-        by_rating, by_count = ratings.rating_weights, ratings.count_weights
         films = with_side(self.film_rated.weight, self.film_seen.weight, self.side)
         users = with_side(self.user_rated.weight, self.user_seen.weight, self.user_side)
-        user_sums = by_rating.sums_by_user(films.rated) + by_count.sums_by_user(films.seen)
+        user_sums = ratings.matrix.sums_by_user(films.rated, films.seen)
         if self.user_side is not None and not self.training:
             none_left_out, power = torch.zeros(()), self.config.norm_power
             sums = user_sums * ratings.scale(ratings.user_counts, none_left_out, power)
             users = self.user_side.with_expected(users, sums, self.store.have_ratings[0])
         return Shared(
             user_sums,
-            by_rating.sums_by_film(users.rated) + by_count.sums_by_film(users.seen),
+            ratings.matrix.sums_by_film(users.rated, users.seen),
             films,
             users,
             None if self.interest is None else self.interest.sums(ratings),
@@ -153,21 +160,21 @@ class TwoTowerVAE(RatingVAE):
         own_kept = (ratings.kept[pairs.row] * is_train_row).unsqueeze(1)  # (B, 1)
         own_centred = (ratings.centred[pairs.row] * is_train_row).unsqueeze(1)
 
-        user_sum = F.embedding(pairs.user, shared.user) - (
-            own_centred * F.embedding(pairs.film, shared.films.rated)
-            + own_kept * F.embedding(pairs.film, shared.films.seen)
-        )
-        film_sum = F.embedding(pairs.film, shared.film) - (
-            own_centred * F.embedding(pairs.user, shared.users.rated)
-            + own_kept * F.embedding(pairs.user, shared.users.seen)
-        )
         power = self.config.norm_power
-        user_mu = user_sum * ratings.scale(ratings.user_counts[pairs.user], own_kept, power)
-        film_mu = film_sum * ratings.scale(ratings.film_counts[pairs.film], own_kept, power)
-        if shared.users.side is not None:
-            user_mu = user_mu + F.embedding(pairs.user, shared.users.side)
-        if shared.films.side is not None:
-            film_mu = film_mu + F.embedding(pairs.film, shared.films.side)
+        user_mu = sums_without(
+            Part(shared.user, pairs.user, own_kept),
+            Part(shared.films.rated, pairs.film, own_centred),
+            Part(shared.films.seen, pairs.film, own_kept),
+            ratings.scale(ratings.user_counts[pairs.user], own_kept, power),
+            shared.users.side,
+        )
+        film_mu = sums_without(
+            Part(shared.film, pairs.film, own_kept),
+            Part(shared.users.rated, pairs.user, own_centred),
+            Part(shared.users.seen, pairs.user, own_kept),
+            ratings.scale(ratings.film_counts[pairs.film], own_kept, power),
+            shared.films.side,
+        )
         return {
             "user": Posterior(user_mu, self.user_logvar(user_mu).float()),
             "film": Posterior(film_mu, self.film_logvar(film_mu).float()),
@@ -178,7 +185,7 @@ class TwoTowerVAE(RatingVAE):
         assert isinstance(shared, Shared)
         if not self.training or self.interest is None or shared.interest is None:
             return output
-        loss = self.interest.loss(pairs, shared.interest, self._epoch_ratings)
+        loss = self.interest.loss(pairs, shared.interest, self._epoch_ratings, self.generator)
         return output._replace(penalty=output.penalty + PENALTY_WEIGHT * loss)
 
     def can_predict(self, pairs: Pairs) -> Tensor:
@@ -227,7 +234,8 @@ def memory(config: TwoTowerConfig, sizes: DataSizes) -> MemoryNeed:
     extra = vae_extras(config, sizes, width)
     # The kept ratings, twice, and what the pairs of a step share: tables, sums, their gradients.
     shared = sizes.n_ratings * KEPT_BYTES + SHARED_TABLES * n_rows * width * FLOAT_BYTES
-    return MemoryNeed(own.fixed + extra.fixed + shared, own.per_pair + extra.per_pair)
+    per_pair = own.per_pair + extra.per_pair
+    return MemoryNeed(own.fixed + extra.fixed + shared, per_pair, PAIRS_AT_ONCE["cuda"])
 
 
 ARCHITECTURE = Architecture(

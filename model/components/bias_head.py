@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..store.train_store import Pairs, TrainStore
+from .rows import rows_of
 
 
 class BiasHead(nn.Module):
@@ -24,7 +25,8 @@ class BiasHead(nn.Module):
         nn.init.zeros_(self.film.weight)
 
     def forward(self, pairs: Pairs) -> Tensor:
-        return self.mean + (self.user(pairs.user) + self.film(pairs.film)).squeeze(1)
+        biases = rows_of(self.user.weight, pairs.user) + rows_of(self.film.weight, pairs.film)
+        return self.mean + biases.squeeze(1)
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..store.train_store import Pairs, TrainStore
 from .kept_ratings import KeptRatings
+from .rows import rows_of
 
 
 class Interest(nn.Module):
@@ -40,23 +41,30 @@ class Interest(nn.Module):
 
     def sums(self, ratings: KeptRatings) -> Tensor:
         """(n_users, K) Σ V_j over all kept ratings, the target included."""
-        return ratings.count_weights.sums_by_user(self.seen.weight)
+        return ratings.matrix.sums_by_user(None, self.seen.weight)
 
     def logits(self, pairs: Pairs, sums: Tensor, ratings: KeptRatings) -> Tensor:
         """(B,) without log(n_i). A pair that is a train rating is left out of its own sum."""
         own_kept = (ratings.kept[pairs.row] * (pairs.row >= 0)).unsqueeze(1)  # (B, 1)
-        others = F.embedding(pairs.user, sums) - own_kept * self.seen(pairs.film)
+        others = rows_of(sums, pairs.user) - own_kept * self.seen(pairs.film)
         scale = ratings.scale(ratings.user_counts[pairs.user], own_kept, self.power)
         product = (others * scale * self.film(pairs.film)).sum(1)
         return product + self.bias(pairs.film).squeeze(1)
 
-    def loss(self, pairs: Pairs, sums: Tensor, ratings: KeptRatings) -> Tensor:
+    def loss(
+        self,
+        pairs: Pairs,
+        sums: Tensor,
+        ratings: KeptRatings,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """() the logistic loss of train pairs, and of their users with their films shuffled.
 
         A shuffled pair may be a train rating too. Its own sum is then without it, like that of any
         train rating; else the logit would learn to look for it there.
         """
-        film = pairs.film[torch.randperm(len(pairs), device=pairs.film.device)]
+        order = torch.randperm(len(pairs), device=pairs.film.device, generator=generator)
+        film = pairs.film[order]
         row = self.store.rows_of(pairs.user, film)
         shuffled = Pairs(pairs.user, film, None, row)
         rated = F.softplus(-self.logits(pairs, sums, ratings)).mean()

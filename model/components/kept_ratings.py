@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..store.sparse import RowWeights
+from ..store.sparse import Matrix
 from ..store.train_store import TrainStore
 
 
 class KeptRatings:
-    """The train ratings that the sums include, and the weights of the sums.
+    """The train ratings that the sums include.
 
     Attributes:
         kept: (n,) 1 if the rating is included, else 0.
@@ -18,14 +18,14 @@ class KeptRatings:
             subtracted: they depend on the target, and the sums would leak it.
         user_counts, film_counts: (n_users,) and (n_films,) numbers of kept ratings.
         dropped: share of ratings left out; the sums are scaled up to compensate.
+        matrix: the ratings that are included, with `centred` as weights.
     """
 
     def __init__(self, store: TrainStore, kept: Tensor, dropped: float) -> None:
         self.kept = kept
         self.centred = (store.rating - store.mean) * kept
         self.dropped = dropped
-        self.count_weights = RowWeights(store, self.kept)
-        self.rating_weights = RowWeights(store, self.centred)
+        self.matrix = Matrix(store, kept > 0, self.centred)
         self.user_counts = torch.bincount(store.user, kept, store.n_users)
         self.film_counts = torch.bincount(store.film, kept, store.n_films)
 

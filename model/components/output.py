@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,9 +15,10 @@ class Posterior(NamedTuple):
     mu: Tensor
     logvar: Tensor
 
-    def sample(self) -> Tensor:
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """z by the reparametrisation trick (Kingma & Welling 2014, arXiv:1312.6114)."""
-        return self.mu + torch.randn_like(self.mu) * (0.5 * self.logvar).exp()
+        z: Tensor = _Sample.apply(self.mu, self.logvar, generator)
+        return z
 
 
 class Output(NamedTuple):
@@ -32,3 +33,18 @@ class Output(NamedTuple):
     prediction: Tensor
     posteriors: Mapping[str, Posterior]
     penalty: Tensor | float = 0.0
+
+
+class _Sample(torch.autograd.Function):
+    """mu plus noise. autograd would keep the noise's factors, and pass over each once more."""
+
+    @staticmethod
+    def forward(ctx: Any, mu: Tensor, logvar: Tensor, generator: torch.Generator | None) -> Tensor:
+        noise = torch.empty_like(mu).normal_(generator=generator).mul_((0.5 * logvar).exp_())
+        ctx.save_for_backward(noise)
+        return mu + noise
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        (noise,) = ctx.saved_tensors
+        return grad, (noise * grad).mul_(0.5), None

@@ -29,12 +29,21 @@ class RatingModel(nn.Module):
     Attributes:
         leaves_one_out: whether a train rating has no effect on its own prediction, with weights and
             mean held.
+        generator: of the draws in `forward`; torch's global one if it is None.
         scores_by_product: whether `score_catalogue` is a matrix product rather than a network that
             runs on each pair.
     """
 
+    generator: torch.Generator | None = None
     leaves_one_out = False
     scores_by_product = False
+
+    @property
+    def pairs_at_once(self) -> int | None:
+        """Pairs whose gradient a step computes at a time; None for all of the batch, of which the
+        model needs statistics.
+        """
+        return None
 
     def __init__(self, store: TrainStore) -> None:
         super().__init__()

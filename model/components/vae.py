@@ -137,7 +137,7 @@ class RatingVAE(RatingModel):
             added: the result of `added`, if the caller has it: it does not depend on posteriors.
         """
         if self.training:
-            z = {tower: posterior.sample() for tower, posterior in posteriors.items()}
+            z = {tower: posterior.sample(self.generator) for tower, posterior in posteriors.items()}
             prediction = self.decode(pairs, z).float()
         else:
             prediction = self.decode_mean(pairs, posteriors).float()

@@ -43,8 +43,8 @@ class Chunks(NamedTuple):
         within = torch.arange(len(group), device=offsets.device) - group_offsets[group]
         return cls(torch.cat([offsets[group] + max_rows * within, offsets[-1:]]), group_offsets)
 
-    def sums(self, columns: Tensor, weights: Tensor, table: Tensor) -> Tensor:
-        """(n_groups, width) weighted sums of the table's rows, one per group."""
+    def sums(self, columns: Tensor, weights: Tensor | None, table: Tensor) -> Tensor:
+        """(n_groups, width) sums of the table's rows, one per group; unweighted without weights."""
         sums = _bag_sums(columns, table, self.offsets, weights)
         if self.group_offsets is None:
             return sums
@@ -65,12 +65,12 @@ def _bag_sums(columns: Tensor, table: Tensor, offsets: Tensor, weights: Tensor |
 
 
 class Csr(NamedTuple):
-    """The train rows in one grouping, with weights, as a sparse matrix (n_groups, n_columns).
+    """Train ratings in one grouping as a sparse matrix (n_groups, n_columns).
 
     Attributes:
         chunks: the boundaries of the groups.
-        columns: (n,) index on the other side, per row.
-        weights: (n,) per row, in the grouping's order.
+        columns: (n,) index on the other side, per rating.
+        weights: (n,) per rating.
     """
 
     chunks: Chunks
@@ -78,41 +78,63 @@ class Csr(NamedTuple):
     weights: Tensor
 
     @classmethod
-    def build(cls, grouping: Grouping, weights: Tensor) -> Csr:
-        """Args: weights: (n,) in the order of the store's rows."""
-        chunks = Chunks.cut(grouping.offsets, MAX_ROWS_PER_SUM)
-        return cls(chunks, grouping.others, weights[grouping.rows])
+    def build(cls, grouping: Grouping, kept: Tensor, weights: Tensor) -> Csr:
+        """The kept ratings: what is left out costs nothing.
 
-    def matmul(self, table: Tensor) -> Tensor:
-        """(n_groups, width), the product with a table (n_columns, width)."""
+        Args:
+            kept: (n,) bool, in the order of the store's rows.
+            weights: (n,) in the same order.
+        """
+        is_kept = kept[grouping.rows]
+        offsets = F.pad(is_kept.cumsum(0), (1, 0))[grouping.offsets]
+        rows = grouping.rows[is_kept]
+        chunks = Chunks.cut(offsets, MAX_ROWS_PER_SUM)
+        return cls(chunks, grouping.others[is_kept], weights[rows])
+
+    def weighted(self, table: Tensor) -> Tensor:
+        """(n_groups, width) weighted sums of the rows of a table (n_columns, width)."""
         return self.chunks.sums(self.columns, self.weights, table)
 
-
-class RowWeights:
-    """One weight per train rating, as a users-by-films matrix and its transpose."""
-
-    def __init__(self, store: TrainStore, weights: Tensor) -> None:
-        """Args: weights: (n,) in the order of the store's rows."""
-        self.by_user = Csr.build(store.by_user, weights)
-        self.by_film = Csr.build(store.by_film, weights)
-
-    def sums_by_user(self, film_table: Tensor) -> Tensor:
-        """(n_users, width): each user's weighted sum of the table's rows over their films."""
-        return _Product.apply(film_table, self.by_user, self.by_film)
-
-    def sums_by_film(self, user_table: Tensor) -> Tensor:
-        """(n_films, width): each film's weighted sum of the table's rows over its raters."""
-        return _Product.apply(user_table, self.by_film, self.by_user)
+    def unweighted(self, table: Tensor) -> Tensor:
+        """(n_groups, width) sums of the rows of a table (n_columns, width)."""
+        return self.chunks.sums(self.columns, None, table)
 
 
-class _Product(torch.autograd.Function):
+class Matrix:
+    """Some train ratings, each with a weight, as a users-by-films matrix and its transpose."""
+
+    def __init__(self, store: TrainStore, kept: Tensor, weights: Tensor) -> None:
+        """Args: kept, weights: (n,) bool and float, in the order of the store's rows."""
+        self._by_user = Csr.build(store.by_user, kept, weights)
+        self._by_film = Csr.build(store.by_film, kept, weights)
+
+    def sums_by_user(self, weighted: Tensor | None, plain: Tensor) -> Tensor:
+        """(n_users, width): each user's sum over their films.
+
+        Args:
+            weighted: (n_films, width) whose rows count by the ratings' weights; None for none.
+            plain: (n_films, width) whose rows count once.
+        """
+        return _Sums.apply(weighted, plain, self._by_user, self._by_film)
+
+    def sums_by_film(self, weighted: Tensor | None, plain: Tensor) -> Tensor:
+        """(n_films, width): each film's sum over its raters; the tables are (n_users, width)."""
+        return _Sums.apply(weighted, plain, self._by_film, self._by_user)
+
+
+class _Sums(torch.autograd.Function):
     @staticmethod
     @torch.amp.custom_fwd(device_type="cuda", cast_inputs=torch.float32)
-    def forward(ctx: Any, table: Tensor, matrix: Csr, transpose: Csr) -> Tensor:
+    def forward(
+        ctx: Any, weighted: Tensor | None, plain: Tensor, matrix: Csr, transpose: Csr
+    ) -> Tensor:
         ctx.transpose = transpose
-        return matrix.matmul(table)
+        sums = matrix.unweighted(plain)
+        return sums if weighted is None else sums.add_(matrix.weighted(weighted))
 
     @staticmethod
     @torch.amp.custom_bwd(device_type="cuda")
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        return ctx.transpose.matmul(grad.contiguous()), None, None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
+        grad = grad.contiguous()
+        to_weighted = ctx.transpose.weighted(grad) if ctx.needs_input_grad[0] else None
+        return to_weighted, ctx.transpose.unweighted(grad), None, None

@@ -6,7 +6,7 @@ penalty instead.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -61,7 +61,25 @@ def kl_per_dimension(mu: Tensor, logvar: Tensor) -> Tensor:
 
     Source: Kingma & Welling 2014, arXiv:1312.6114, appendix B.
     """
-    return 0.5 * (mu.square() + logvar.exp() - 1.0 - logvar).mean(0)
+    kl: Tensor = _Kl.apply(mu, logvar)
+    return kl
+
+
+class _Kl(torch.autograd.Function):
+    """The same as autograd's, with half as many passes over the batch."""
+
+    @staticmethod
+    def forward(ctx: Any, mu: Tensor, logvar: Tensor) -> Tensor:
+        var = logvar.exp()
+        ctx.save_for_backward(mu, var)
+        total = torch.addcmul(var, mu, mu).sub_(logvar)
+        return total.mean(0).sub_(1.0).mul_(0.5)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        mu, var = ctx.saved_tensors
+        share = grad / len(mu)
+        return mu * share, (var - 1.0).mul_(0.5 * share)
 
 
 def elbo(

@@ -16,7 +16,8 @@ from torch import Tensor
 from ..components.rating_model import RatingModel
 from ..config import DescentConfig, TrainingConfig
 from .device import Precision
-from .elbo import KlCost, elbo
+from .elbo import KlCost
+from .gradients import BatchGradient
 from .kl_schedules import build_schedule
 from .quality import evaluate
 from .randomness import random_states, set_random_states
@@ -138,7 +139,8 @@ class Descent:
         self._precision = precision
         n_ratings = len(self._store)
         # A batch has at least two rows: a single one has no variance to normalise.
-        self.n_steps = max(1, min(math.ceil(n_ratings / config.batch_size), n_ratings // 2))
+        most = min(n_ratings // 2, config.max_steps or n_ratings)
+        self.n_steps = max(1, min(math.ceil(n_ratings / config.batch_size), most))
         self._optimizer = torch.optim.AdamW(
             model.parameters(),
             lr=config.learning_rate,
@@ -147,6 +149,7 @@ class Descent:
         )
         self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._lr_factor)
         self._kl_schedule = build_schedule(config, self.n_steps, self._store.device)
+        self._gradient = BatchGradient(model, precision)
         self._open: _OpenEpoch | None = None
 
     def epoch(self, should_pause: Callable[[], bool] = never) -> Steps | None:
@@ -218,19 +221,15 @@ class Descent:
     def step(self, rows: Tensor, kl_cost: KlCost, sums: StepSums) -> None:
         """Take one optimiser step. Args: rows: of the train ratings."""
         model, scaler = self._model, self._precision.scaler
-        pairs = self._store.pairs(rows)
-        with self._precision.autocast():
-            output = model(pairs, model.encode_store())
-        parts = elbo(model.likelihood, output, pairs, self._store.rating[rows], kl_cost)
         self._optimizer.zero_grad(set_to_none=True)
-        scaler.scale(parts.loss).backward()
+        loss, kl, kl_clamped = self._gradient.backward(rows, kl_cost).unbind()
         scaler.unscale_(self._optimizer)
         grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), self._config.grad_clip)
         scaler.step(self._optimizer)
         scaler.update()
         self._schedule.step()
-        self._kl_schedule.advance(parts.kl)
-        sums.add(parts.loss, parts.kl, parts.kl_clamped, grad_norm)
+        self._kl_schedule.advance(kl)
+        sums.add(loss, kl, kl_clamped, grad_norm)
 
     def _lr_factor(self, step: int) -> float:
         """Linear warm-up, then a cosine to zero over `max_epochs`."""

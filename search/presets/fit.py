@@ -191,7 +191,8 @@ def _caps_by_memory(
     usable = preset.usable_bytes(share)
     if usable is None:
         return []
-    return [need.largest_batch(usable) for need in _needs(spec, architecture, sizes)]
+    caps = (need.largest_batch(usable) for need in _needs(spec, architecture, sizes))
+    return [cap for cap in caps if cap is not None]
 
 
 def _needs(spec: StudySpec, architecture: str, sizes: DataSizes) -> list[MemoryNeed]:

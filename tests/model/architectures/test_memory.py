@@ -9,6 +9,7 @@ import pytest
 from recsys_search.data.demo.generator import demo_ratings
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import split_ratings
+from recsys_search.model.architectures import two_tower
 from recsys_search.model.architectures.configs import build_config
 from recsys_search.model.architectures.memory import DataSizes, MemoryNeed, memory_need
 from recsys_search.model.components.neighbours import features
@@ -57,7 +58,8 @@ def split():
 @pytest.fixture(autouse=True)
 def batches_of_a_gpu(monkeypatch):
     """The same numbers of pairs at a time on both devices, in proportion to the few ratings."""
-    for table, size in ((EVAL_BATCH_SIZE, 1024), (features.CHUNK, 512)):
+    tables = ((EVAL_BATCH_SIZE, 1024), (features.CHUNK, 512), (two_tower.PAIRS_AT_ONCE, 1024))
+    for table, size in tables:
         for device in ("cpu", "cuda"):
             monkeypatch.setitem(table, device, size)
 
@@ -117,3 +119,10 @@ def test_the_largest_batch_is_the_last_that_fits():
     assert need.largest_batch(149) == 4
     assert need.of_batch(4) <= 149 < need.of_batch(5)
     assert need.largest_batch(90) < 1
+
+
+def test_a_batch_that_is_held_in_parts_may_have_any_size():
+    need = MemoryNeed(fixed=100, per_pair=10, pairs_at_once=8)
+    assert need.of_batch(8) == need.of_batch(1000) == 180
+    assert need.largest_batch(180) is None
+    assert need.largest_batch(179) == 7

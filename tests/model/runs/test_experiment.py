@@ -75,7 +75,9 @@ WHOLE = {
     "batch_size": st.integers(2, 2**63 - 1),
     "hidden_dims": st.lists(st.integers(1, 10**6), min_size=1, max_size=5),
     **dict.fromkeys(("n_factors", "latent_dim"), st.integers(1, 10**6)),
-    **dict.fromkeys(("max_epochs", "patience", "kl_cycles"), st.integers(1, 2**63 - 1)),
+    **dict.fromkeys(
+        ("max_epochs", "max_steps", "patience", "kl_cycles"), st.integers(1, 2**63 - 1)
+    ),
 }
 REAL = {
     **dict.fromkeys(("dropout", "rating_dropout"), st.floats(0, 1, exclude_max=True)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from recsys_search.model.store import sparse
-from recsys_search.model.store.sparse import Chunks, RowWeights
+from recsys_search.model.store.sparse import Chunks, Matrix
 
 
 @pytest.fixture(autouse=True, params=[1, 2, 4096])
@@ -19,48 +19,66 @@ def weights():
     return torch.tensor([0.5, -1.0, 2.0, 0.0, 3.0, -0.25, 1.0, 4.0, -2.0], dtype=torch.float64)
 
 
+@pytest.fixture(params=["all", "some"])
+def kept(request):
+    every = torch.ones(9, dtype=torch.bool)
+    some = torch.tensor([True, False, True, True, True, False, False, True, True])
+    return {"all": every, "some": some}[request.param]
+
+
 @pytest.fixture
-def dense(tiny_store, weights):
-    matrix = torch.zeros(tiny_store.n_users, tiny_store.n_films, dtype=torch.float64)
-    matrix[tiny_store.user, tiny_store.film] = weights
-    return matrix
+def dense(tiny_store, kept, weights):
+    """The weighted matrix, and that of ones."""
+    matrices = torch.zeros(2, tiny_store.n_users, tiny_store.n_films, dtype=torch.float64)
+    matrices[0, tiny_store.user, tiny_store.film] = weights * kept
+    matrices[1, tiny_store.user, tiny_store.film] = kept.double()
+    return matrices
 
 
-def table(n_rows):
+def tables(n_rows):
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(n_rows, 3, dtype=torch.float64, generator=generator, requires_grad=True)
+    draws = torch.randn(2, n_rows, 3, dtype=torch.float64, generator=generator)
+    return [draw.requires_grad_() for draw in draws]
 
 
-def test_sums_by_user_are_the_dense_product(tiny_store, weights, dense):
-    films = table(tiny_store.n_films)
-    torch.testing.assert_close(RowWeights(tiny_store, weights).sums_by_user(films), dense @ films)
+def test_sums_by_user_are_the_dense_products(tiny_store, kept, weights, dense):
+    rated, seen = tables(tiny_store.n_films)
+    sums = Matrix(tiny_store, kept, weights).sums_by_user(rated, seen)
+    torch.testing.assert_close(sums, dense[0] @ rated + dense[1] @ seen)
 
 
-def test_sums_by_film_are_the_transposed_product(tiny_store, weights, dense):
-    users = table(tiny_store.n_users)
-    torch.testing.assert_close(RowWeights(tiny_store, weights).sums_by_film(users), dense.T @ users)
+def test_sums_by_film_are_the_transposed_products(tiny_store, kept, weights, dense):
+    rated, seen = tables(tiny_store.n_users)
+    sums = Matrix(tiny_store, kept, weights).sums_by_film(rated, seen)
+    torch.testing.assert_close(sums, dense[0].T @ rated + dense[1].T @ seen)
 
 
-def test_gradients_match_finite_differences(tiny_store, weights):
-    products = RowWeights(tiny_store, weights)
-    assert torch.autograd.gradcheck(products.sums_by_user, [table(tiny_store.n_films)])
-    assert torch.autograd.gradcheck(products.sums_by_film, [table(tiny_store.n_users)])
+def test_sums_without_a_weighted_table_count_ratings(tiny_store, kept, weights, dense):
+    _, seen = tables(tiny_store.n_films)
+    sums = Matrix(tiny_store, kept, weights).sums_by_user(None, seen)
+    torch.testing.assert_close(sums, dense[1] @ seen)
 
 
-def test_gradients_match_the_dense_product(tiny_store, weights, dense):
-    films, same_films = table(tiny_store.n_films), table(tiny_store.n_films)
+def test_gradients_match_finite_differences(tiny_store, kept, weights):
+    matrix = Matrix(tiny_store, kept, weights)
+    rated, seen = tables(tiny_store.n_films)
+    assert torch.autograd.gradcheck(matrix.sums_by_user, [rated, seen])
+    assert torch.autograd.gradcheck(matrix.sums_by_film, tables(tiny_store.n_users))
+    assert torch.autograd.gradcheck(lambda table: matrix.sums_by_user(None, table), [seen])
+
+
+def test_gradients_match_the_dense_product(tiny_store, kept, weights, dense):
+    ours, theirs = tables(tiny_store.n_films), tables(tiny_store.n_films)
     # The gradient of a sum is expanded from one number, so it is not contiguous.
-    RowWeights(tiny_store, weights).sums_by_user(films).sum().backward()
-    (dense @ same_films).sum().backward()
-    torch.testing.assert_close(films.grad, same_films.grad)
+    Matrix(tiny_store, kept, weights).sums_by_user(*ours).sum().backward()
+    (dense[0] @ theirs[0] + dense[1] @ theirs[1]).sum().backward()
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
 
 
-def test_the_sum_of_a_user_without_ratings_is_zero(tiny_store, weights):
-    assert RowWeights(tiny_store, weights).sums_by_user(table(tiny_store.n_films))[1].tolist() == [
-        0,
-        0,
-        0,
-    ]
+def test_the_sum_of_a_user_without_ratings_is_zero(tiny_store, kept, weights):
+    sums = Matrix(tiny_store, kept, weights).sums_by_user(*tables(tiny_store.n_films))
+    assert sums[1].tolist() == [0, 0, 0]
 
 
 def test_long_groups_are_cut_and_empty_ones_kept():

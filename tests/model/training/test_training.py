@@ -15,7 +15,7 @@ from pytest import approx
 from recsys_search.errors import ConfigError
 from recsys_search.model.architectures.models import build_model
 from recsys_search.model.store.train_store import TrainStore
-from recsys_search.model.training import fits
+from recsys_search.model.training import gradients
 from recsys_search.model.training import training as training_module
 from recsys_search.model.training.quality import evaluate
 from recsys_search.model.training.reports import MEASURED
@@ -301,7 +301,7 @@ def test_an_exception_in_a_training_step_frees_the_model(split, small_config, mo
         raise torch.OutOfMemoryError
 
     built = track_models(monkeypatch)
-    monkeypatch.setattr(fits, "elbo", out_of_memory)
+    monkeypatch.setattr(gradients, "elbo", out_of_memory)
     run = Training(small_config(), split, "cpu")
     with pytest.raises(torch.OutOfMemoryError), run:
         next(iter(run))
