@@ -27,7 +27,7 @@ from .table import Architecture
 
 INITIAL_LOGVAR = -4.0  # little noise at first, so that it does not drown early gradients
 # On a CPU what is made of them should stay in the cache (docs/speed.md); a GPU needs many.
-PAIRS_AT_ONCE = {"cpu": 8192, "cuda": 2**17}
+PAIRS_AT_ONCE = {"cpu": 4096, "cuda": 2**17}
 KEPT_BYTES = 60  # of a train rating, in both `KeptRatings`
 SHARED_TABLES = 12  # vectors of each user and film, apart from the weights
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..store.train_store import Pairs, TrainStore
+from ..threads import map_on_threads
 from .forecast import Forecast, ModelForecast
 from .likelihoods.likelihood import Likelihood, Mse
 from .output import Output
@@ -94,10 +95,14 @@ class RatingModel(nn.Module):
         Args:
             shared: the result of `encode_for_eval`.
         """
-        batch_size = EVAL_BATCH_SIZE[self.store.device.type]
-        for start in range(0, len(pairs), batch_size):
-            batch = pairs[start : start + batch_size]
-            yield batch, self(batch, shared)
+        size = EVAL_BATCH_SIZE[self.store.device.type]
+        starts = range(0, len(pairs), size)
+
+        def batch_and_output(start: int) -> tuple[Pairs, Output]:
+            batch = pairs[start : start + size]
+            return batch, self(batch, shared)
+
+        yield from map_on_threads(batch_and_output, starts, self.store.device)
 
     def expected(self, pairs: Pairs, output: Output) -> Tensor:
         """(B,) expected stars; the fallback's where the model cannot predict."""

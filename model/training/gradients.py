@@ -1,21 +1,16 @@
-"""The gradient of a batch, in parts where the model allows it, and on all of a CPU's threads.
-
-What a part of a batch computes is too small for torch to share between threads: waiting for each
-other after each operation takes as long as the work. So each thread takes parts of its own.
-"""
+"""The gradient of a batch, in parts where the model allows it, and on all of a CPU's threads."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 
 import torch
 from torch import Tensor, nn
 
 from ..components.rating_model import RatingModel
 from ..components.rows import Held
+from ..threads import map_on_threads, n_workers
 from .device import Precision
 from .elbo import KlCost, elbo
 
@@ -26,9 +21,6 @@ class BatchGradient:
     def __init__(self, model: RatingModel, precision: Precision) -> None:
         self._model = model
         self._precision = precision
-        self._threads: ThreadPoolExecutor | None = None
-        on_cpu = model.store.device.type == "cpu"
-        self._n_threads = torch.get_num_threads() if on_cpu and model.pairs_at_once else 1
 
     def backward(self, rows: Tensor, kl_cost: KlCost) -> Tensor:
         """The loss of a batch, scaled by the loss scaling, differentiated by all weights.
@@ -47,21 +39,18 @@ class BatchGradient:
         n_pairs, size = len(rows), model.pairs_at_once
         # Sorted, so that each part reads few users, which are near in memory.
         parts = [rows] if size is None else list(rows.sort().values.split(size))
-        n_threads = min(self._n_threads, len(parts))
+        device = model.store.device
+        n_threads = n_workers(device, len(parts))
         held = [Held(shared) for _ in range(n_threads)]
         if n_threads == 1:
             values = self._add(model, parts, held[0].shared, kl_cost, n_pairs)
         else:
             twins = [_twin(model) for _ in held]
-            values = sum(
-                self._pool().map(
-                    lambda i: self._add(
-                        twins[i], parts[i::n_threads], held[i].shared, kl_cost, n_pairs
-                    ),
-                    range(n_threads),
-                ),
-                torch.zeros(3),
-            )
+
+            def add(i: int) -> Tensor:
+                return self._add(twins[i], parts[i::n_threads], held[i].shared, kl_cost, n_pairs)
+
+            values = sum(map_on_threads(add, range(n_threads), device), torch.zeros(3))
             _add_gradients(model, twins)
         Held.backward(held)
         return values
@@ -84,21 +73,6 @@ class BatchGradient:
             self._precision.scaler.scale(share * values.loss).backward()
             total += share * torch.stack([values.loss, values.kl, values.kl_clamped]).detach()
         return total
-
-    def _pool(self) -> ThreadPoolExecutor:
-        """Threads in each of which torch uses no others."""
-        if self._threads is None:
-            n = self._n_threads
-            started = Barrier(n)
-
-            def start(_: int) -> None:
-                torch.set_num_threads(1)  # of the calling thread, and of those that start later
-                started.wait()
-
-            self._threads = ThreadPoolExecutor(n, thread_name_prefix="gradient")
-            list(self._threads.map(start, range(n)))
-            torch.set_num_threads(n)
-        return self._threads
 
 
 def _twin(model: RatingModel) -> RatingModel:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ...store.time_order import Window
 from ...store.train_store import Pairs, TrainStore
+from ...threads import map_on_threads
 from ..side import Tables
 
 PASS = 2**14  # train ratings at a time
@@ -95,7 +96,8 @@ class TowerResiduals:
         # Filled in place: a list of their parts would leave the heap in pieces, of which a process
         # with 25 million ratings needs several gigabytes more.
         base_error, product = torch.empty_like(store.rating), torch.empty_like(store.rating)
-        for rows in torch.arange(len(store), device=store.device).split(PASS):
+
+        def fill(rows: Tensor) -> None:
             pairs = store.pairs(rows)
             own, film = residuals._parts(pairs)
             error = store.rating[rows] - base(pairs)
@@ -103,6 +105,10 @@ class TowerResiduals:
                 error = error - (users.side[pairs.user] * film).sum(1)
             base_error[rows] = error
             product[rows] = ((user_sums[pairs.user] - own) * film).sum(1)
+
+        parts = torch.arange(len(store), device=store.device).split(PASS)
+        for _ in map_on_threads(fill, parts, store.device):
+            pass
         return replace(residuals, base_error=base_error, product=product)
 
     @property
