@@ -39,21 +39,25 @@ class MemoryNeed(NamedTuple):
     Attributes:
         fixed: with any batch size.
         per_pair: of each pair in a batch.
+        smallest_batch: where an epoch has few steps, smaller batches are made so large.
         pairs_at_once: of a larger batch, only so many are held at a time.
     """
 
     fixed: float
     per_pair: float
+    smallest_batch: float = 1
     pairs_at_once: float = math.inf
 
-    def of_batch(self, batch_size: int) -> float:
-        return self.fixed + min(batch_size, self.pairs_at_once) * self.per_pair
+    def of_batch(self, batch_size: float) -> float:
+        held = min(max(batch_size, self.smallest_batch), self.pairs_at_once)
+        return self.fixed + held * self.per_pair
 
     def largest_batch(self, n_bytes: float) -> int | None:
         """The largest batch size that fits: below 1 if none does, None if all do."""
-        if self.fixed + self.pairs_at_once * self.per_pair <= n_bytes:
+        if self.of_batch(math.inf) <= n_bytes:
             return None
-        return math.floor((n_bytes - self.fixed) / self.per_pair)
+        largest = math.floor((n_bytes - self.fixed) / self.per_pair)
+        return largest if largest >= self.smallest_batch else 0
 
 
 def memory_need(config: TrainingConfig, sizes: DataSizes) -> MemoryNeed | None:

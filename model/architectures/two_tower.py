@@ -235,7 +235,8 @@ def memory(config: TwoTowerConfig, sizes: DataSizes) -> MemoryNeed:
     # The kept ratings, twice, and what the pairs of a step share: tables, sums, their gradients.
     shared = sizes.n_ratings * KEPT_BYTES + SHARED_TABLES * n_rows * width * FLOAT_BYTES
     per_pair = own.per_pair + extra.per_pair
-    return MemoryNeed(own.fixed + extra.fixed + shared, per_pair, PAIRS_AT_ONCE["cuda"])
+    smallest = sizes.n_ratings / config.max_steps
+    return MemoryNeed(own.fixed + extra.fixed + shared, per_pair, smallest, PAIRS_AT_ONCE["cuda"])
 
 
 ARCHITECTURE = Architecture(

@@ -9,8 +9,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from ..store.threads import map_on_threads
 from ..store.train_store import Pairs, TrainStore
-from ..threads import map_on_threads
 from .forecast import Forecast, ModelForecast
 from .likelihoods.likelihood import Likelihood, Mse
 from .output import Output

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..components.rating_model import RatingModel
 from ..components.rows import Held
-from ..threads import map_on_threads, n_workers
+from ..store.threads import map_on_threads, n_workers
 from .device import Precision
 from .elbo import KlCost, elbo
 

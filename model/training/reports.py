@@ -17,9 +17,9 @@ class EpochReport:
     """One epoch of training.
 
     RMSE and MSE are measured in eval mode on expected ratings clipped to the scale, in stars and
-    stars squared. The train figures come from a fixed sample as large as the validation split, with
-    each rating left out of its own sums; for models with per-user and per-film weights instead of
-    sums they are in-sample.
+    stars squared. The train figures come from a fixed sample as large as the validation split, but
+    of at most 200,000 ratings, with each rating left out of its own sums; for models with per-user
+    and per-film weights instead of sums they are in-sample.
 
     Attributes:
         epoch: counted from 1.

@@ -19,6 +19,7 @@ from ..definition.study_file import StudySpec
 from ..listeners.attach import NO_OUTLETS, Outlets, attached
 from ..presets.fit import Fit, data_sizes, describe_fit, fit_new, fit_stored, restricted
 from ..presets.machine import describe_mismatch, memory_share
+from ..presets.merged import describe_merged
 from ..presets.table import Preset
 from ..prospects.outlook import describe_finish
 from ..running.events import Listener, StudyEnded, StudyStarted, broadcast, ignore, notifier
@@ -226,6 +227,7 @@ def _opened(
         in_scale = describe_scale(in_stars, spec, ratings.scale)
         plan = (
             *describe_grid(spec, trials),
+            *describe_merged(spec, len(split.train)),
             *earlier,
             *describe_finish(spec, n_done, ratings.scale.star),
         )

@@ -56,7 +56,7 @@ def fit_new(spec: StudySpec, preset: Preset, sizes: DataSizes, share: float) -> 
         StudyError: not even a batch of two ratings fits.
     """
     batch_sizes = {}
-    for architecture in _batched(spec):
+    for architecture in batched(spec):
         caps = _caps_by_memory(spec, architecture, preset, sizes, share)
         if architecture in preset.batch_sizes and not _in_base(spec, architecture):
             caps.append(preset.batch_sizes[architecture])
@@ -87,8 +87,8 @@ def fit_stored(
     Raises:
         StudyError: it proposes batches that do not fit.
     """
-    for architecture in _batched(spec):
-        largest = max(_proposed(spec, architecture))
+    for architecture in batched(spec):
+        largest = max(proposed_batches(spec, architecture))
         caps = _caps_by_memory(spec, architecture, preset, sizes, share)
         if caps and min(caps) < largest:
             raise StudyError(
@@ -161,7 +161,20 @@ def describe_fit(before: StudySpec, spec: StudySpec, fit: Fit, preset: Preset) -
     return f"{text}: {'; '.join(parts)}" if parts else text
 
 
-def _batched(spec: StudySpec) -> list[str]:
+def proposed_batches(spec: StudySpec, architecture: str) -> Iterator[int]:
+    """Batch sizes that trials of an architecture may have: all of a choice, or both ends."""
+    for name, axis in spec.space.axes.items():
+        if name.rpartition(".")[2] == BATCH_SIZE and is_of(name, architecture):
+            yield from map(int, _extremes(axis))
+    if not spec.space.always_sets(architecture, BATCH_SIZE):
+        yield _default(spec, architecture)
+    for entry in spec.known:
+        config = _known_config(spec, entry)
+        if config.architecture == architecture:
+            yield getattr(config, BATCH_SIZE)
+
+
+def batched(spec: StudySpec) -> list[str]:
     """The architectures of the study that train in batches."""
     return [name for name in spec.architectures if BATCH_SIZE in config_fields(name)]
 
@@ -231,19 +244,6 @@ def _largest(spec: StudySpec, architecture: str, sizes: DataSizes) -> TrainingCo
 
 def _extremes(axis: Axis) -> tuple[Any, ...]:
     return axis.choices if isinstance(axis, ChoiceAxis) else axis.grid(2)
-
-
-def _proposed(spec: StudySpec, architecture: str) -> Iterator[int]:
-    """Batch sizes that trials of an architecture may have, the largest among them."""
-    for name, axis in spec.space.axes.items():
-        if name.rpartition(".")[2] == BATCH_SIZE and is_of(name, architecture):
-            yield int(max(_extremes(axis)))
-    if not spec.space.always_sets(architecture, BATCH_SIZE):
-        yield _default(spec, architecture)
-    for entry in spec.known:
-        config = _known_config(spec, entry)
-        if config.architecture == architecture:
-            yield getattr(config, BATCH_SIZE)
 
 
 def _shortened(name: str, axis: Axis, cap: int, preset: str) -> Axis:

@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...store.threads import map_on_threads
 from ...store.time_order import Window
 from ...store.train_store import Pairs, TrainStore
-from ...threads import map_on_threads
 from ..side import Tables
 
 PASS = 2**14  # train ratings at a time

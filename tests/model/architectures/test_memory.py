@@ -126,3 +126,10 @@ def test_a_batch_that_is_held_in_parts_may_have_any_size():
     assert need.of_batch(8) == need.of_batch(1000) == 180
     assert need.largest_batch(180) is None
     assert need.largest_batch(179) == 7
+
+
+def test_a_batch_that_would_make_too_many_steps_takes_what_the_smallest_takes():
+    need = MemoryNeed(fixed=100, per_pair=10, smallest_batch=4)
+    assert need.of_batch(2) == need.of_batch(4) == 140
+    assert need.largest_batch(139) == 0
+    assert need.largest_batch(159) == 5

@@ -131,7 +131,7 @@ def test_more_workers_on_a_gpu_leave_less_for_each():
 
 
 def test_data_that_does_not_fit_is_refused():
-    with pytest.raises(StudyError, match=r"two_tower may take 16\.\d GB for 25,600,164 train"):
+    with pytest.raises(StudyError, match=r"two_tower may take 17\.\d GB for 25,600,164 train"):
         fit_new(load_study("breakthrough"), find_preset("rtx3090"), ML_32M, 0.25)
 
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 import torch
-from recsys_search.model.threads import AHEAD, map_on_threads, n_workers
+from recsys_search.model.store.threads import AHEAD, map_on_threads, n_workers
 
 CPU = torch.device("cpu")
 
