@@ -22,7 +22,7 @@ import pandas as pd
 
 from ...errors import DataError
 from ..tables.columns import ITEM, RATING, TIMESTAMP, USER
-from ..tables.ids import labels_of
+from ..tables.labels import labels_of
 from ..tables.sources import Place, Source
 from .text_ratings import RawRatings
 

@@ -22,7 +22,8 @@ from ..tables.columns import (
     Role,
     find_columns,
 )
-from ..tables.ids import Labels, labels_of
+from ..tables.ids import Labels
+from ..tables.labels import labels_of
 from ..tables.sources import Source
 from .text_ratings import RawRatings
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from ...errors import DataError
 from ..ratings import Float, Int
 from ..tables.columns import ITEM, RATING, TIMESTAMP, USER
-from ..tables.ids import Labels, LabelsBuilder, labels_of
+from ..tables.ids import Labels, LabelsBuilder
+from ..tables.labels import labels_of
 from ..tables.table import Table
 
 _CHUNK_BYTES = 1 << 24

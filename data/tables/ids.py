@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ...errors import DataError
@@ -24,7 +23,7 @@ _WHOLE = re.compile(r"([+-]?)(0|[1-9][0-9]*)(\.0*)?")
 _FRACTION = re.compile(r"[+-]?[0-9]*\.[0-9]+")
 _ROUNDED = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)[eE][+-]?[0-9]+")
 _UNMISTAKABLY_ROUNDED = re.compile(r"[+-]?([0-9]+\.[0-9]*[eE][+-]?|[0-9]+[eE][+-])[0-9]+")
-_INT64 = np.iinfo(np.int64)
+INT64 = np.iinfo(np.int64)
 
 
 class Labels(NamedTuple):
@@ -51,16 +50,6 @@ class LabelsBuilder:
 
     def labels(self) -> Labels:
         return Labels(np.array(self._codes, np.int64), list(self._code_of))
-
-
-def labels_of(column: pd.Series[Any]) -> Labels:
-    """Labels of a pandas column: integers of 64 bits as they are, anything else as text."""
-    is_number = pd.api.types.is_integer_dtype(column.dtype)
-    codes, values = pd.factorize(column, sort=is_number)
-    codes = codes.astype(np.int64, copy=False)
-    if is_number and not (values > _INT64.max).any():  # unsigned ones may be larger
-        return Labels(codes, np.asarray(values, np.int64))
-    return Labels(codes, [str(value) for value in values])
 
 
 class Column(NamedTuple):
@@ -175,7 +164,7 @@ def _whole_number(text: str) -> int | None:
     if match is None or len(match[2]) > 19:
         return None
     number = int(match[1] + match[2])
-    return number if _INT64.min <= number <= _INT64.max else None
+    return number if INT64.min <= number <= INT64.max else None
 
 
 def _first_row(codes: Int, wanted: NDArray[np.bool_]) -> int:

@@ -15,7 +15,6 @@ from ...base.messages import printable, quoted
 from ...base.strict import Count, Strict
 from ...base.yaml_file import YamlFile, dump_yaml
 from ...data.ratings import Ratings
-from ...data.sets.loading import dataset_reference, load_ratings
 from ...data.splits.spec import SplitSpec
 from ...data.splits.split import Split, split_ratings
 from ...data.tables.columns import ColumnNames, Duplicates, ReadOptions
@@ -68,6 +67,8 @@ class Experiment:
         Raises:
             DataError: they are unreadable, or not those that the config was found on.
         """
+        from ...data.sets.loading import load_ratings  # pandas: slow, and no config needs it
+
         ratings = load_ratings(self.dataset, options=self.read_options)
         if self.fingerprint is not None and ratings.fingerprint != self.fingerprint:
             raise DataError(
@@ -93,11 +94,15 @@ class Experiment:
 
     def on(self, dataset: str) -> Experiment:
         """The same training on another dataset."""
+        from ...data.sets.loading import dataset_reference  # as in `load`
+
         other = replace(self, dataset=dataset_reference(dataset), fingerprint=None)
         return other._changed({"dataset": self.dataset, "fingerprint": self.fingerprint})
 
     def moved_to(self, dataset: str) -> Experiment:
         """The experiment with the same ratings in another location."""
+        from ...data.sets.loading import dataset_reference  # as in `load`
+
         return replace(self, dataset=dataset_reference(dataset))
 
     def edited(self, *, config: TrainingConfig, split: SplitSpec) -> Experiment:

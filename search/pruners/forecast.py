@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import stdtr
 
 from .regression import Doubles, regression
 
@@ -54,6 +53,8 @@ class Forecast:
         """The chance that the curve is below `value`, in the epoch where that is most likely."""
         if not len(self.mean):
             return 0.0
+        from scipy.special import stdtr  # as in `hopeless.py`
+
         by_shape = stdtr(self.freedom, (value - self.mean) / self.scale)
         return float((by_shape @ self.weight).max())
 

@@ -8,7 +8,6 @@ from math import sqrt
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from scipy.special import stdtr
 
 from ...base.strict import Chance, Count, Natural, NonNegative
 from .regression import regression
@@ -90,6 +89,8 @@ class ExpectedEnd(NamedTuple):
         return self.scale * sqrt(self.freedom / (self.freedom - 2))
 
     def chance_below(self, level: float) -> float:
+        from scipy.special import stdtr  # slow to import, and only a running trial needs it
+
         return float(stdtr(self.freedom, (level - self.mean) / self.scale))
 
 

@@ -8,9 +8,11 @@ from collections.abc import Container, Iterable
 from functools import cache
 from typing import Any
 
+import optuna
 import sqlalchemy
 from optuna.distributions import json_to_distribution
 from optuna.storages import RDBStorage
+from optuna.storages._rdb import storage as rdb
 from optuna.storages._rdb.models import (
     BaseModel,
     StudyModel,
@@ -21,8 +23,9 @@ from optuna.storages._rdb.models import (
     TrialSystemAttributeModel,
     TrialUserAttributeModel,
     TrialValueModel,
+    VersionInfoModel,
 )
-from optuna.storages._rdb.storage import _create_scoped_session
+from optuna.storages._rdb.storage import _create_scoped_session, _VersionManager
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
@@ -38,6 +41,38 @@ TRIAL_DETAILS = (
     TrialUserAttributeModel,
     TrialValueModel,
 )
+
+
+_REVISION = sqlalchemy.table("alembic_version", sqlalchemy.column("version_num"))
+
+
+class _Versions(_VersionManager):
+    """Optuna's check of the tables' version, without alembic for tables of this very version.
+
+    Creating and upgrading tables both store the version of Optuna that did it, so nothing is left
+    to compare; and alembic takes as long to import as a study to read.
+    """
+
+    def _init_alembic(self) -> None:
+        if not self._is_this_version():
+            super()._init_alembic()
+
+    def check_table_schema_compatibility(self) -> None:
+        if not self._is_this_version():
+            super().check_table_schema_compatibility()
+
+    def _is_this_version(self) -> bool:
+        with self.engine.connect() as connection:
+            if not sqlalchemy.inspect(connection).has_table(_REVISION.name):
+                return False
+            if connection.execute(sqlalchemy.select(_REVISION)).first() is None:
+                return False
+        with _create_scoped_session(self.scoped_session) as session:
+            info = VersionInfoModel.find(session)
+            return info is not None and info.library_version == optuna.__version__
+
+
+rdb._VersionManager = _Versions  # RDBStorage has no argument for it
 
 
 class TableStorage(RDBStorage):

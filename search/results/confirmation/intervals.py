@@ -7,8 +7,6 @@ from math import sqrt
 from statistics import fmean, stdev
 from typing import NamedTuple
 
-from scipy.special import stdtrit
-
 MIN_FREEDOM = 4  # of a standard deviation that is worth using
 
 
@@ -31,7 +29,7 @@ def mean_interval(values: Sequence[float], overlap: float = 0.0) -> Interval:
     Source: Nadeau & Bengio 2003, "Inference for the generalization error", section 3.
     """
     n, mean = len(values), fmean(values)
-    half_width = float(stdtrit(n - 1, 0.975)) * stdev(values) * sqrt(1 / n + overlap)
+    half_width = _t(n - 1) * stdev(values) * sqrt(1 / n + overlap)
     return Interval(mean, mean - half_width, mean + half_width)
 
 
@@ -66,4 +64,11 @@ def least_difference(rows: Sequence[Sequence[float]]) -> float | None:
         for row, mean in zip(rows, means, strict=True)
         for value, seed_mean in zip(row, seed_means, strict=True)
     )
-    return float(stdtrit(freedom, 0.975)) * sqrt(2 * squares / freedom)
+    return _t(freedom) * sqrt(2 * squares / freedom)
+
+
+def _t(freedom: int) -> float:
+    """The t quantile of a two-sided 95% interval."""
+    from scipy.special import stdtrit  # slow to import, and only confirmed trials need it
+
+    return float(stdtrit(freedom, 0.975))

@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 import sqlalchemy
+from alembic.migration import MigrationContext
 from optuna.storages._rdb.models import BaseModel
 from recsys_search.errors import NothingYet, StorageError
 from recsys_search.search.results.overview import list_studies
@@ -92,7 +93,11 @@ def test_a_crash_in_the_middle_of_a_write_is_rolled_back_by_a_reader(path, url, 
 
 def test_the_tables_of_another_optuna_are_refused_with_both_remedies(path, url):
     open_for_writing(url)
-    run_sql(path, "UPDATE alembic_version SET version_num = 'v0.9.0.a'")
+    run_sql(
+        path,
+        "UPDATE alembic_version SET version_num = 'v0.9.0.a'",
+        "UPDATE version_info SET library_version = '0.9.0'",
+    )
     for use in (open_for_writing, readable_storage):
         with pytest.raises(StorageError, match="no longer compatible with the table schema") as no:
             use(url)
@@ -145,3 +150,42 @@ def test_no_table_of_what_a_trial_has_is_left_out():
     tables = BaseModel.metadata.tables.values()
     of_trials = {table.name for table in tables if "trial_id" in table.columns} - {"trials"}
     assert {model.__tablename__ for model in TRIAL_DETAILS} == of_trials
+
+
+@pytest.fixture
+def alembic_calls(monkeypatch):
+    """A list that grows each time that alembic looks at a database."""
+    calls = []
+    configure = MigrationContext.configure
+    monkeypatch.setattr(
+        MigrationContext, "configure", lambda *args: (calls.append(args), configure(*args))[1]
+    )
+    return calls
+
+
+def test_tables_of_this_version_of_optuna_are_read_without_alembic(url, alembic_calls):
+    open_for_writing(url)
+    assert alembic_calls  # it creates them
+    alembic_calls.clear()
+    readable_storage(url)
+    open_for_writing(url)
+    assert not alembic_calls
+
+
+@pytest.mark.parametrize("statement", ["DROP TABLE alembic_version", "DELETE FROM alembic_version"])
+def test_tables_whose_version_was_not_stored_before_a_crash_get_one(path, url, statement):
+    open_for_writing(url)
+    run_sql(path, statement)
+    open_for_writing(url)
+    assert run_sql(path, "SELECT count(*) FROM alembic_version") == [[(1,)]]
+
+
+def test_tables_of_another_version_of_optuna_are_refused(path, url):
+    open_for_writing(url)
+    run_sql(
+        path,
+        "UPDATE version_info SET library_version = '9.0.0'",
+        "UPDATE alembic_version SET version_num = 'v9.0.0.a'",
+    )
+    with pytest.raises(StorageError, match=r"optuna 9\.0\.0"):
+        readable_storage(url)
