@@ -24,7 +24,8 @@ from recsys_search.data.demo.generator import demo_ratings
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import Split, split_ratings
 from recsys_search.model.architectures.configs import build_config
-from recsys_search.model.training.fits import Descent, StepSums
+from recsys_search.model.training.descent.descent import Descent
+from recsys_search.model.training.descent.step_sums import StepSums
 from recsys_search.model.training.training import Training
 
 

@@ -82,7 +82,7 @@ class VaeConfig(DescentConfig):
     # so that a KL weight means the same.
     likelihood: Literal["mse", "gaussian", "ordinal"] = "mse"
     kl_weight: NonNegative = 0.001  # after the warm-up; the controller's maximum
-    kl_schedule: KlSchedule = "linear"  # see training/kl_schedules.py
+    kl_schedule: KlSchedule = "linear"  # see training/descent/kl_schedules.py
     kl_warmup_epochs: NonNegative = 0.0  # of the linear schedule, starting at 0
     kl_cycles: Count = 4  # of the cyclical schedule, over all epochs
     kl_target: Positive = 10.0  # nats of raw KL that the controller aims for

@@ -30,7 +30,8 @@ from ..config import TrainingConfig, config_to_mapping
 from ..evaluation.metrics import VAL_RMSE, Metric
 from ..store.train_store import Pairs, TrainStore
 from .device import Precision, gpu_memory_share, gpu_utilisation, peak_memory_mib, resolve_device
-from .fits import Fit, Steps, build_fit, never
+from .fit import Fit, Steps, never
+from .fits import build_fit
 from .health import HEALTH_ROWS, measure_health
 from .quality import compute_metrics, evaluate
 from .randomness import random_states, set_random_states

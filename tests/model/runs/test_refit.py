@@ -21,7 +21,7 @@ from recsys_search.model.runs.plan import plan_experiment
 from recsys_search.model.runs.run import Run
 from recsys_search.model.runs.run_folder import checkpoint_folder
 from recsys_search.model.runs.train_run import train_run
-from recsys_search.model.training.fits import Descent
+from recsys_search.model.training.descent.descent import Descent
 from recsys_search.model.training.reports import read_reports
 
 SPEC = SplitSpec(seed=3)

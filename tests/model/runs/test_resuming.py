@@ -13,7 +13,7 @@ from recsys_search.model.runs.run import Run
 from recsys_search.model.runs.run_folder import checkpoint_folder
 from recsys_search.model.runs.train_run import train_run
 from recsys_search.model.training import checkpoints
-from recsys_search.model.training.fits import Descent
+from recsys_search.model.training.descent.descent import Descent
 from recsys_search.model.training.reports import MEASURED
 
 SPEC = SplitSpec(train=0.6, validation=0.2, test=0.2)

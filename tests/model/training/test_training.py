@@ -15,8 +15,8 @@ from pytest import approx
 from recsys_search.errors import ConfigError
 from recsys_search.model.architectures.models import build_model
 from recsys_search.model.store.train_store import TrainStore
-from recsys_search.model.training import gradients
 from recsys_search.model.training import training as training_module
+from recsys_search.model.training.descent import gradients
 from recsys_search.model.training.quality import evaluate
 from recsys_search.model.training.reports import MEASURED
 from recsys_search.model.training.training import Training

@@ -7,7 +7,7 @@ import signal
 import optuna
 import pytest
 from recsys_search.errors import NothingYet, StudyError
-from recsys_search.model.training.fits import Descent
+from recsys_search.model.training.descent.descent import Descent
 from recsys_search.search.results.housekeeping import (
     count_trials_of,
     delete_study,

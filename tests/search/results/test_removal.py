@@ -8,7 +8,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 from recsys_search.errors import NothingYet, StudyError
-from recsys_search.model.training.fits import Descent
+from recsys_search.model.training.descent.descent import Descent
 from recsys_search.search.results.confirmation.standings import SEEDS, result_key
 from recsys_search.search.results.removal import find_removal, remove_trials
 from recsys_search.search.storage.artifacts import artifact_folder, checkpoint_folder

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from optuna.trial import Trial
 from recsys_search.model.training import checkpoints
-from recsys_search.model.training.fits import Descent
+from recsys_search.model.training.descent.descent import Descent
 from recsys_search.model.training.reports import MEASURED
 from recsys_search.search.storage.artifacts import checkpoint_folder
 

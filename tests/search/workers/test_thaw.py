@@ -6,7 +6,7 @@ import signal
 from dataclasses import asdict
 
 import pytest
-from recsys_search.model.training.fits import Descent
+from recsys_search.model.training.descent.descent import Descent
 from recsys_search.model.training.reports import MEASURED
 from recsys_search.search.prospects.thaw import Thaw
 from recsys_search.search.results.removal import remove_trials

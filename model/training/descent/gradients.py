@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..components.rating_model import RatingModel
-from ..components.rows import Held
-from ..store.threads import map_on_threads, n_workers
-from .device import Precision
-from .elbo import KlCost, elbo
+from ...components.rating_model import RatingModel
+from ...components.rows import Held
+from ...store.threads import map_on_threads, n_workers
+from ..device import Precision
+from ..elbo import KlCost, elbo
 
 
 class BatchGradient:

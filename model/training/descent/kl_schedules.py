@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from ..config import DescentConfig, VaeConfig
-from .elbo import KlCost
+from ...config import DescentConfig, VaeConfig
+from ..elbo import KlCost
 
 
 class KlSchedule(Protocol):

@@ -8,8 +8,8 @@ import pytest
 import torch
 from pytest import approx
 from recsys_search.model.architectures.configs import build_config
+from recsys_search.model.training.descent.kl_schedules import ControlledWeight, build_schedule
 from recsys_search.model.training.elbo import KlCost
-from recsys_search.model.training.kl_schedules import ControlledWeight, build_schedule
 from recsys_search.model.training.training import Training
 
 CPU = torch.device("cpu")

@@ -1,0 +1,151 @@
+"""An epoch of optimiser steps, which can pause after any of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...components.rating_model import RatingModel
+from ...config import DescentConfig
+from ..device import Precision
+from ..elbo import KlCost
+from ..fit import Steps, never
+from ..randomness import random_states, set_random_states
+from .gradients import BatchGradient
+from .kl_schedules import build_schedule
+from .step_sums import StepSums
+
+
+@dataclass
+class _OpenEpoch:
+    """An epoch between two of its steps.
+
+    Attributes:
+        random_states: at its start, from which `batches` and the model's `refresh` were drawn.
+        batches: rows of the train ratings for each step.
+        n_done: steps taken.
+    """
+
+    random_states: list[Tensor]
+    batches: tuple[Tensor, ...]
+    sums: StepSums
+    n_done: int = 0
+
+
+class Descent:
+    """AdamW on minibatches with its schedules; draws from torch's global generator.
+
+    Attributes:
+        n_steps: steps per epoch.
+    """
+
+    def __init__(self, config: DescentConfig, model: RatingModel, precision: Precision) -> None:
+        self._config = config
+        self._model = model
+        self._store = model.store
+        self._precision = precision
+        n_ratings = len(self._store)
+        # A batch has at least two rows: a single one has no variance to normalise.
+        most = min(n_ratings // 2, config.max_steps or n_ratings)
+        self.n_steps = max(1, min(math.ceil(n_ratings / config.batch_size), most))
+        self._optimizer = torch.optim.AdamW(
+            model.parameters(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._lr_factor)
+        self._kl_schedule = build_schedule(config, self.n_steps, self._store.device)
+        self._gradient = BatchGradient(model, precision)
+        self._open: _OpenEpoch | None = None
+
+    def epoch(self, should_pause: Callable[[], bool] = never) -> Steps | None:
+        """Step through all train ratings in a new order."""
+        self._model.train()
+        if self._open is None:
+            self._open = self._begin(random_states(self._store.device))
+        epoch = self._open
+        while epoch.n_done < self.n_steps:
+            learning_rate = float(self._schedule.get_last_lr()[0])
+            kl_cost = self._kl_schedule.kl_cost
+            self.step(epoch.batches[epoch.n_done], kl_cost, epoch.sums)
+            epoch.n_done += 1
+            if epoch.n_done < self.n_steps and should_pause():
+                return None
+        self._open = None
+        loss, kl, kl_clamped, grad_norm = epoch.sums.means()
+        plain = kl_cost._replace(beta=float(kl_cost.beta))
+        return Steps(loss, kl, kl_clamped, grad_norm, plain, learning_rate)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        epoch = self._open
+        return {
+            "optimizer": self._optimizer.state_dict(),
+            "learning_rate": self._schedule.state_dict(),
+            "kl": self._kl_schedule.state,
+            "scaler": self._precision.scaler.state_dict(),
+            "epoch": epoch
+            and {
+                "random_states": epoch.random_states,
+                "sums": epoch.sums.state,
+                "n_done": epoch.n_done,
+                "model": self._model.epoch_state,
+            },
+        }
+
+    @state.setter
+    def state(self, state: dict[str, Any]) -> None:
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["learning_rate"])
+        self._kl_schedule.state = state["kl"]
+        if state["scaler"]:  # empty from a device that needs no scaling
+            self._precision.scaler.load_state_dict(state["scaler"])
+        self._open = None
+        if epoch := state["epoch"]:
+            self._open = self._begin_again(epoch["random_states"])
+            self._open.sums.state = epoch["sums"]
+            self._open.n_done = epoch["n_done"]
+            self._model.epoch_state = epoch.get("model", {})  # an earlier version had none
+
+    def _begin(self, states: list[Tensor]) -> _OpenEpoch:
+        """Draw an epoch. Args: states: of the random generators, as they are now."""
+        self._model.refresh()
+        rows = torch.randperm(len(self._store), device=self._store.device)
+        sums = StepSums(self._store.device, loss_scaling=self._precision.scaler.is_enabled())
+        return _OpenEpoch(states, rows.tensor_split(self.n_steps), sums)
+
+    def _begin_again(self, states: list[Tensor]) -> _OpenEpoch:
+        """The epoch that was drawn from these states; draws nothing from the current ones."""
+        device = self._store.device
+        now = random_states(device)
+        set_random_states(states, device)
+        try:
+            return self._begin(states)
+        finally:
+            set_random_states(now, device)
+
+    def step(self, rows: Tensor, kl_cost: KlCost, sums: StepSums) -> None:
+        """Take one optimiser step. Args: rows: of the train ratings."""
+        model, scaler = self._model, self._precision.scaler
+        self._optimizer.zero_grad(set_to_none=True)
+        loss, kl, kl_clamped = self._gradient.backward(rows, kl_cost).unbind()
+        scaler.unscale_(self._optimizer)
+        grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), self._config.grad_clip)
+        scaler.step(self._optimizer)
+        scaler.update()
+        self._schedule.step()
+        self._kl_schedule.advance(kl)
+        sums.add(loss, kl, kl_clamped, grad_norm)
+
+    def _lr_factor(self, step: int) -> float:
+        """Linear warm-up, then a cosine to zero over `max_epochs`."""
+        n_steps = self.n_steps * self._config.max_epochs
+        warmup = self._config.lr_warmup_epochs * self.n_steps
+        cosine = 0.5 * (1 + math.cos(math.pi * min(step / n_steps, 1.0)))
+        return min((step + 1) / max(warmup, 1.0), 1.0) * cosine
