@@ -60,8 +60,8 @@ class HybridVAE(RatingVAE):
     def __init__(self, config: HybridConfig, store: TrainStore) -> None:
         super().__init__(store, config.likelihood)
         self.config = config
-        self.user = nn.Embedding(store.n_users, config.n_factors)
-        self.film = nn.Embedding(store.n_films, config.n_factors)
+        self.user = nn.Embedding(store.n_users, config.n_factors, sparse=True)
+        self.film = nn.Embedding(store.n_films, config.n_factors, sparse=True)
         nn.init.normal_(self.user.weight, std=0.05)
         nn.init.normal_(self.film.weight, std=0.05)
         widths = [2 * config.n_factors, *config.hidden_dims]

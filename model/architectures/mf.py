@@ -52,8 +52,8 @@ class MatrixFactorisation(RatingModel):
         super().__init__(store)
         self.config = config
         self.bias = BiasHead(store)
-        self.user = nn.Embedding(store.n_users, config.n_factors)
-        self.film = nn.Embedding(store.n_films, config.n_factors)
+        self.user = nn.Embedding(store.n_users, config.n_factors, sparse=True)
+        self.film = nn.Embedding(store.n_films, config.n_factors, sparse=True)
         for table in (self.user, self.film):
             nn.init.normal_(table.weight, std=config.init_std)
 

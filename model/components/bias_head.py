@@ -25,6 +25,7 @@ class BiasHead(nn.Module):
         nn.init.zeros_(self.film.weight)
 
     def forward(self, pairs: Pairs) -> Tensor:
+        # Dense gradients: tables of one column are cheap, and large batches read most of them.
         biases = rows_of(self.user.weight, pairs.user) + rows_of(self.film.weight, pairs.film)
         return self.mean + biases.squeeze(1)
 

@@ -31,8 +31,8 @@ class Interest(nn.Module):
         self.store = store
         self.power = power
         self.seen = nn.Embedding(store.n_films, width)  # V
-        self.film = nn.Embedding(store.n_films, width)  # Q
-        self.bias = nn.Embedding(store.n_films, 1)  # c
+        self.film = nn.Embedding(store.n_films, width, sparse=True)  # Q
+        self.bias = nn.Embedding(store.n_films, 1, sparse=True)  # c
         for table in (self.seen, self.film):
             nn.init.normal_(table.weight, std=init_std)
         nn.init.zeros_(self.bias.weight)

@@ -39,6 +39,7 @@ from .reports import FIELDS, EpochReport
 
 MAX_TRAIN_ROWS = 200_000  # for the train figures; the standard error of their RMSE is 0.002 stars
 
+STATE_FORMAT = 2  # of `Training.state`: raise it with each change of what is in there
 # Attributes that hold device memory while the block is open.
 _ON_DEVICE = (
     "_model",
@@ -153,10 +154,10 @@ class Training:
         On a CPU the training then ends to the bit as if it had not been stopped.
 
         Raises:
-            ValueError: the state is that of another config, split or metric.
+            ValueError: the state is of another config, split or metric, or of an earlier version.
         """
         for name, value in self._identity().items():
-            if state[name] != value:
+            if state.get(name) != value:
                 raise ValueError(f"the checkpoint has another {name}")
         self.reports = [EpochReport(**report) for report in state["reports"]]
         if best := state["best"]:
@@ -170,6 +171,7 @@ class Training:
     def _identity(self) -> dict[str, Any]:
         """What a state and the training that goes on from it have in common."""
         return {
+            "format": STATE_FORMAT,
             "config": config_to_mapping(self.config),
             "split": self._split.fingerprint,
             "metric": self.metric.name,

@@ -24,7 +24,8 @@ class Offsets(nn.Module):
         self._counts = counts
         self._prior_std = prior_std
         # Without random draws, so that a seed gives the same model with any likelihood.
-        self.table = nn.Embedding.from_pretrained(torch.zeros(len(counts), width), freeze=False)
+        zeros = torch.zeros(len(counts), width)
+        self.table = nn.Embedding.from_pretrained(zeros, freeze=False, sparse=True)
 
     def forward(self, index: Tensor) -> Tensor:
         """(B, W); 0 where the index is -1."""

@@ -18,6 +18,7 @@ from ..fit import Steps, never
 from ..randomness import random_states, set_random_states
 from .gradients import BatchGradient
 from .kl_schedules import build_schedule
+from .row_adamw import RowAdamW
 from .step_sums import StepSums
 
 
@@ -53,13 +54,10 @@ class Descent:
         # A batch has at least two rows: a single one has no variance to normalise.
         most = min(n_ratings // 2, config.max_steps or n_ratings)
         self.n_steps = max(1, min(math.ceil(n_ratings / config.batch_size), most))
-        self._optimizer = torch.optim.AdamW(
-            model.parameters(),
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
-            fused=True,
+        self._n_done = 0  # steps, in all epochs
+        self._optimizer = RowAdamW(
+            model.parameters(), self._store.device, weight_decay=config.weight_decay
         )
-        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimizer, self._lr_factor)
         self._kl_schedule = build_schedule(config, self.n_steps, self._store.device)
         self._gradient = BatchGradient(model, precision)
         self._open: _OpenEpoch | None = None
@@ -71,7 +69,7 @@ class Descent:
             self._open = self._begin(random_states(self._store.device))
         epoch = self._open
         while epoch.n_done < self.n_steps:
-            learning_rate = float(self._schedule.get_last_lr()[0])
+            learning_rate = self.learning_rate
             kl_cost = self._kl_schedule.kl_cost
             self.step(epoch.batches[epoch.n_done], kl_cost, epoch.sums)
             epoch.n_done += 1
@@ -87,7 +85,7 @@ class Descent:
         epoch = self._open
         return {
             "optimizer": self._optimizer.state_dict(),
-            "learning_rate": self._schedule.state_dict(),
+            "n_done": self._n_done,
             "kl": self._kl_schedule.state,
             "scaler": self._precision.scaler.state_dict(),
             "epoch": epoch
@@ -102,7 +100,7 @@ class Descent:
     @state.setter
     def state(self, state: dict[str, Any]) -> None:
         self._optimizer.load_state_dict(state["optimizer"])
-        self._schedule.load_state_dict(state["learning_rate"])
+        self._n_done = state["n_done"]
         self._kl_schedule.state = state["kl"]
         if state["scaler"]:  # empty from a device that needs no scaling
             self._precision.scaler.load_state_dict(state["scaler"])
@@ -111,7 +109,7 @@ class Descent:
             self._open = self._begin_again(epoch["random_states"])
             self._open.sums.state = epoch["sums"]
             self._open.n_done = epoch["n_done"]
-            self._model.epoch_state = epoch.get("model", {})  # an earlier version had none
+            self._model.epoch_state = epoch["model"]
 
     def _begin(self, states: list[Tensor]) -> _OpenEpoch:
         """Draw an epoch. Args: states: of the random generators, as they are now."""
@@ -136,16 +134,19 @@ class Descent:
         self._optimizer.zero_grad(set_to_none=True)
         loss, kl, kl_clamped = self._gradient.backward(rows, kl_cost).unbind()
         scaler.unscale_(self._optimizer)
-        grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), self._config.grad_clip)
+        grad_norm = self._optimizer.clip_gradients(self._config.grad_clip)
+        self._optimizer.prepare(self._n_done + 1, self.learning_rate)
         scaler.step(self._optimizer)
         scaler.update()
-        self._schedule.step()
+        self._n_done += 1
         self._kl_schedule.advance(kl)
         sums.add(loss, kl, kl_clamped, grad_norm)
 
-    def _lr_factor(self, step: int) -> float:
-        """Linear warm-up, then a cosine to zero over `max_epochs`."""
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step: a linear warm-up, then a cosine to zero over `max_epochs`."""
         n_steps = self.n_steps * self._config.max_epochs
         warmup = self._config.lr_warmup_epochs * self.n_steps
-        cosine = 0.5 * (1 + math.cos(math.pi * min(step / n_steps, 1.0)))
-        return min((step + 1) / max(warmup, 1.0), 1.0) * cosine
+        cosine = 0.5 * (1 + math.cos(math.pi * min(self._n_done / n_steps, 1.0)))
+        warmed_up = min((self._n_done + 1) / max(warmup, 1.0), 1.0)
+        return self._config.learning_rate * warmed_up * cosine

@@ -35,7 +35,9 @@ class LiveBytes(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor):
-                self._count(tensor.untyped_storage())
+                parts = (tensor._indices(), tensor._values()) if tensor.is_sparse else (tensor,)
+                for part in parts:
+                    self._count(part.untyped_storage())
         self.peak = max(self.peak, self._now)
         return result
 

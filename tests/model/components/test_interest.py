@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -9,6 +11,7 @@ from pytest import approx
 from recsys_search.model.components.interest import Interest
 from recsys_search.model.components.kept_ratings import KeptRatings
 from recsys_search.model.store.train_store import Pairs, TrainStore
+from recsys_search.model.training.descent.row_adamw import RowAdamW
 from recsys_search.model.training.training import Training
 
 from ..conftest import CPU, TINY, make_ratings
@@ -129,10 +132,12 @@ def test_it_learns_who_watches_what():
     ratings = make_ratings(rows, n_users=40, n_films=20)
     store = TrainStore.build(ratings, CPU)
     interest, kept = build(store), all_ratings(store)
-    optimizer = torch.optim.AdamW(interest.parameters(), lr=0.02)
-    for _ in range(150):
+    optimizer = RowAdamW(interest.parameters(), CPU, weight_decay=0.01)
+    for step in range(150):
         optimizer.zero_grad()
         interest.loss(store.pairs(torch.randperm(240)), interest.sums(kept), kept).backward()
+        optimizer.clip_gradients(math.inf)
+        optimizer.prepare(step + 1, 0.02)
         optimizer.step()
     score = logits(interest, store, [(user, film) for user in range(40) for film in range(20)])
     own = torch.tensor([[film // 10 == user % 2 for film in range(20)] for user in range(40)])
