@@ -38,7 +38,6 @@ from .randomness import random_states, set_random_states
 from .reports import FIELDS, EpochReport
 
 MAX_TRAIN_ROWS = 200_000  # for the train figures; the standard error of their RMSE is 0.002 stars
-
 STATE_FORMAT = 2  # of `Training.state`: raise it with each change of what is in there
 # Attributes that hold device memory while the block is open.
 _ON_DEVICE = (

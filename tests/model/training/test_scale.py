@@ -29,4 +29,4 @@ def test_three_steps_at_two_million_ratings_need_far_less_than_a_row_of_latents_
     )
     [row] = json.loads((tmp_path / "scale-cpu.json").read_text())["rows"]
     assert row["train_ratings"] == 1_600_000
-    assert row["steps_mb"] < 200
+    assert row["steps_mb"] < 260

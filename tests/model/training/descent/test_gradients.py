@@ -39,7 +39,8 @@ def without_noise(monkeypatch):
 
 
 def gradients(run):
-    return {name: weight.grad.clone() for name, weight in run._model.named_parameters()}
+    named = run._model.named_parameters()
+    return {name: weight.grad.to_dense().clone() for name, weight in named}
 
 
 def autograd_gradients(run, rows, kl_cost):
