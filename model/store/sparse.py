@@ -123,18 +123,25 @@ class Matrix:
 
 
 class _Sums(torch.autograd.Function):
+    """In the type of the weights, whatever the tables': `embedding_bag` takes two of the same type,
+    and autocast does not convert them.
+
+    Not by `torch.amp.custom_fwd`, which rebuilds tuples among the arguments, and cannot rebuild a
+    named one.
+    """
+
     @staticmethod
-    @torch.amp.custom_fwd(device_type="cuda", cast_inputs=torch.float32)
     def forward(
         ctx: Any, weighted: Tensor | None, plain: Tensor, matrix: Csr, transpose: Csr
     ) -> Tensor:
-        ctx.transpose = transpose
-        sums = matrix.unweighted(plain)
-        return sums if weighted is None else sums.add_(matrix.weighted(weighted))
+        ctx.transpose, ctx.dtype = transpose, plain.dtype
+        dtype = matrix.weights.dtype
+        sums = matrix.unweighted(plain.to(dtype))
+        return sums if weighted is None else sums.add_(matrix.weighted(weighted.to(dtype)))
 
     @staticmethod
-    @torch.amp.custom_bwd(device_type="cuda")
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
         grad = grad.contiguous()
-        to_weighted = ctx.transpose.weighted(grad) if ctx.needs_input_grad[0] else None
-        return to_weighted, ctx.transpose.unweighted(grad), None, None
+        needs_weighted = ctx.needs_input_grad[0]
+        to_weighted = ctx.transpose.weighted(grad).to(ctx.dtype) if needs_weighted else None
+        return to_weighted, ctx.transpose.unweighted(grad).to(ctx.dtype), None, None

@@ -104,3 +104,31 @@ def test_chunks_make_a_sum_over_many_rows_more_exact():
         for max_rows in (n, 4096)
     ]
     assert error[1] < error[0] / 5
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_tables_in_half_precision_are_summed_in_the_type_of_the_weights(
+    tiny_store, kept, weights, dense, dtype
+):
+    rated, seen = (each.detach().to(dtype).requires_grad_() for each in tables(tiny_store.n_films))
+    sums = Matrix(tiny_store, kept, weights.float()).sums_by_user(rated, seen)
+    torch.testing.assert_close(sums, (dense[0] @ rated.double() + dense[1] @ seen.double()).float())
+    sums.sum().backward()
+    ones = torch.ones(tiny_store.n_users, 3, dtype=torch.float64)
+    for table, matrix in ((rated, dense[0]), (seen, dense[1])):
+        torch.testing.assert_close(table.grad, (matrix.T @ ones).to(dtype))
+
+
+@pytest.mark.parametrize("device_type", ["cpu", "cuda"])
+def test_products_are_in_float32_under_autocast(tiny_store, kept, weights, dense, device_type):
+    rated, seen = (each.detach().float().requires_grad_() for each in tables(tiny_store.n_films))
+    # The switch itself: `torch.autocast` turns cuda's off on a machine without a GPU.
+    torch.set_autocast_enabled(device_type, True)
+    try:
+        sums = Matrix(tiny_store, kept, weights.float()).sums_by_user(rated, seen)
+    finally:
+        torch.set_autocast_enabled(device_type, False)
+    sums.sum().backward()
+    assert sums.dtype == rated.grad.dtype == torch.float32
+    expected = dense[0] @ rated.detach().double() + dense[1] @ seen.detach().double()
+    torch.testing.assert_close(sums, expected.float())

@@ -93,7 +93,9 @@ def test_rows_that_every_step_reads_are_updated_as_by_torch_to_the_bit(table, ta
     dense = nn.Embedding(N_ROWS, WIDTH)
     dense.load_state_dict(table.state_dict())
     every_row = list(range(N_ROWS))
-    theirs = torch.optim.AdamW(dense.parameters(), lr=torch.tensor(0.02), weight_decay=0.1, fused=True)
+    theirs = torch.optim.AdamW(
+        dense.parameters(), lr=torch.tensor(0.02), weight_decay=0.1, fused=True
+    )
     for _ in range(5):
         theirs.zero_grad()
         ((dense(torch.tensor(every_row)) - targets) ** 2).sum().backward()
