@@ -76,7 +76,7 @@ def train(config: TrainingConfig, split: Split, seed: int | None) -> Trained:
         device, amp = training.device, training.amp
     assert training.best is not None, f"{config.architecture} diverged with seed {seed}"
     store = TrainStore.build(split.train, device)
-    with torch.random.fork_rng():  # the random weights are replaced right away
+    with torch.random.fork_rng([]):  # the random weights are replaced right away
         model = build_model(config.for_split(is_random=split.spec.is_random), store)
     model.load_state_dict(training.best.weights)
     best = training.best.report

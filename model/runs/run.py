@@ -66,7 +66,9 @@ def load_model(folder: Path, experiment: Experiment, store: TrainStore) -> Ratin
         RunError: its weights do not fit its config.
     """
     config = experiment.config.for_split(is_random=experiment.split.is_random)
-    with torch.random.fork_rng():  # the random weights are replaced right away
+    # The random weights are replaced right away. They are drawn on the CPU: a list of GPUs would
+    # start CUDA on each.
+    with torch.random.fork_rng([]):
         model = _build(config, store)
     try:
         model.load_state_dict(load_file(folder / WEIGHTS))

@@ -16,6 +16,14 @@ def random_states(device: torch.device) -> list[Tensor]:
     return states
 
 
+def seed_generators(seed: int, device: torch.device) -> None:
+    """Seed the generators of `random_states`; `torch.manual_seed` would seed those of all GPUs."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+
+
 def set_random_states(states: Sequence[Tensor], device: torch.device) -> None:
     """Set what `random_states` returned; a GPU keeps its own if they come from a CPU."""
     torch.set_rng_state(states[0])
