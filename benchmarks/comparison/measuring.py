@@ -25,7 +25,7 @@ from recsys_search.model.config import TrainingConfig
 from recsys_search.model.runs.environment import current_environment
 from recsys_search.model.store.train_store import TrainStore
 from recsys_search.model.training.device import resolve_device
-from recsys_search.model.training.training import bias_rmse
+from recsys_search.model.training.quality import bias_rmse
 
 Part = Literal["validation", "test"]
 DIGITS = 6  # after the point

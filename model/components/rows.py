@@ -68,7 +68,6 @@ class _Rows(torch.autograd.Function):
 
 class _SumsWithout(torch.autograd.Function):
     @staticmethod
-    @torch.amp.custom_fwd(device_type="cuda", cast_inputs=torch.float32)
     def forward(
         ctx: Any,
         sums_table: Tensor,
@@ -88,7 +87,6 @@ class _SumsWithout(torch.autograd.Function):
         return left if added is None else left.add_(added.index_select(0, sums.index))
 
     @staticmethod
-    @torch.amp.custom_bwd(device_type="cuda")
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         sums, rated, seen = ctx.parts
         to_added = None if ctx.added is None else _add_rows(ctx.added, sums.index, grad)

@@ -84,4 +84,5 @@ def with_side(rated: Tensor, seen: Tensor, side: Side | None) -> Tables:
     if side is None:
         return Tables(rated, seen, None)
     to_rated, to_seen, to_vector = side()
-    return Tables(rated + to_rated, seen + to_seen, to_vector)
+    # Not in autocast's half precision: gradients of many pairs are added up in it.
+    return Tables(rated + to_rated, seen + to_seen, to_vector.to(rated.dtype))

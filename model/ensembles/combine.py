@@ -25,7 +25,7 @@ from ..runs.run import WEIGHTS, load_model, run_experiment
 from ..runs.run_folder import check_creatable, save_folder
 from ..store.train_store import TrainStore
 from ..training.device import resolve_device
-from ..training.training import bias_rmse
+from ..training.quality import bias_rmse
 from .gain import Gain, paired_gain
 from .weights import WEIGHTINGS, Array, cross_fitted_errors, fit_weights
 

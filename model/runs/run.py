@@ -34,7 +34,7 @@ from ..evaluation.prediction_errors import compare_to_noise_floor, prediction_er
 from ..evaluation.ranking import full_catalogue, held_out_rated
 from ..store.train_store import Pairs, TrainStore
 from ..training.device import resolve_device
-from ..training.training import bias_rmse
+from ..training.quality import bias_rmse
 from .ensemble_config import EnsembleConfig
 from .experiment import Experiment, read_experiment
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import psutil
 import torch
@@ -11,9 +12,22 @@ import torch
 from ...errors import ConfigError, OptionError
 from ..config import Amp
 
+# What torch raises when a CUDA library or the driver gets no memory, instead of OutOfMemoryError:
+# only torch's own allocator raises that.
+_OUT_OF_MEMORY = (
+    "can't allocate memory",  # on a CPU
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "ALLOCATION_FAILED",  # cuDNN 9, for host or device memory
+    "CUSOLVER_STATUS_ALLOC_FAILED",
+)
+
 
 def resolve_device(name: str) -> torch.device:
     """The device of this name; `auto` is the first GPU, or the CPU without one.
+
+    A GPU has its number, also for `cuda`, which is the current one.
 
     Raises:
         OptionError: this machine has no such device.
@@ -28,6 +42,9 @@ def resolve_device(name: str) -> torch.device:
         raise OptionError(f"no device named {name!r}; choose auto, cpu, cuda or cuda:0")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise OptionError(f"no device {name}: torch sees {torch.cuda.device_count()} GPUs; use cpu")
+    if device.type == "cuda" and device.index is None:
+        current = torch.cuda.current_device() if torch.cuda.is_initialized() else 0
+        return torch.device("cuda", current)
     return device
 
 
@@ -47,12 +64,35 @@ class Precision:
         self.amp = amp
         self._device = device
         self.scaler = torch.amp.GradScaler(device.type, enabled=amp == "fp16")
-        if device.type == "cuda":
-            torch.set_float32_matmul_precision("high")  # TF32 for what stays in float32
 
     def autocast(self) -> AbstractContextManager[object]:
         dtype = torch.float16 if self.amp == "fp16" else torch.bfloat16
         return torch.autocast(self._device.type, dtype, enabled=self.amp != "off")
+
+    @contextmanager
+    def fast_products(self) -> Iterator[None]:
+        """Let a GPU multiply float32 matrices as TF32 within the block, and not after it."""
+        if self._device.type != "cuda":
+            yield
+            return
+        settings = torch.backends.cuda.matmul
+        # torch 2.9 has a new setting, and an error for code that reads the old one after it is set.
+        name, fast = "fp32_precision", "tf32"
+        if not hasattr(settings, name):
+            name, fast = "allow_tf32", True
+        before = getattr(settings, name)
+        setattr(settings, name, fast)
+        try:
+            yield
+        finally:
+            setattr(settings, name, before)
+
+
+def begin_memory_statistics(device: torch.device) -> None:
+    """Measure the peak memory of a GPU from now on."""
+    if device.type == "cuda":
+        torch.cuda.init()  # before that, there are no statistics, and an error
+        torch.cuda.reset_peak_memory_stats(device)
 
 
 def peak_memory_mib(device: torch.device) -> float:
@@ -71,7 +111,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether the error means that the device or the machine ran out of memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # on a CPU
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY)
 
 
 def gpu_memory_share(device: torch.device) -> float | None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
+from .device import resolve_device
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cuda:
@@ -65,10 +67,15 @@ def use_threads(n: int) -> None:
     torch.set_num_threads(n)
 
 
-def limit_gpu_memory(share: float) -> None:
-    """Let this process use at most this share of a GPU's memory, if there is a GPU."""
-    if torch.cuda.is_available():
-        torch.cuda.set_per_process_memory_fraction(share)
+def limit_gpu_memory(share: float, device: str = "auto") -> None:
+    """Let this process use at most this share of a GPU's memory; on a CPU there is no limit.
+
+    Raises:
+        OptionError: this machine has no such device.
+    """
+    resolved = resolve_device(device)
+    if resolved.type == "cuda":
+        torch.cuda.set_per_process_memory_fraction(float(share), resolved)
 
 
 def threads_are_chosen() -> bool:

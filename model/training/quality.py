@@ -11,7 +11,7 @@ from torch import Tensor
 from ...data.ratings import Ratings
 from ..components.rating_model import RatingModel
 from ..evaluation.metrics import METRICS, Metric, Predictions
-from ..store.train_store import Pairs
+from ..store.train_store import Pairs, TrainStore
 from .elbo import KlCost, kl_and_clamped
 from .reports import FIELDS, rmse
 
@@ -102,3 +102,8 @@ def compute_metrics(
     )
     parts = [METRICS[name] for name in metric.parts if name not in FIELDS]
     return {each.name: each.compute(predictions) for each in (*parts, metric)}
+
+
+def bias_rmse(store: TrainStore, pairs: Pairs, rating: Tensor) -> float:
+    """RMSE of the bias baseline on pairs and their ratings."""
+    return store.biases.rmse(pairs.user, pairs.film, rating, store.scale)

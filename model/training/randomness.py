@@ -1,9 +1,10 @@
-"""The state of torch's random generators, on the CPU and on a training's device."""
+"""The state of torch's random generators, on the CPU and on a training's device; fixed rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,3 +30,11 @@ def set_random_states(states: Sequence[Tensor], device: torch.device) -> None:
     torch.set_rng_state(states[0])
     if device.type == "cuda" and len(states) > 1:
         torch.cuda.set_rng_state(states[1], device)
+
+
+def fixed_rows(n_rows: int, n_wanted: int, device: torch.device) -> Tensor:
+    """The same rows in every epoch and for every seed, so that curves are comparable."""
+    if n_wanted >= n_rows:
+        return torch.arange(n_rows, device=device)
+    rows = np.random.default_rng(0).choice(n_rows, n_wanted, replace=False)
+    return torch.from_numpy(np.sort(rows)).to(device)

@@ -19,7 +19,6 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,13 +27,20 @@ from ..architectures.models import build_model, count_net_parameters, count_para
 from ..components.rating_model import RatingModel
 from ..config import TrainingConfig, config_to_mapping
 from ..evaluation.metrics import VAL_RMSE, Metric
-from ..store.train_store import Pairs, TrainStore
-from .device import Precision, gpu_memory_share, gpu_utilisation, peak_memory_mib, resolve_device
+from ..store.train_store import TrainStore
+from .device import (
+    Precision,
+    begin_memory_statistics,
+    gpu_memory_share,
+    gpu_utilisation,
+    peak_memory_mib,
+    resolve_device,
+)
 from .fit import Fit, Steps, never
 from .fits import build_fit
 from .health import HEALTH_ROWS, measure_health
-from .quality import compute_metrics, evaluate
-from .randomness import random_states, set_random_states
+from .quality import bias_rmse, compute_metrics, evaluate
+from .randomness import fixed_rows, random_states, seed_generators, set_random_states
 from .reports import FIELDS, EpochReport
 
 MAX_TRAIN_ROWS = 200_000  # for the train figures; the standard error of their RMSE is 0.002 stars
@@ -187,17 +193,16 @@ class Training:
 
     def _prepare(self) -> None:
         """Move the data to the device, and build the model and its optimiser there."""
-        if self._device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self._device)
+        begin_memory_statistics(self._device)
         validation = self._split.validation
         self._store = TrainStore.build(self._split.train, self._device)
         self._val_pairs = self._store.held_out(validation)
         self._val_rating = torch.from_numpy(validation.rating).to(self._device)
         self.bias_val_rmse = bias_rmse(self._store, self._val_pairs, self._val_rating)
         n_rows = min(len(validation), MAX_TRAIN_ROWS) or HEALTH_ROWS
-        rows = self._fixed_rows(len(self._store), n_rows)
+        rows = fixed_rows(len(self._store), n_rows, self._device)
         self._train_data = self._store.pairs(rows), self._store.rating[rows]
-        rows = self._fixed_rows(len(validation), HEALTH_ROWS)
+        rows = fixed_rows(len(validation), HEALTH_ROWS, self._device)
         self._health_data = self._val_pairs[rows], self._val_rating[rows]
         if not len(validation):  # a refit
             self._health_data = self._train_data
@@ -268,7 +273,7 @@ class Training:
         )
 
     def _train_epoch(self) -> Steps | None:
-        with self._own_randomness():
+        with self._own_randomness(), self._precision.fast_products():
             return self._fit.epoch(self._should_pause)
 
     def _weights(self) -> dict[str, Tensor]:
@@ -277,26 +282,14 @@ class Training:
             for name, tensor in self._model.state_dict().items()
         }
 
-    def _fixed_rows(self, n_rows: int, n_wanted: int) -> Tensor:
-        """The same rows in every epoch and for every seed, so that curves are comparable."""
-        if n_wanted >= n_rows:
-            return torch.arange(n_rows, device=self._device)
-        rows = np.random.default_rng(0).choice(n_rows, n_wanted, replace=False)
-        return torch.from_numpy(np.sort(rows)).to(self._device)
-
     @contextmanager
     def _own_randomness(self) -> Iterator[None]:
         """Draw from the run's own random stream, whatever the caller draws in between."""
         devices = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             if self._rng_states is None:
-                torch.manual_seed(self.config.seed)
+                seed_generators(self.config.seed, self._device)
             else:
                 set_random_states(self._rng_states, self._device)
             yield
             self._rng_states = random_states(self._device)
-
-
-def bias_rmse(store: TrainStore, pairs: Pairs, rating: Tensor) -> float:
-    """RMSE of the bias baseline on pairs and their ratings."""
-    return store.biases.rmse(pairs.user, pairs.film, rating, store.scale)

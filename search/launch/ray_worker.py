@@ -70,4 +70,4 @@ class RayWorker:
         resolve_device(job.device)
         self._artifacts.use(job.url)
         if 0 < self._gpus < 1:
-            limit_gpu_memory(self._gpus)
+            limit_gpu_memory(self._gpus, job.device)

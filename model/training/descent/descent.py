@@ -130,7 +130,7 @@ class Descent:
 
     def step(self, rows: Tensor, kl_cost: KlCost, sums: StepSums) -> None:
         """Take one optimiser step. Args: rows: of the train ratings."""
-        model, scaler = self._model, self._precision.scaler
+        scaler = self._precision.scaler
         self._optimizer.zero_grad(set_to_none=True)
         loss, kl, kl_clamped = self._gradient.backward(rows, kl_cost).unbind()
         scaler.unscale_(self._optimizer)

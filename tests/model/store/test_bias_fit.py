@@ -9,7 +9,7 @@ import torch
 from pytest import approx
 from recsys_search.model.store.bias_fit import FILM_SHRINKAGE, USER_SHRINKAGE, Biases, fit_biases
 from recsys_search.model.store.train_store import Pairs
-from recsys_search.model.training.training import bias_rmse
+from recsys_search.model.training.quality import bias_rmse
 
 
 def solve_directly(user, film, rating, n_users, n_films):
