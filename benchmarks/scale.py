@@ -25,7 +25,6 @@ from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import Split, split_ratings
 from recsys_search.model.architectures.configs import build_config
 from recsys_search.model.training.descent.descent import Descent
-from recsys_search.model.training.descent.step_sums import StepSums
 from recsys_search.model.training.training import Training
 
 
@@ -47,10 +46,9 @@ def measure(split: Split, fields: dict[str, Any], *, steps: int, device: str) ->
         refresh_s = perf_counter() - started_at
         rows = torch.randperm(len(run._store), device=run.device).tensor_split(descent.n_steps)
         times = []
-        sums = StepSums(run.device, loss_scaling=False)
         for batch in islice(rows, steps):
             started_at = perf_counter()
-            descent.step(batch, descent._kl_schedule.kl_cost, sums)
+            descent.step(batch)
             wait(run.device)
             times.append(perf_counter() - started_at)
         step_s = min(times[1:] or times)

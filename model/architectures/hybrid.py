@@ -80,6 +80,7 @@ class HybridVAE(RatingVAE):
         if config.bias:
             self.heads.append(BiasHead(store))
         self.add_neighbours(config.neighbours)
+        self.repeats_steps = self.neighbours is None  # whose residuals are replaced each epoch
 
     def residuals(self) -> FittedResiduals:
         rows = torch.arange(len(self.store), device=self.store.device)

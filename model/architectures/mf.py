@@ -47,6 +47,7 @@ class MatrixFactorisation(RatingModel):
     """
 
     scores_by_product = True
+    repeats_steps = True
 
     def __init__(self, config: MfConfig, store: TrainStore) -> None:
         super().__init__(store)

@@ -33,11 +33,15 @@ class RatingModel(nn.Module):
         generator: of the draws in `forward`; torch's global one if it is None.
         scores_by_product: whether `score_catalogue` is a matrix product rather than a network that
             runs on each pair.
+        repeats_steps: whether each training step does the same work on the same tensors, so that a
+            GPU can repeat a recorded one: `refresh` replaces none that a step reads, shapes depend
+            on nothing but the batch's, and nothing is read from the device.
     """
 
     generator: torch.Generator | None = None
     leaves_one_out = False
     scores_by_product = False
+    repeats_steps = False
 
     @property
     def pairs_at_once(self) -> int | None:

@@ -13,10 +13,10 @@ from torch import Tensor
 from ...components.rating_model import RatingModel
 from ...config import DescentConfig
 from ..device import Precision
-from ..elbo import KlCost
 from ..fit import Steps, never
 from ..randomness import random_states, set_random_states
 from .gradients import BatchGradient
+from .graphs import CapturedSteps, CudaGraphs, graphs_are_enabled
 from .kl_schedules import build_schedule
 from .row_adamw import RowAdamW
 from .step_sums import StepSums
@@ -34,7 +34,6 @@ class _OpenEpoch:
 
     random_states: list[Tensor]
     batches: tuple[Tensor, ...]
-    sums: StepSums
     n_done: int = 0
 
 
@@ -60,6 +59,11 @@ class Descent:
         )
         self._kl_schedule = build_schedule(config, self.n_steps, self._store.device)
         self._gradient = BatchGradient(model, precision)
+        self._beta = torch.zeros((), device=self._store.device)
+        self._sums = StepSums(self._store.device, loss_scaling=precision.scaler.is_enabled())
+        self._captured: CapturedSteps | None = None
+        if self._can_capture:
+            self._captured = CapturedSteps(CudaGraphs(self._store.device))
         self._open: _OpenEpoch | None = None
 
     def epoch(self, should_pause: Callable[[], bool] = never) -> Steps | None:
@@ -71,12 +75,12 @@ class Descent:
         while epoch.n_done < self.n_steps:
             learning_rate = self.learning_rate
             kl_cost = self._kl_schedule.kl_cost
-            self.step(epoch.batches[epoch.n_done], kl_cost, epoch.sums)
+            self.step(epoch.batches[epoch.n_done])
             epoch.n_done += 1
             if epoch.n_done < self.n_steps and should_pause():
                 return None
         self._open = None
-        loss, kl, kl_clamped, grad_norm = epoch.sums.means()
+        loss, kl, kl_clamped, grad_norm = self._sums.means()
         plain = kl_cost._replace(beta=float(kl_cost.beta))
         return Steps(loss, kl, kl_clamped, grad_norm, plain, learning_rate)
 
@@ -91,7 +95,7 @@ class Descent:
             "epoch": epoch
             and {
                 "random_states": epoch.random_states,
-                "sums": epoch.sums.state,
+                "sums": self._sums.state,
                 "n_done": epoch.n_done,
                 "model": self._model.epoch_state,
             },
@@ -107,7 +111,7 @@ class Descent:
         self._open = None
         if epoch := state["epoch"]:
             self._open = self._begin_again(epoch["random_states"])
-            self._open.sums.state = epoch["sums"]
+            self._sums.state = epoch["sums"]
             self._open.n_done = epoch["n_done"]
             self._model.epoch_state = epoch["model"]
 
@@ -115,8 +119,8 @@ class Descent:
         """Draw an epoch. Args: states: of the random generators, as they are now."""
         self._model.refresh()
         rows = torch.randperm(len(self._store), device=self._store.device)
-        sums = StepSums(self._store.device, loss_scaling=self._precision.scaler.is_enabled())
-        return _OpenEpoch(states, rows.tensor_split(self.n_steps), sums)
+        self._sums.reset()
+        return _OpenEpoch(states, rows.tensor_split(self.n_steps))
 
     def _begin_again(self, states: list[Tensor]) -> _OpenEpoch:
         """The epoch that was drawn from these states; draws nothing from the current ones."""
@@ -128,19 +132,40 @@ class Descent:
         finally:
             set_random_states(now, device)
 
-    def step(self, rows: Tensor, kl_cost: KlCost, sums: StepSums) -> None:
+    def step(self, rows: Tensor) -> None:
         """Take one optimiser step. Args: rows: of the train ratings."""
+        # What the host decides goes to tensors: a captured step has the numbers of its capture.
+        self._optimizer.prepare(self._n_done + 1, self.learning_rate)
+        self._beta.fill_(self._kl_schedule.kl_cost.beta)
+        if self._captured is None:
+            kl = self._descend(rows)
+        else:
+            kl = self._captured.run(self._descend, rows)
+        self._n_done += 1
+        self._kl_schedule.advance(kl)
+
+    def _descend(self, rows: Tensor) -> Tensor:
+        """What a step does on the device; its raw KL, ()."""
         scaler = self._precision.scaler
+        kl_cost = self._kl_schedule.kl_cost._replace(beta=self._beta)
         self._optimizer.zero_grad(set_to_none=True)
         loss, kl, kl_clamped = self._gradient.backward(rows, kl_cost).unbind()
         scaler.unscale_(self._optimizer)
         grad_norm = self._optimizer.clip_gradients(self._config.grad_clip)
-        self._optimizer.prepare(self._n_done + 1, self.learning_rate)
         scaler.step(self._optimizer)
         scaler.update()
-        self._n_done += 1
-        self._kl_schedule.advance(kl)
-        sums.add(loss, kl, kl_clamped, grad_norm)
+        self._sums.add(loss, kl, kl_clamped, grad_norm)
+        return kl
+
+    @property
+    def _can_capture(self) -> bool:
+        # A GradScaler is left out: torch documents no whole step with one as a graph.
+        return (
+            self._store.device.type == "cuda"
+            and self._model.repeats_steps
+            and not self._precision.scaler.is_enabled()
+            and graphs_are_enabled()
+        )
 
     @property
     def learning_rate(self) -> float:

@@ -162,12 +162,13 @@ class RowAdamW(torch.optim.AdamW):
         shrink = beta1 / math.sqrt(beta2)
         rows, weight, mean, square, _ = touched
         missed = self._step - 1 - last_step.index_select(0, rows)  # (N, 1)
-        series = (1 - shrink**missed) * (shrink / (1 - shrink) * self._drift)
+        series = (1 - (missed * math.log(shrink)).exp()) * (shrink / (1 - shrink) * self._drift)
         if group["weight_decay"]:
-            weight.mul_((1 - self._learning_rate * group["weight_decay"]) ** missed)
+            decay = torch.log1p(-group["weight_decay"] * self._learning_rate)
+            weight.mul_((missed * decay).exp())
         weight.addcmul_(mean / square.sqrt().add_(group["eps"]), series, value=-1)
-        mean.mul_(beta1**missed)
-        square.mul_(beta2**missed)
+        mean.mul_((missed * math.log(beta1)).exp())
+        square.mul_((missed * math.log(beta2)).exp())
 
     def _write_back(self, parameter: nn.Parameter, touched: _Touched) -> None:
         """A row that was read several times is written as often, with the same values."""

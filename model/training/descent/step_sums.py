@@ -17,6 +17,10 @@ class StepSums:
         self._steps = torch.zeros(4, dtype=torch.float64, device=device)
         self._loss_scaling = loss_scaling
 
+    def reset(self) -> None:
+        self._sums.zero_()
+        self._steps.zero_()
+
     def add(self, loss: Tensor, kl: Tensor, kl_clamped: Tensor, grad_norm: Tensor) -> None:
         values = torch.stack([loss, kl, kl_clamped, grad_norm]).detach().double()
         counted = torch.ones_like(values)
@@ -32,7 +36,10 @@ class StepSums:
 
     @property
     def state(self) -> dict[str, Any]:
-        return {"sums": self._sums.cpu(), "steps": self._steps.cpu()}
+        return {
+            "sums": self._sums.to("cpu", copy=True),
+            "steps": self._steps.to("cpu", copy=True),
+        }
 
     @state.setter
     def state(self, state: dict[str, Any]) -> None:
