@@ -276,10 +276,19 @@ def track_models(monkeypatch):
     return built
 
 
-def test_leaving_the_block_frees_the_model(split, small_config, monkeypatch):
-    built = track_models(monkeypatch)
-    run = train(small_config(max_epochs=1), split)
+@pytest.fixture
+def no_garbage_collection():
     gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_leaving_the_block_frees_the_model_at_once(split, small_config, monkeypatch, architecture):
+    built = track_models(monkeypatch)
+    run = train(small_config(architecture, max_epochs=1), split)
     assert built[0]() is None
     assert run.best is not None
 
