@@ -23,6 +23,7 @@ DropoutRate = Annotated[Number, Field(ge=0, lt=1)]
 
 STRICT = ConfigDict(extra="forbid")  # for every config class: an unknown field is an error
 _OFF: Amp = "off"
+_UNLIMITED: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -63,7 +64,7 @@ class DescentConfig(TrainingConfig):
 
     seed: Seed = 42
     max_epochs: Count = 100  # also the length of the cosine schedule
-    max_steps: ClassVar[int | None] = None  # per epoch at most; a field where a step is costly
+    max_steps = _UNLIMITED  # per epoch at most; a field where a step is costly
     patience: Count = 15  # epochs without a better validation RMSE before training ends
     batch_size: BatchSize = 2048
     learning_rate: Positive = 1e-3

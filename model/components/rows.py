@@ -46,12 +46,12 @@ class Part(NamedTuple):
 
     Attributes:
         table: (n, K).
-        index: (B,).
+        at: (B,) indices.
         weight: (B, 1) of each row.
     """
 
     table: Tensor
-    index: Tensor
+    at: Tensor
     weight: Tensor
 
 
@@ -80,20 +80,20 @@ class _SumsWithout(torch.autograd.Function):
         scale: Tensor,
     ) -> Tensor:
         ctx.parts, ctx.scale, ctx.added = (sums, rated, seen), scale, added
-        left = sums.table.index_select(0, sums.index)
+        left = sums.table.index_select(0, sums.at)
         for part in (rated, seen):
-            left.addcmul_(part.table.index_select(0, part.index), part.weight, value=-1)
+            left.addcmul_(part.table.index_select(0, part.at), part.weight, value=-1)
         left.mul_(scale)
-        return left if added is None else left.add_(added.index_select(0, sums.index))
+        return left if added is None else left.add_(added.index_select(0, sums.at))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         sums, rated, seen = ctx.parts
-        to_added = None if ctx.added is None else _add_rows(ctx.added, sums.index, grad)
+        to_added = None if ctx.added is None else _add_rows(ctx.added, sums.at, grad)
         grad = grad * ctx.scale
-        grads = [_add_rows(sums.table, sums.index, grad)]
+        grads = [_add_rows(sums.table, sums.at, grad)]
         for part in (rated, seen):
-            grads.append(_add_rows(part.table, part.index, grad * -part.weight))
+            grads.append(_add_rows(part.table, part.at, grad * -part.weight))
         return (*grads, to_added, None, None, None, None)
 
 

@@ -77,7 +77,8 @@ class Precision:
             return
         settings = torch.backends.cuda.matmul
         # torch 2.9 has a new setting, and an error for code that reads the old one after it is set.
-        name, fast = "fp32_precision", "tf32"
+        name: str = "fp32_precision"
+        fast: str | bool = "tf32"
         if not hasattr(settings, name):
             name, fast = "allow_tf32", True
         before = getattr(settings, name)

@@ -69,10 +69,10 @@ class _Versions(_VersionManager):
                 return False
         with _create_scoped_session(self.scoped_session) as session:
             info = VersionInfoModel.find(session)
-            return info is not None and info.library_version == optuna.__version__
+            return info is not None and bool(info.library_version == optuna.__version__)
 
 
-rdb._VersionManager = _Versions  # RDBStorage has no argument for it
+rdb._VersionManager = _Versions  # type: ignore[misc]  # RDBStorage has no argument for it
 
 
 class TableStorage(RDBStorage):

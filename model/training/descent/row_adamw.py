@@ -145,11 +145,9 @@ class RowAdamW(torch.optim.AdamW):
         rows = parameter.grad._indices()[0]
         first = torch.searchsorted(rows, rows)
         tables = parameter.detach(), state["exp_avg"], state["exp_avg_sq"]
-        return _Touched(
-            rows,
-            *(table.index_select(0, rows) for table in tables),
-            parameter.grad._values().index_select(0, first),
-        )
+        weight, mean, square = (table.index_select(0, rows) for table in tables)
+        gradient = parameter.grad._values().index_select(0, first)
+        return _Touched(rows, weight, mean, square, gradient)
 
     def _catch_up(self, touched: _Touched, last_step: Tensor) -> None:
         """Do what dense AdamW would have done to the rows since they were last read.
