@@ -18,7 +18,7 @@ from ..randomness import random_states, set_random_states
 from .gradients import BatchGradient
 from .graphs import CapturedSteps, CudaGraphs, graphs_are_enabled
 from .kl_schedules import build_schedule
-from .row_adamw import RowAdamW
+from .row_adamw import RowAdamW, choose_gradients
 from .step_sums import StepSums
 
 
@@ -54,6 +54,7 @@ class Descent:
         most = min(n_ratings // 2, config.max_steps or n_ratings)
         self.n_steps = max(1, min(math.ceil(n_ratings / config.batch_size), most))
         self._n_done = 0  # steps, in all epochs
+        choose_gradients(model, config.batch_size)
         self._optimizer = RowAdamW(
             model.parameters(), self._store.device, weight_decay=config.weight_decay
         )

@@ -11,6 +11,7 @@ import pytest
 import torch
 from recsys_search.model.evaluation.metrics import METRICS
 from recsys_search.model.training.checkpoints import Checkpoints
+from recsys_search.model.training.descent import row_adamw
 from recsys_search.model.training.reports import MEASURED
 from recsys_search.model.training.training import Training
 
@@ -79,6 +80,16 @@ def test_a_training_goes_on_between_epochs_to_the_bit(split, small_config, tmp_p
     assert_same(run, train(config, split))
 
 
+@pytest.mark.parametrize("architecture", ["hybrid", "mf", "two_tower"])
+def test_a_training_goes_on_to_the_bit_with_tables_updated_by_row(
+    split, small_config, tmp_path, monkeypatch, architecture
+):
+    monkeypatch.setattr(row_adamw, "ROWS_PER_LOOKUP", 0)
+    config = small_config(architecture, max_epochs=3, batch_size=100, weight_decay=0.1)
+    run = train_in_pieces(config, split, tmp_path / "checkpoints", pauses=[1, 3, 2, 7])
+    assert_same(run, train(config, split))
+
+
 @pytest.mark.parametrize(
     ("architecture", "values"),
     [
@@ -113,6 +124,14 @@ def test_a_pause_ends_the_iteration_without_a_report(split, small_config):
         assert [report.epoch for report in run] == [1]
         assert run.state()["fit"]["epoch"]["n_done"] == 2
     assert run.resumed_from_epoch is None
+
+
+def test_a_state_of_an_earlier_version_is_refused(split, small_config):
+    with Training(small_config("mf"), split, "cpu") as run:
+        state = run.state()
+        del state["format"]
+        with pytest.raises(ValueError, match="the checkpoint has another format"):
+            run.resume(state)
 
 
 @pytest.mark.parametrize("changed", ["config", "split", "metric"])

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 import pytest
 import torch
-from recsys_search.model.training.descent import graphs
+from recsys_search.model.training.descent import graphs, row_adamw
 from recsys_search.model.training.descent.graphs import WARM_UP_STEPS, CapturedSteps
 from recsys_search.model.training.reports import MEASURED
 from recsys_search.model.training.training import Training
@@ -93,6 +93,12 @@ def curve(run):
     ]
 
 
+@pytest.fixture(params=["by row", "dense"])
+def tables(request, monkeypatch):
+    """How embeddings are updated, whatever their size."""
+    monkeypatch.setattr(row_adamw, "ROWS_PER_LOOKUP", 0 if request.param == "by row" else 10**9)
+
+
 HYBRID = {"max_epochs": 3, "batch_size": 37, "lr_warmup_epochs": 1.5, "dropout": 0.3}
 
 
@@ -110,7 +116,7 @@ HYBRID = {"max_epochs": 3, "batch_size": 37, "lr_warmup_epochs": 1.5, "dropout":
     ],
 )
 def test_a_training_of_replayed_steps_is_that_of_plain_ones(
-    split, small_config, architecture, values
+    split, small_config, tables, architecture, values
 ):
     """480 ratings are 13 steps an epoch: 12 of 37 rows and one of 36."""
     config = small_config(architecture, **values)

@@ -8,7 +8,7 @@ from copy import deepcopy
 import pytest
 import torch
 from pytest import approx
-from recsys_search.model.training.descent.row_adamw import RowAdamW, merge_rows
+from recsys_search.model.training.descent.row_adamw import RowAdamW, choose_gradients, merge_rows
 from torch import nn
 
 CPU = torch.device("cpu")
@@ -151,6 +151,18 @@ def test_merging_keeps_the_gradient_and_its_number_of_entries():
     merged = merge_rows(gradient)
     assert merged._indices().tolist() == [[0, 1, 1, 4, 4, 4]]
     assert merged._values().tolist() == [[6, 7], [10, 12], [0, 0], [14, 17], [0, 0], [0, 0]]
+
+
+def test_only_declared_tables_that_are_large_next_to_a_batch_are_updated_by_row():
+    large, small, whole = tables = nn.ModuleList(
+        [
+            nn.Embedding(121, 2, sparse=True),
+            nn.Embedding(120, 2, sparse=True),
+            nn.Embedding(1000, 2),
+        ]
+    )
+    choose_gradients(tables, 10)
+    assert (large.sparse, small.sparse, whole.sparse) == (True, False, False)
 
 
 def test_it_resumes_from_its_state_to_the_bit(table, targets):
