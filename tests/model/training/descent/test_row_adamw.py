@@ -165,6 +165,11 @@ def test_only_declared_tables_that_are_large_next_to_a_batch_are_updated_by_row(
     assert (large.sparse, small.sparse, whole.sparse) == (True, False, False)
 
 
+def test_a_learning_rate_beyond_reason_is_no_error(table, targets):
+    descend(table, targets, [[0, 1], [1, 2]], weight_decay=0.1, rate=lambda step: 1e6)
+    assert table.weight.abs().max() > 1e3
+
+
 def test_it_resumes_from_its_state_to_the_bit(table, targets):
     other = nn.Embedding(N_ROWS, WIDTH, sparse=True)
     first = descend(table, targets, BATCHES[:20])
