@@ -69,9 +69,7 @@ class RowAdamW(torch.optim.AdamW):
     ) -> None:
         self._learning_rate = torch.zeros((), device=device)
         self._step = torch.zeros((), device=device)  # of the training, from 1
-        self._drift = torch.zeros(
-            (), device=device
-        )  # of endless missed steps, in last steps
+        self._drift = torch.zeros((), device=device)  # of endless missed steps, in last steps
         # Logarithms of what a missed step multiplies: its own length, the moments, the weights.
         factors = [SHRINK, BETA1, BETA2, 1.0]
         self._log_factors = torch.tensor(factors, dtype=torch.float64).log().float().to(device)
