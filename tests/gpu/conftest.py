@@ -2,7 +2,7 @@
 
     python -m pytest tests/gpu -m gpu
 
-They need the package's own dependencies but for Optuna, without which those of studies are skipped.
+Those of studies are skipped without Optuna.
 On a machine without a GPU all are skipped, unless a device is named:
 
     RECSYS_SEARCH_GPU_TESTS_DEVICE=cpu python -m pytest tests/gpu -m gpu
