@@ -28,14 +28,8 @@ from ..components.rating_model import RatingModel
 from ..config import TrainingConfig, config_to_mapping
 from ..evaluation.metrics import VAL_RMSE, Metric
 from ..store.train_store import TrainStore
-from .device import (
-    Precision,
-    begin_memory_statistics,
-    gpu_memory_share,
-    gpu_utilisation,
-    peak_memory_mib,
-    resolve_device,
-)
+from . import device as devices
+from .device import Precision, resolve_device
 from .fit import Fit, Steps, never
 from .fits import build_fit
 from .health import HEALTH_ROWS, measure_health
@@ -193,7 +187,7 @@ class Training:
 
     def _prepare(self) -> None:
         """Move the data to the device, and build the model and its optimiser there."""
-        begin_memory_statistics(self._device)
+        devices.begin_memory_statistics(self._device)
         validation = self._split.validation
         self._store = TrainStore.build(self._split.train, self._device)
         self._val_pairs = self._store.held_out(validation)
@@ -259,9 +253,9 @@ class Training:
             ratings_per_s=len(self._store) / train_s,
             train_s=train_s,
             epoch_s=train_s + perf_counter() - evaluated_from,
-            peak_memory_mib=peak_memory_mib(self._device),
-            gpu_utilisation=gpu_utilisation(self._device),
-            gpu_memory_share=gpu_memory_share(self._device),
+            peak_memory_mib=devices.peak_memory_mib(self._device),
+            gpu_utilisation=devices.gpu_utilisation(self._device),
+            gpu_memory_share=devices.gpu_memory_share(self._device),
             metrics=compute_metrics(
                 self.metric,
                 val,
