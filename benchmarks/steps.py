@@ -4,15 +4,16 @@
 
 Needs no Optuna. `dense` makes the gradients of embeddings dense, so that AdamW updates whole tables
 in each step; `rows` is how `hybrid` is trained; `graph`, on a GPU only, captures the step as well;
-`compiled` is the same with the model in torch.compile (`--compile`). An epoch is extrapolated to
-25.6 million ratings, the train split of ml-32m.
+`compiled` is the same with the model in torch.compile (`--compile`). They take turns; each figure
+is the fastest step, on a GPU the mean of ten that the host queues. An epoch is extrapolated to 25.6
+million ratings, the train split of ml-32m.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from statistics import median
+from collections.abc import Sequence
 from time import perf_counter
 
 import torch
@@ -26,40 +27,55 @@ from recsys_search.model.config import TrainingConfig
 from recsys_search.model.training.descent.descent import Descent
 from recsys_search.model.training.descent.graphs import VARIABLE
 from recsys_search.model.training.training import Training
-from torch import nn
+from torch import Tensor, nn
 
 EPOCH_RATINGS = 25_600_000
+WARM_UP = 5
 
 
-def step_s(
-    variant: str, config: TrainingConfig, split: Split, device: str, n_steps: int
-) -> list[float]:
-    """Seconds of each step after a warm-up; on a GPU of runs of ten, which the host queues."""
+def start(variant: str, config: TrainingConfig, split: Split, device: str) -> Training:
+    """A training that has been entered and is ready for its first step."""
     os.environ[VARIABLE] = "1" if variant in ("graph", "compiled") else "0"
-    with Training(config, split, device) as run:
-        descent = run._fit
-        assert isinstance(descent, Descent)
-        if variant == "dense":
-            for module in run._model.modules():
-                if isinstance(module, nn.Embedding):
-                    module.sparse = False
-        if variant == "compiled":
-            run._model.compile()
-        run._model.train()
-        on_gpu = run.device.type == "cuda"
-        together = 10 if on_gpu else 1
-        times = []
-        rows = torch.randperm(len(run._store), device=run.device)
-        batches = rows.split(config.batch_size)[:-1]  # type: ignore[attr-defined]
-        warm_up = 5
-        for start in range(0, warm_up + n_steps * together, together):
-            started_at = perf_counter()
-            for number in range(start, start + together):
-                descent.step(batches[number % len(batches)])
-            if on_gpu:
-                torch.cuda.synchronize(run.device)
-            times.append((perf_counter() - started_at) / together)
-        return times[warm_up:]
+    run = Training(config, split, device).__enter__()
+    if variant == "dense":
+        for module in run._model.modules():
+            if isinstance(module, nn.Embedding):
+                module.sparse = False
+    if variant == "compiled":
+        run._model.compile()
+    run._model.train()
+    return run
+
+
+def step_s(run: Training, batches: Sequence[Tensor]) -> float:
+    """Seconds of a step, of these."""
+    descent = run._fit
+    assert isinstance(descent, Descent)
+    started_at = perf_counter()
+    for rows in batches:
+        descent.step(rows)
+    if run.device.type == "cuda":
+        torch.cuda.synchronize(run.device)
+    return (perf_counter() - started_at) / len(batches)
+
+
+def measure(
+    variants: Sequence[str], config: TrainingConfig, split: Split, device: str, n_rounds: int
+) -> dict[str, float]:
+    """Seconds of the fastest step of each variant; the variants take turns."""
+    runs = {variant: start(variant, config, split, device) for variant in variants}
+    first = next(iter(runs.values()))
+    rows = torch.randperm(len(first._store), device=first.device)
+    batches = rows.split(config.batch_size)[:-1]  # type: ignore[attr-defined]
+    together = 10 if first.device.type == "cuda" else 1
+    times: dict[str, list[float]] = {variant: [] for variant in variants}
+    for number in range(WARM_UP + n_rounds):
+        at = number * together % (len(batches) - together)
+        for variant, run in runs.items():
+            times[variant].append(step_s(run, batches[at : at + together]))
+    for run in runs.values():
+        run.__exit__(None, None, None)
+    return {variant: min(seconds[WARM_UP:]) for variant, seconds in times.items()}
 
 
 def main() -> None:
@@ -87,11 +103,11 @@ def main() -> None:
     variants = ["dense", "rows", *["graph"] * on_gpu, *["compiled"] * args.compile]
     rows = []
     print("| embeddings | step | epoch |\n|---|---|---|")
-    for variant in variants:
-        seconds = median(step_s(variant, config, split, args.device, args.steps))
-        epoch_s = seconds * EPOCH_RATINGS / args.batch_size
-        print(f"| {variant} | {1000 * seconds:.2f} ms | {epoch_s:.0f} s |", flush=True)
-        rows.append({"variant": variant, "step_s": seconds, "epoch_s": epoch_s})
+    seconds = measure(variants, config, split, args.device, args.steps)
+    for variant, step in seconds.items():
+        epoch = step * EPOCH_RATINGS / args.batch_size
+        print(f"| {variant} | {1000 * step:.2f} ms | {epoch:.0f} s |")
+        rows.append({"variant": variant, "step_s": step, "epoch_s": epoch})
     kind = "cuda" if on_gpu else "cpu"
     about = {"machine": machine(kind), "threads": torch.get_num_threads()}
     keep(args.out, f"steps-{kind}", {**about, **vars(args), "out": None, "rows": rows})
