@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -84,6 +84,21 @@ def parse_workers(text: str | None, cluster: str | None) -> int | None:
         return None
     if not text.isdecimal() or int(text) == 0:
         raise OptionError(f"--workers {text}: write a number from 1, or auto")
+    return int(text)
+
+
+def parse_trials_per_gpu(text: str | None) -> int | Literal["auto"] | None:
+    """`--trials-per-gpu`: a number, or auto.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    if text is None:
+        return None
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal() or int(text) == 0:
+        raise OptionError(f"--trials-per-gpu {text}: write a number from 1, or auto")
     return int(text)
 
 
@@ -211,5 +226,6 @@ __all__ = [
     "Trackers",
     "check_subcommand_options",
     "parse_reading",
+    "parse_trials_per_gpu",
     "parse_workers",
 ]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..base.files import is_descriptor
+from ..errors import OptionError
 from .options import (
     DEFAULT_STORAGE,
     Artifacts,
@@ -24,6 +25,7 @@ from .options import (
     StoragePatience,
     Trackers,
     parse_reading,
+    parse_trials_per_gpu,
     parse_workers,
 )
 from .presets import complete_preset
@@ -72,6 +74,14 @@ def start(
             "none or with --device cpu]",
         ),
     ] = None,
+    trials_per_gpu: Annotated[
+        str | None,
+        typer.Option(
+            "--trials-per-gpu",
+            help="Trials at a time on each GPU, each in a process of its own: a number, or "
+            "auto for as many as fit its memory. [default: 1, or as --workers says]",
+        ),
+    ] = None,
     detach: Annotated[
         bool,
         typer.Option("--detach", help="Only store the study; workers elsewhere run its trials."),
@@ -102,7 +112,8 @@ def start(
         typer.Option(
             "--preset",
             help="Fit batch sizes, precision and price to a GPU: a name that the command presets "
-            "shows, or auto, this machine's. --usd-per-hour and --workers replace its values.",
+            "shows, or auto, this machine's. --usd-per-hour, --workers and --trials-per-gpu "
+            "replace its values.",
             autocompletion=complete_preset,
         ),
     ] = None,
@@ -168,6 +179,12 @@ def start(
         sampler=sampler and sampler.value,
         preset=machine,
     )
+    per_gpu = parse_trials_per_gpu(trials_per_gpu)
+    if workers is not None and per_gpu is not None and not cluster:
+        raise OptionError(
+            f"--workers {workers} and --trials-per-gpu {per_gpu} both set the number of trials at "
+            "a time; leave one out"
+        )
     if workers is None and machine and not cluster:
         workers = str(machine.trials_per_gpu)
 
@@ -188,6 +205,7 @@ def start(
             workers=parse_workers(workers, cluster),
             cluster=cluster,
             gpus_per_trial=gpus_per_trial,
+            trials_per_gpu=per_gpu,
             detach=detach,
             outlets=Outlets(notify or (), tracker or ()),
             listener=view,

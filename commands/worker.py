@@ -18,6 +18,7 @@ from .options import (
     StoragePatience,
     StudyName,
     Trackers,
+    parse_trials_per_gpu,
 )
 from .terminal.output import interruptible, notify
 
@@ -43,6 +44,14 @@ def worker(
     storage: Storage = DEFAULT_STORAGE,
     artifacts: Artifacts = None,
     device: Device = "auto",
+    trials_per_gpu: Annotated[
+        str | None,
+        typer.Option(
+            "--trials-per-gpu",
+            help="Share the GPU with other workers that have this option: begin a trial while "
+            "fewer than this number train on it, or, with auto, when it fits its memory.",
+        ),
+    ] = None,
     notify: Notify = None,
     tracker: Trackers = None,
     quiet: Quiet = False,
@@ -61,6 +70,7 @@ def worker(
             timeout=timeout,
             storage_patience=storage_patience,
             device=device,
+            trials_per_gpu=parse_trials_per_gpu(trials_per_gpu),
             outlets=Outlets(notify or (), tracker or ()),
             listener=view,
         )

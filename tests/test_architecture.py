@@ -52,10 +52,12 @@ ALLOWED = {
     ),
     "search/presets": ("search/definition", "search/pruners", "model", "data", "base", "errors"),
     "search/storage": ("model", "base", "errors"),
+    "search/sharing": ("search/storage", "model", "base", "errors"),
     "search/running": (
         "search/presets",
         "search/definition",
         "search/pruners",
+        "search/sharing",
         "search/storage",
         "model",
         "data",
@@ -93,6 +95,7 @@ ALLOWED = {
     ),
     "search/launch": (
         "search/listeners",
+        "search/sharing",
         "search/workers",
         "search/samplers",
         "search/prospects",
@@ -107,6 +110,8 @@ ALLOWED = {
     ),
     "search/workers": (
         "search/dashboard",
+        "search/sharing",
+        "search/presets",
         "search/listeners",
         "search/prospects",
         "search/running",
@@ -159,7 +164,7 @@ ALLOWED = {
         "base",
         "errors",
     ),
-    "search/doctor": ("search/storage", "model", "data", "base", "errors"),
+    "search/doctor": ("search/sharing", "search/storage", "model", "data", "base", "errors"),
     "commands": ("search", "model", "data", "base", "errors"),
     "cli": ("commands", "base", "errors"),
 }

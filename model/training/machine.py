@@ -52,6 +52,22 @@ def inspect_gpu(device: torch.device) -> Gpu:
     )
 
 
+def gpu_uuid(device: torch.device) -> str:
+    """The same for all processes, whichever GPUs CUDA_VISIBLE_DEVICES shows them."""
+    return str(torch.cuda.get_device_properties(device).uuid)
+
+
+def peak_reserved_bytes(device: torch.device) -> int:
+    """What torch's allocator has held of the GPU at most since training started, gaps included."""
+    return int(torch.cuda.max_memory_reserved(device))
+
+
+def free_cached_memory() -> None:
+    """Give back what torch's allocator holds of GPUs and no tensor uses."""
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
 def n_threads() -> int:
     """Number of threads that torch uses on the CPU."""
     return torch.get_num_threads()

@@ -177,6 +177,7 @@ CHECKS: dict[str, Row] = {
     "cuda": Row(_later("machine:check_cuda"), _TRAIN, needs="torch", required=never),
     "device": Row(_later("machine:check_device"), _TRAIN, needs="torch"),
     "gpu_memory": Row(_later("machine:check_gpu_memory"), _TRAIN, needs="device", required=never),
+    "gpu_sharing": Row(_later("machine:check_gpu_sharing"), _TRAIN, needs="device", required=never),
     "amp": Row(_later("machine:check_amp"), _TRAIN, needs="device"),
     "threads": Row(
         _later("machine:check_threads"),

@@ -14,6 +14,7 @@ from ...errors import RecsysSearchError
 from ...model.training.device import resolve_device
 from ...model.training.machine import Cuda, inspect_cuda, inspect_gpu, n_threads, torch_version
 from ...model.training.self_test import TOLERANCE, self_test
+from ..sharing.mps import describe_mps
 
 if TYPE_CHECKING:
     from .examination import Plan
@@ -76,6 +77,13 @@ def check_gpu_memory(plan: Plan) -> str:
             "with --device cuda:N"
         )
     return detail
+
+
+def check_gpu_sharing(plan: Plan) -> str:
+    """Whether several trials on one GPU would run at the same time or take turns."""
+    if resolve_device(plan.device).type == "cpu":
+        return "not needed: trains on the CPU"
+    return describe_mps()
 
 
 def check_amp(plan: Plan) -> str:

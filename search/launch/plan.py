@@ -18,9 +18,11 @@ from ...model.training.device import resolve_device
 from ...model.training.machine import inspect_cuda, n_threads, threads_are_chosen, use_threads
 from ...model.training.training import Training
 from ..definition.study_file import StudySpec
+from ..sharing.options import TrialsPerGpu
 
 MEASURED_S = 1.5  # a measurement at most, after its first step
 MEASURED_STEPS = 8
+MOST_PER_GPU = 8  # workers that `auto` starts; how many of them train depends on the memory
 BUSY_CORES = 0.5  # used by other processes
 
 
@@ -44,14 +46,24 @@ def plan_workers(spec: StudySpec, split: Split, device: str, wanted: int | None)
         wanted: number of workers; None measures what is best.
     """
     if resolve_device(device).type == "cuda":
-        n_gpus = inspect_cuda().n_gpus if device == "auto" else 1
-        workers = wanted or n_gpus
+        workers = wanted or _n_gpus(device)
         return Plan(workers, max(1, _n_cores() // workers) if workers > 1 else None, None)
     if wanted is not None and wanted > 1:
         return Plan(wanted, max(1, _n_cores() // wanted), None)
     if wanted is None:
         return _most_trials_an_hour(spec, split)
     return _fewest_seconds_a_step(spec, split)
+
+
+def workers_on_gpus(trials_per_gpu: TrialsPerGpu, device: str) -> int:
+    """How many workers share the GPUs of this machine, which are at least one.
+
+    `auto` is eight for each GPU, but not more than there are cores.
+    """
+    n_gpus = _n_gpus(device)
+    if trials_per_gpu == "auto":
+        return n_gpus * max(1, min(MOST_PER_GPU, _n_cores() // n_gpus))
+    return n_gpus * trials_per_gpu
 
 
 @contextmanager
@@ -129,6 +141,11 @@ def _first_config(spec: StudySpec) -> TrainingConfig:
     if known:
         study.enqueue_trial(known.params)
     return spec.config(spec.space.suggest(study.ask()), known.fixed if known else None)
+
+
+def _n_gpus(device: str) -> int:
+    """Number of GPUs that workers are spread over."""
+    return inspect_cuda().n_gpus if device == "auto" else 1
 
 
 def _n_cores() -> int:

@@ -34,6 +34,7 @@ from ..running.opening import (
 from ..running.study_progress import StudyProgress
 from ..running.targets import check_target, describe_scale, target_in_ratings
 from ..samplers.grid import describe_grid, study_total
+from ..sharing.options import TrialsPerGpu, check_start_shares
 from ..storage.access import check_can_write
 from ..storage.database import writable_storage
 from ..storage.examples import DEFAULT_STORAGE, example, storage_and_artifacts
@@ -59,6 +60,7 @@ def run_study(
     workers: int | None = 1,
     cluster: str | None = None,
     gpus_per_trial: float | None = None,
+    trials_per_gpu: TrialsPerGpu | None = None,
     detach: bool = False,
     outlets: Outlets = NO_OUTLETS,
     listener: Listener = ignore,
@@ -81,6 +83,8 @@ def run_study(
             that this machine belongs to. [default: none, only this machine]
         gpus_per_trial: GPUs of the cluster for each trial, from 0 to 1, such as 0.25.
             [default: 1, or 0 if it has none or with `device="cpu"`]
+        trials_per_gpu: trials that train on each GPU at the same time, in processes of their own:
+            a number, or `auto` for as many as fit its memory. It then sets the number of workers.
         detach: only store the study, for workers elsewhere.
         outlets: notifications and trackers of this call, in addition to the study file's.
         listener: receives each event of `events`; an exception in it becomes a warning.
@@ -106,6 +110,12 @@ def run_study(
     if preset and preset.gpu is None and device == "auto":
         device = "cpu"
     _check_options(cluster, gpus_per_trial, detach=detach)
+    if trials_per_gpu is not None:
+        check_start_shares(
+            trials_per_gpu, device, cluster=cluster, gpus_per_trial=gpus_per_trial, detach=detach
+        )
+        if cluster:
+            gpus_per_trial = 1 / int(trials_per_gpu)
     # Of the bias baseline, which is computed here; a node of a cluster checks `device` itself.
     baseline_device = "auto" if cluster else device
     resolve_device(baseline_device)  # refuse what is wrong before anything is created
@@ -124,10 +134,13 @@ def run_study(
             timeout=timeout,
             deadline=None if timeout is None else started_at + parse_duration(timeout),
             storage_patience=storage_patience,
+            trials_per_gpu=None if cluster else trials_per_gpu,
         )
         share = 1.0
         if preset:
-            share = allocation.gpus or 1.0 if allocation else memory_share(preset, device, workers)
+            share = memory_share(preset, device, workers, trials_per_gpu)
+            if allocation:
+                share = allocation.gpus or 1.0
             if not (cluster or detach) and (note := describe_mismatch(preset, device)):
                 notifier(listener)(note)
         with (

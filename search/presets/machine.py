@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Literal
 
 from ...model.training.device import resolve_device
 from ...model.training.machine import Gpu, inspect_cuda, inspect_gpu
@@ -47,12 +48,20 @@ def describe_mismatch(preset: Preset, device: str) -> str | None:
     )
 
 
-def memory_share(preset: Preset, device: str, workers: int | None) -> float:
+def memory_share(
+    preset: Preset,
+    device: str,
+    workers: int | None,
+    trials_per_gpu: int | Literal["auto"] | None = None,
+) -> float:
     """Share of a GPU's memory for each of several workers on this machine.
 
     Args:
         workers: None is one for each GPU.
+        trials_per_gpu: replaces `workers`; with `auto` a trial may have a GPU to itself.
     """
+    if trials_per_gpu is not None:
+        return 1.0 if trials_per_gpu == "auto" else 1 / trials_per_gpu
     n_gpus = max(1, inspect_cuda().n_gpus) if device == AUTO else 1
     per_gpu = -(-(workers or n_gpus) // n_gpus)
     return 1 / max(per_gpu, preset.trials_per_gpu)

@@ -12,7 +12,10 @@ from .rule import Kind, Progress, Rule, Stop
 
 
 class GpuMemory(Rule):
-    """GPU memory in use by all processes: above the limit, the next peak may not fit."""
+    """GPU memory in use by all processes: above the limit, the next peak may not fit.
+
+    It does not stop trials that share a GPU: what is in use is not theirs alone.
+    """
 
     stop_reason: ClassVar[str] = "gpu-memory"
     kind: ClassVar[Kind] = Kind.SICK
@@ -25,6 +28,8 @@ class GpuMemory(Rule):
         used = last.gpu_memory_share
         if not isinstance(config, DescentConfig) or last.epoch == config.max_epochs:
             return None  # no further peak to come
+        if progress.shares_gpu:
+            return None
         if used is None or used <= self.share:
             return None
         return self.stop(

@@ -72,6 +72,7 @@ class Progress:
         star: what a star is worth in the ratings' units: `Scale.star`.
         learned_noise: what another seed may change, in stars, as the study has measured it; None
             for what is usual with the architecture.
+        shares_gpu: whether other trials may train on its GPU.
     """
 
     config: TrainingConfig
@@ -82,6 +83,7 @@ class Progress:
     metric: Metric = VAL_RMSE
     star: float = 1.0
     learned_noise: float | None = None
+    shares_gpu: bool = False
 
     @property
     def seed_noise(self) -> float:

@@ -10,19 +10,21 @@ no smaller batch to try. FAIL: an error, or to be run again (interrupted, out of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ...base.messages import format_error
 from ...model.config import TrainingConfig, config_to_mapping
-from ...model.training.reports import EpochReport
+from ...model.evaluation.metrics import Metric
+from ...model.training.reports import EpochReport, best_report
 from ..definition.limits import Limit
 from ..definition.space import Space
 from ..pruners.rule import Kind, Progress, Stop
 from ..pruners.table import kind_of
-from ..storage.trials import INTERRUPTED, OUT_OF_MEMORY
-from .second_chances import smaller_batch
+from ..storage.trials import GPU_NEIGHBOURS, INTERRUPTED, OUT_OF_MEMORY
+from .second_chances import alone_on_gpu, smaller_batch
 
 KNOWN_LIMIT = "known-limit"
 
@@ -102,10 +104,22 @@ def beyond_limits(limits: list[Limit]) -> Ending:
     return Ending(TrialState.PRUNED, KNOWN_LIMIT, reason, brief)
 
 
-def out_of_memory(trial: Trial, config: TrainingConfig, epoch: int, space: Space) -> Ending:
-    """FAIL if a smaller batch is tried instead; else PRUNED, and its config is infeasible."""
+def out_of_memory(
+    trial: Trial, config: TrainingConfig, epoch: int, space: Space, neighbours: int = 0
+) -> Ending:
+    """FAIL if the trial is tried again, alone on its GPU or with a smaller batch; else PRUNED, and
+    its config is infeasible.
+
+    Args:
+        neighbours: trials that trained on the same GPU.
+    """
     batch_size = getattr(config, "batch_size", None)
     what = f"out of memory in epoch {epoch} with batch size {batch_size}"
+    if neighbours:
+        trial.set_user_attr(GPU_NEIGHBOURS, neighbours)
+        retry = alone_on_gpu(neighbours)
+        what += retry.cause.removeprefix("ran out of memory")
+        return Ending(TrialState.FAIL, OUT_OF_MEMORY, f"{what}; it is tried again {retry.change}")
     is_second_time = "after_out_of_memory" in trial.user_attrs
     if not is_second_time and (chance := smaller_batch(config_to_mapping(config), space)):
         return Ending(TrialState.FAIL, OUT_OF_MEMORY, f"{what}; {chance.change} is tried instead")
@@ -127,6 +141,26 @@ def interrupted(why: str, when: str) -> Ending:
 def failed(error: Exception) -> Ending:
     """The ending of a trial that an error ended."""
     return Ending(TrialState.FAIL, None, format_error(error), type(error).__name__)
+
+
+def record_ending(
+    trial: Trial, ending: Ending, reports: Sequence[EpochReport], metric: Metric, lost: str
+) -> None:
+    """Store how a trial ended; its reason is last, so that a trial with a reason is complete.
+
+    Args:
+        lost: what of the trial could not be stored, to be added to the reason.
+    """
+    trial.set_user_attr("epochs", len(reports))
+    trial.set_user_attr("train_s", round(sum(report.train_s for report in reports), 3))
+    if best := best_report(reports, metric):
+        for name in metric.recorded:
+            trial.set_user_attr(name, best.metric(name))
+        trial.set_user_attr("best_epoch", best.epoch)
+    for name in ("stop_reason", "brief"):
+        if (value := getattr(ending, name)) is not None:
+            trial.set_user_attr(name, value)
+    trial.set_user_attr("reason", f"{ending.reason}{lost}")
 
 
 def _best(progress: Progress) -> EpochReport:

@@ -19,20 +19,23 @@ from ...model.runs.environment import current_environment
 from ...model.training.checkpoints import ResumableTraining
 from ...model.training.device import is_out_of_memory
 from ...model.training.machine import n_threads
-from ...model.training.reports import EpochReport, best_report
+from ...model.training.reports import EpochReport
 from ...model.training.training import Training
 from ..definition.sizes import parse_size
 from ..definition.study_file import StudySpec
 from ..pruners.divergence import Divergence
 from ..pruners.rule import Kind, Progress, Stop
 from ..pruners.trial_pruner import TrialPruner
+from ..sharing.gpu import Gpu, OwnDevice
 from ..storage.artifacts import ArtifactStore, upload_reports
 from ..storage.failures import DATABASE_ERRORS, describe_database_error
 from ..storage.trials import (
     CONFIG,
     CONTINUES,
     ENVIRONMENT,
+    GPU_MEMORY,
     INTERRUPTED,
+    OUT_OF_MEMORY,
     earlier_attempt,
     epochs_when_stopped,
     record_epoch,
@@ -50,13 +53,14 @@ from .endings import (
     last_epoch_reached,
     out_of_memory,
     out_of_patience,
+    record_ending,
     same_config,
     stopped,
 )
 from .events import EpochEnded, Listener, TrialStarted, alarm, notifier
 from .repeats import find_same_config, reuse_result
 from .study_progress import spending
-from .trial_progress import trial_progress
+from .trial_progress import report_earlier_epochs, trial_progress
 
 
 class Objective:
@@ -80,9 +84,11 @@ class Objective:
         device: str,
         listener: Listener,
         should_stop: Callable[[], str | None],
+        gpu: Gpu | None = None,
         learned_noise: Callable[[str], float | None] = lambda architecture: None,
     ) -> None:
         """Args:
+        gpu: that the trials share with others. [default: `device` is theirs alone]
         learned_noise: architecture -> what another seed may change, in stars, by `confirm`.
         should_stop: called after each batch; the reason to end the trial, or None.
         """
@@ -96,6 +102,7 @@ class Objective:
         self.checkpoints = checkpoints
         self._keeps_frozen = parse_size(spec.keep_checkpoints) > 0
         self._device = device
+        self._gpu = gpu or OwnDevice()
         self._listener = listener
         self._notify = notifier(listener)
         self._should_stop = should_stop
@@ -150,7 +157,8 @@ class Objective:
                 ending = failed(error)
                 raise
             epoch = len(training.reports) + 1
-            ending = out_of_memory(trial, training.config, epoch, self._spec.space)
+            neighbours = self._gpu.neighbours
+            ending = out_of_memory(trial, training.config, epoch, self._spec.space, neighbours)
         finally:  # also after a second Ctrl-C, which does not wait for the epoch
             self._record(trial, training.reports if training else [], ending)
         if ending.state == TrialState.FAIL:
@@ -167,13 +175,19 @@ class Objective:
         self._listener(TrialStarted(trial.number, config, label, earlier_attempt(trial)))
 
     def _train(self, trial: Trial, training: Training) -> Ending:
+        with self._gpu.reserved(trial, training.config) as has_room:
+            if not has_room:
+                return interrupted(f"{self._should_stop()}", "before its first epoch")
+            return self._train_reserved(trial, training)
+
+    def _train_reserved(self, trial: Trial, training: Training) -> Ending:
         with training as run:
             self._record_run(trial, run)
             if ending := self._check_limits(trial, run):
                 return ending
             checkpoints = self._checkpoints_of(trial)
             if checkpoints.resume(run):
-                self._report_earlier_epochs(trial, run)
+                self._notify(report_earlier_epochs(trial, run, self._metric))
             try:
                 ending = self._train_epochs(trial, run, checkpoints)
             except DATABASE_ERRORS:
@@ -206,18 +220,6 @@ class Objective:
         # The last epoch has an ending, so it has paused.
         return interrupted(f"{self._should_stop()}", f"in epoch {len(run.reports) + 1}")
 
-    def _report_earlier_epochs(self, trial: Trial, run: Training) -> None:
-        """Report what an earlier attempt trained: pruners compare trials by it."""
-        # First: if the process ends while it reports them, they do not count as trained again.
-        trial.set_user_attr("resumed_from_epoch", run.resumed_from_epoch)
-        for report in run.reports:
-            trial.report(self._metric.of(report), report.epoch)
-        earlier, done = earlier_attempt(trial), len(run.reports)
-        self._notify(
-            f"trial {trial.number} goes on from trial {earlier}'s checkpoint, after {done} of "
-            f"{run.config.max_epochs} epochs"
-        )
-
     def _record_run(self, trial: Trial, run: Training) -> None:
         trial.set_user_attr("params", run.n_parameters)
         self._storage.set_trial_system_attr(
@@ -241,7 +243,8 @@ class Objective:
         """How the trial ends after this epoch, or None if it continues."""
         trials = trial.study.get_trials(deepcopy=False)
         self.ended.add(trials)
-        so_far = trial_progress(run, self.ended, self._metric, self._star, self._learned_noise)
+        settings = self._metric, self._star, self._learned_noise
+        so_far = trial_progress(run, self.ended, *settings, shares_gpu=self._gpu.is_shared)
         if not (report.finite and isfinite(self._metric.of(report))):
             stop = Divergence().judge(so_far)  # whether or not the study names this pruner
             assert stop is not None
@@ -288,13 +291,6 @@ class Objective:
             except OSError as error:
                 lost = f"; its epoch reports are lost: {format_error(error)}"
                 alarm(self._listener, "folder")(f"trial {trial.number} has ended{lost}")
-        trial.set_user_attr("epochs", len(reports))
-        trial.set_user_attr("train_s", round(sum(report.train_s for report in reports), 3))
-        if best := best_report(reports, self._metric):
-            for name in self._metric.recorded:
-                trial.set_user_attr(name, best.metric(name))
-            trial.set_user_attr("best_epoch", best.epoch)
-        for name in ("stop_reason", "brief"):
-            if (value := getattr(ending, name)) is not None:
-                trial.set_user_attr(name, value)
-        trial.set_user_attr("reason", f"{ending.reason}{lost}")
+        if self._gpu.peak_mib is not None and (reports or ending.stop_reason == OUT_OF_MEMORY):
+            trial.set_user_attr(GPU_MEMORY, self._gpu.peak_mib)
+        record_ending(trial, ending, reports, self._metric, lost)

@@ -1,6 +1,7 @@
 """What is tried instead of a trial that went wrong.
 
 out of memory     the next smaller batch size    the same trial again, counted once
+  next to others  no change, alone on its GPU    the same trial again, counted once
 diverged          a lower KL weight              another trial, if the study file asks for it
 early plateau     a longer KL warm-up            another trial, if the study file asks for it
 """
@@ -15,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ..definition.contingency import Contingency
 from ..definition.space import Space
 from ..pruners.plateau import EARLY_EPOCH
-from ..storage.trials import CONFIG, OUT_OF_MEMORY
+from ..storage.trials import CONFIG, GPU_NEIGHBOURS, OUT_OF_MEMORY
 
 SMALLER_BATCH = 0.75  # 2048 becomes 1536
 CONTINGENCIES = ("diverged", "plateau")  # stop reasons of pruned trials that may have one
@@ -44,8 +45,10 @@ def second_chance(
     if config is None:
         return None
     if stop_reason == OUT_OF_MEMORY:
-        # PRUNED means that there is no smaller batch, or that it was the second attempt.
-        return smaller_batch(config, space) if trial.state == TrialState.FAIL else None
+        if trial.state != TrialState.FAIL:
+            return None  # there is no smaller batch, or it was the second attempt
+        neighbours = trial.user_attrs.get(GPU_NEIGHBOURS)
+        return alone_on_gpu(neighbours) if neighbours else smaller_batch(config, space)
     if contingency is None or "contingency_of" in trial.user_attrs:
         return None
     if stop_reason == "diverged":
@@ -54,6 +57,12 @@ def second_chance(
     if stop_reason == "plateau" and is_early:
         return _longer_warmup(config, space, contingency.kl_warmup_epochs)
     return None
+
+
+def alone_on_gpu(neighbours: int) -> SecondChance:
+    """The second chance after running out of memory next to other trials, which may be why."""
+    others = "another trial" if neighbours == 1 else f"{neighbours} other trials"
+    return SecondChance({}, "alone on its GPU", f"ran out of memory next to {others}")
 
 
 def smaller_batch(config: Mapping[str, Any], space: Space) -> SecondChance | None:

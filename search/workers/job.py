@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from time import time
 
 from ...base.interrupts import Interrupts
+from ..sharing.options import TrialsPerGpu
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,7 @@ class Job:
         deadline: when the timeout is over, in seconds since 1970.
         storage_patience: how long to wait each time that the storage fails, such as `10m`.
         waits: whether to wait for trials that other workers run, in case these are interrupted.
+        trials_per_gpu: a number or `auto`, if the GPU is shared with other processes; None if not.
         run: a unique name of this run, stored with the trials that it claims. [default: random]
     """
 
@@ -32,6 +34,7 @@ class Job:
     deadline: float | None = None
     storage_patience: str | None = None
     waits: bool = True
+    trials_per_gpu: TrialsPerGpu | None = None
     run: str | None = None
 
     def should_stop(self, interrupts: Interrupts) -> Callable[[], str | None]:

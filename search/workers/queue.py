@@ -23,6 +23,7 @@ from ..samplers.grid import Grid
 from ..storage.claims import StudyTransaction, study_transaction
 from ..storage.studies import SPEC, STOPPED
 from ..storage.trials import (
+    ALONE_ON_GPU,
     CONFIG,
     CONTINUES,
     INTERRUPTED,
@@ -35,6 +36,7 @@ from ..storage.trials import (
 # Attributes of a queued trial that it keeps when it is queued again.
 _KEPT = (
     *("known_config", "fixed", "contingency_of", "after_out_of_memory", "second_chance"),
+    ALONE_ON_GPU,
     CONTINUES,
 )
 
@@ -264,11 +266,11 @@ def _queue_second_chance(
         "second_chance": f"{chance.change}, because trial {trial.number} {chance.cause}",
     }
     # After out-of-memory it is the same trial again; otherwise it is another trial, which counts.
-    attrs |= (
-        {"retry_of": trial.number, "after_out_of_memory": True}
-        if trial.user_attrs["stop_reason"] == OUT_OF_MEMORY
-        else {"contingency_of": trial.number}
-    )
+    if trial.user_attrs["stop_reason"] == OUT_OF_MEMORY:
+        attrs["retry_of"] = trial.number
+        attrs["after_out_of_memory" if chance.changes else ALONE_ON_GPU] = True
+    else:
+        attrs["contingency_of"] = trial.number
     transaction.queue(params, attrs)
 
 

@@ -9,6 +9,7 @@ from ...model.training.device import resolve_device
 from ..definition.durations import parse_duration
 from ..listeners.attach import NO_OUTLETS, Outlets, check_outlets
 from ..running.events import Listener, broadcast, ignore, notifier
+from ..sharing.options import TrialsPerGpu, check_shares
 from ..storage.access import check_can_write
 from ..storage.database import readable_storage
 from ..storage.studies import check_exists, read_stored_specs
@@ -25,6 +26,7 @@ def run_worker(
     timeout: str | None = None,
     storage_patience: str | None = None,
     device: str = "auto",
+    trials_per_gpu: TrialsPerGpu | None = None,
     outlets: Outlets = NO_OUTLETS,
     listener: Listener = ignore,
 ) -> None:
@@ -35,6 +37,8 @@ def run_worker(
     Args:
         study: its name; None serves whichever study has trials to run.
         dataset: where the study's ratings are on this machine. [default: where they were]
+        trials_per_gpu: how many trials may train on this worker's GPU at the same time, those of
+            other workers included: a number, or `auto` for as many as fit its memory.
         outlets: notifications and trackers of this worker, in addition to the study file's.
 
     Raises:
@@ -44,6 +48,8 @@ def run_worker(
         KeyboardInterrupt, SystemExit: likewise.
     """
     resolve_device(device)
+    if trials_per_gpu is not None:
+        check_shares(trials_per_gpu, device)
     listener = broadcast(listener)
     notify = notifier(listener)
     interrupts = Interrupts(notify)
@@ -55,6 +61,7 @@ def run_worker(
         timeout=timeout,
         deadline=None if timeout is None else time() + parse_duration(timeout),
         storage_patience=storage_patience,
+        trials_per_gpu=trials_per_gpu,
     )
     check_outlets(outlets)
     check_can_write(storage_url)

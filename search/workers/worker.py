@@ -17,12 +17,14 @@ from ...errors import StudyError
 from ...model.evaluation.weighted import find_metric
 from ..dashboard.enrichment import Enrichment
 from ..definition.study_file import StudySpec
+from ..presets.fit import data_sizes
 from ..pruners.trial_pruner import TrialPruner
 from ..running.checkpoint_folders import tidy_checkpoints
 from ..running.endings import FailedTrial, InterruptedTrial
 from ..running.events import Listener, TrialEnded, alarm, notifier
 from ..running.objective import Objective
 from ..running.study_progress import StudyProgress, spending, target_reached
+from ..sharing.gpu import SharedGpu
 from ..storage.artifacts import artifact_store, checkpoint_folder
 from ..storage.trials import trial_record
 from ..storage.worker import GRACE_S, worker_identity
@@ -136,7 +138,22 @@ class Worker:
             device=self._job.device,
             listener=self._listener,
             should_stop=self._should_stop,
+            gpu=self._shared_gpu(spec),
             learned_noise=self._planner.learned_noise,
+        )
+
+    def _shared_gpu(self, spec: StudySpec) -> SharedGpu | None:
+        """The GPU with its ledger, if several processes share it."""
+        if self._job.trials_per_gpu is None:
+            return None
+        return SharedGpu(
+            self._job.device,
+            self._job.trials_per_gpu,
+            data_sizes(self._split.train),
+            is_random_split=spec.split.is_random,
+            worker=lambda: self._identity,
+            notify=self._notify,
+            should_stop=self._should_stop,
         )
 
     def _should_stop(self) -> str | None:
