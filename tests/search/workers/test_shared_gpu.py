@@ -115,9 +115,7 @@ def test_what_a_trial_took_is_stored_with_it(workplace, shared):
 
 
 def test_the_memory_pruner_does_not_stop_trials_that_share_a_gpu(workplace, shared, monkeypatch):
-    monkeypatch.setattr(
-        "recsys_search.model.training.device.gpu_memory_share", lambda device: 0.95
-    )
+    monkeypatch.setattr("recsys_search.model.training.device.gpu_memory_share", lambda device: 0.95)
     (trial,) = shared(workplace.write_study(trials=1, pruners=[{"gpu_memory": {}}])).trials()
     assert (trial["state"], trial["stop_reason"]) == ("complete", None)
     alone = workplace.write_study("alone", trials=1, pruners=[{"gpu_memory": {}}])
