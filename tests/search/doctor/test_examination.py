@@ -222,6 +222,7 @@ def test_the_tables_of_another_optuna_version_are_reported(checks, url, tmp_path
         pass
     with closing(sqlite3.connect(tmp_path / "studies.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'v0.9.0.a'")
+        connection.execute("UPDATE version_info SET library_version = '0.9.0'")
     blocking, detail, _ = failure(checks()["storage"])
     assert blocking
     assert detail.startswith(f"storage {url} cannot be opened: The runtime optuna version ")

@@ -122,7 +122,16 @@ def test_the_second_sentence_says_what_the_search_cost(won, make_trial):
         *won().trials,
         make_trial(5, state="pruned", stop_reason="median", epochs=1, config=CONFIG),
     ]
-    study = won(trials=trials, epochs=7, elapsed_s=7200, cost_usd=1.5, failed=2, done=12, total=12)
+    study = won(
+        trials=trials,
+        epochs=7,
+        elapsed_s=7200,
+        cost_usd=1.5,
+        failed=2,
+        done=12,
+        total=12,
+        epochs_saved=0.22,
+    )
     assert verdict(study)[1] == (
         "The search ran all 12 trials; it cost 7 epochs, 2.0 h, 1.50 USD, and stopped 1 trial "
         "early, 2 failed, which saved 22% of the epochs."
