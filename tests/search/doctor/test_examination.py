@@ -31,7 +31,7 @@ from recsys_search.search.launch.run_study import run_study
 from recsys_search.search.storage.database import writable_storage
 
 # What may be poor on the machine that runs the tests, and does not keep a study from running.
-ITS_OWN = {"cuda", "gpu_memory", "threads", "file_system"}
+ITS_OWN = {"cuda", "gpu_memory", "gpu_sharing", "threads", "file_system"}
 TRAINED = SelfTest(amp="off", n_steps=16, loss=1.0, float32_loss=1.0, grad_norm=0.5)
 
 
@@ -549,6 +549,7 @@ def test_a_machine_without_a_gpu_is_good(checks, monkeypatch):
     assert found["cuda"].detail == "none: trains on the CPU with 1 thread"
     assert found["device"].detail == "cpu, 1 thread"
     assert found["gpu_memory"].detail == "not needed: trains on the CPU"
+    assert found["gpu_sharing"].detail == "not needed: trains on the CPU"
 
 
 @pytest.mark.usefixtures("no_gpu")
@@ -616,6 +617,13 @@ def test_a_gpu_is_shown_with_its_compute_capability(checks, gpu):
     assert found["cuda"].detail == "1 GPU, torch for CUDA 12.8"
     assert found["device"].detail == "cuda:0, Tesla T4, compute capability 7.5"
     assert found["gpu_memory"].detail == "14.0 of 15.0 GiB are free"
+
+
+def test_mps_that_is_off_is_no_fault(checks, gpu, monkeypatch, tmp_path):
+    monkeypatch.setenv("CUDA_MPS_PIPE_DIRECTORY", str(tmp_path))
+    found = checks(device="auto")["gpu_sharing"]
+    assert found.ok
+    assert found.detail.startswith("MPS is off, so processes take turns on a GPU")
 
 
 def test_little_free_memory_is_a_warning(checks, gpu):
