@@ -222,13 +222,12 @@ class SharedGpu:
         run = entry.worker["run"]
         with self._ledger.open() as page:
             mine, others = page.of(run), page.without(run)
-            page.entries = others
+            page.entries = [*others, replace(entry, state="idle", bytes=0.0, alone=False)]
             if mine is None or mine.state != "training":
                 return  # it never began
             self.peak_mib = round(peak_reserved_bytes(self._device) / 2**20, 1)
             now = sum(each.state == "training" for each in others)
             self.neighbours = max(self.neighbours, now)
-            page.entries = [*others, replace(entry, state="idle", bytes=0.0, alone=False)]
 
     def _limits(self, page: Page) -> Limits:
         if self._trials_per_gpu != "auto":
@@ -244,11 +243,14 @@ class SharedGpu:
     def _describe(self, entry: Entry) -> str:
         if entry.alone:
             return "the GPU to itself"
+        with self._ledger.open() as page:
+            others = page.without(entry.worker["run"])
+            usable = self._limits(page).n_bytes or 0.0
+        if any(each.alone for each in others):
+            return "the GPU, which another trial needs to itself"
         if self._counts:
             return f"one of {self._trials_per_gpu} places on the GPU"
-        with self._ledger.open() as page:
-            usable = self._limits(page).n_bytes or 0.0
-            reserved = reserved_bytes(page.without(entry.worker["run"]))
+        reserved = reserved_bytes(others)
         return (
             f"room on the GPU: it may take {entry.bytes / GIB:.1f} GB, and "
             f"{max(0.0, usable - reserved) / GIB:.1f} of {usable / GIB:.1f} GB are free"

@@ -132,6 +132,18 @@ def test_a_trial_alone_on_its_gpu_waits_for_all_others(machine):
     assert second.notices == []  # it was to stop at once
 
 
+def test_a_trial_waits_for_one_that_needs_the_gpu_to_itself(machine):
+    machine.need(1 * GIB)
+    alone, other = machine.worker(), machine.worker(should_stop=lambda: None)
+    thread = Thread(target=lambda: other.reserved(machine.trial(5), config()).__enter__())
+    with alone.reserved(machine.trial(0, alone_on_gpu=True), config()):
+        thread.start()
+        while not other.notices:
+            pass
+    thread.join()
+    assert other.notices == ["trial 5 waits for the GPU, which another trial needs to itself"]
+
+
 def test_measured_trials_lower_what_the_next_one_reserves(machine):
     worker = machine.worker()
     with worker.reserved(machine.trial(), config()), Ledger("GPU-0000", machine.folder).open() as p:
