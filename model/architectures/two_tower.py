@@ -16,7 +16,7 @@ from ..components.interest import Interest
 from ..components.kept_ratings import KeptRatings
 from ..components.neighbours.tower_residuals import TowerResiduals
 from ..components.output import Output, Posterior
-from ..components.rows import Part, sums_without
+from ..components.rows import LeftOut, sums_without
 from ..components.side import Side, Tables, with_side
 from ..components.vae import PENALTY_WEIGHT, RatingVAE
 from ..config import STRICT, BatchSize, DropoutRate, VaeConfig, Width
@@ -83,10 +83,6 @@ class TwoTowerVAE(RatingVAE):
     leaves_one_out = True
     scores_by_product = True
 
-    @property
-    def pairs_at_once(self) -> int:
-        return PAIRS_AT_ONCE[self.store.device.type]
-
     def __init__(self, config: TwoTowerConfig, store: TrainStore) -> None:
         super().__init__(store, config.likelihood)
         self.config = config
@@ -113,6 +109,10 @@ class TwoTowerVAE(RatingVAE):
             self.interest = Interest(store, width, config.norm_power, config.init_std)
         self._all_ratings = KeptRatings(store, torch.ones_like(store.rating), dropped=0.0)
         self._epoch_ratings = self._all_ratings
+
+    @property
+    def pairs_at_once(self) -> int:
+        return PAIRS_AT_ONCE[self.store.device.type]
 
     def residuals(self) -> TowerResiduals:
         shared = self.encode_store()
@@ -160,21 +160,20 @@ class TwoTowerVAE(RatingVAE):
         own_kept = (ratings.kept[pairs.row] * is_train_row).unsqueeze(1)  # (B, 1)
         own_centred = (ratings.centred[pairs.row] * is_train_row).unsqueeze(1)
 
-        power = self.config.norm_power
-        user_mu = sums_without(
-            Part(shared.user, pairs.user, own_kept),
-            Part(shared.films.rated, pairs.film, own_centred),
-            Part(shared.films.seen, pairs.film, own_kept),
-            ratings.scale(ratings.user_counts[pairs.user], own_kept, power),
-            shared.users.side,
-        )
-        film_mu = sums_without(
-            Part(shared.film, pairs.film, own_kept),
-            Part(shared.users.rated, pairs.user, own_centred),
-            Part(shared.users.seen, pairs.user, own_kept),
-            ratings.scale(ratings.film_counts[pairs.film], own_kept, power),
-            shared.films.side,
-        )
+        def mu(
+            sums: Tensor, counts: Tensor, own: Tables, at: Tensor, others: Tables, other: Tensor
+        ) -> Tensor:
+            """(B, K) vectors of a tower: its sums over the rows of the other side's tables."""
+            left_out = (
+                LeftOut(others.rated, other, own_centred),
+                LeftOut(others.seen, other, own_kept),
+            )
+            scale = ratings.scale(counts[at], own_kept, self.config.norm_power)
+            return sums_without(sums, at, left_out, scale, own.side)
+
+        user, film, users, films = pairs.user, pairs.film, shared.users, shared.films
+        user_mu = mu(shared.user, ratings.user_counts, users, user, films, film)
+        film_mu = mu(shared.film, ratings.film_counts, films, film, users, user)
         return {
             "user": Posterior(user_mu, self.user_logvar(user_mu).float()),
             "film": Posterior(film_mu, self.film_logvar(film_mu).float()),

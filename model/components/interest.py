@@ -46,7 +46,7 @@ class Interest(nn.Module):
     def logits(self, pairs: Pairs, sums: Tensor, ratings: KeptRatings) -> Tensor:
         """(B,) without log(n_i). A pair that is a train rating is left out of its own sum."""
         own_kept = (ratings.kept[pairs.row] * (pairs.row >= 0)).unsqueeze(1)  # (B, 1)
-        others = rows_of(sums, pairs.user) - own_kept * self.seen(pairs.film)
+        others = rows_of(sums, pairs.user) - own_kept * rows_of(self.seen.weight, pairs.film)
         scale = ratings.scale(ratings.user_counts[pairs.user], own_kept, self.power)
         product = (others * scale * self.film(pairs.film)).sum(1)
         return product + self.bias(pairs.film).squeeze(1)

@@ -43,17 +43,17 @@ class RatingModel(nn.Module):
     scores_by_product = False
     repeats_steps = False
 
+    def __init__(self, store: TrainStore) -> None:
+        super().__init__()
+        self.store = store
+        self.likelihood: Likelihood = Mse(store)
+
     @property
     def pairs_at_once(self) -> int | None:
         """Pairs whose gradient a step computes at a time; None for all of the batch, of which the
         model needs statistics.
         """
         return None
-
-    def __init__(self, store: TrainStore) -> None:
-        super().__init__()
-        self.store = store
-        self.likelihood: Likelihood = Mse(store)
 
     def renew(self) -> None:
         """Update what depends on the weights alone, before they are used for predictions."""

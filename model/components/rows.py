@@ -22,27 +22,27 @@ def rows_of(table: Tensor, index: Tensor) -> Tensor:
 
 
 def sums_without(
-    sums: Part, rated: Part, seen: Part, scale: Tensor, added: Tensor | None
+    sums: Tensor, at: Tensor, left_out: Sequence[LeftOut], scale: Tensor, added: Tensor | None
 ) -> Tensor:
     """(B, K) scaled sums over ratings, each without one of them, plus what is added to the vector.
 
-    Equal to `(sums - weight * rated - weight * seen) * scale + added` of the tables' rows, in fewer
-    passes over the memory. Gradients are as those of `rows_of`.
+    Equal to `(sums - weight * table - ...) * scale + added` of the tables' rows, in fewer passes
+    over the memory. Gradients are as those of `rows_of`.
 
     Args:
-        sums: its weights are not used.
-        rated, seen: what the rating added to its sum.
+        sums: (n, K).
+        at: (B,) indices in `sums` and `added`.
+        left_out: what the rating added to its sum.
         scale: (B, 1).
-        added: (n, K) with the rows of `sums`, or None.
+        added: (n, K), or None.
     """
-    left: Tensor = _SumsWithout.apply(
-        sums.table, rated.table, seen.table, added, sums, rated, seen, scale
-    )
+    tables = (each.table for each in left_out)
+    left: Tensor = _SumsWithout.apply(at, left_out, scale, sums, added, *tables)
     return left
 
 
-class Part(NamedTuple):
-    """Rows of a table.
+class LeftOut(NamedTuple):
+    """A summand that is left out of sums.
 
     Attributes:
         table: (n, K).
@@ -70,31 +70,28 @@ class _SumsWithout(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        sums_table: Tensor,
-        rated_table: Tensor,
-        seen_table: Tensor,
-        added: Tensor | None,
-        sums: Part,
-        rated: Part,
-        seen: Part,
+        at: Tensor,
+        left_out: Sequence[LeftOut],
         scale: Tensor,
+        sums: Tensor,
+        added: Tensor | None,
+        *tables: Tensor,
     ) -> Tensor:
-        ctx.parts, ctx.scale, ctx.added = (sums, rated, seen), scale, added
-        left = sums.table.index_select(0, sums.at)
-        for part in (rated, seen):
-            left.addcmul_(part.table.index_select(0, part.at), part.weight, value=-1)
+        """Args: tables: those of `left_out`, since autograd looks only at tensors."""
+        ctx.at, ctx.left_out, ctx.scale, ctx.sums, ctx.added = at, left_out, scale, sums, added
+        left = sums.index_select(0, at)
+        for table, place, weight in left_out:
+            left.addcmul_(table.index_select(0, place), weight, value=-1)
         left.mul_(scale)
-        return left if added is None else left.add_(added.index_select(0, sums.at))
+        return left if added is None else left.add_(added.index_select(0, at))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        sums, rated, seen = ctx.parts
-        to_added = None if ctx.added is None else _add_rows(ctx.added, sums.at, grad)
+        to_added = None if ctx.added is None else _add_rows(ctx.added, ctx.at, grad)
         grad = grad * ctx.scale
-        grads = [_add_rows(sums.table, sums.at, grad)]
-        for part in (rated, seen):
-            grads.append(_add_rows(part.table, part.at, grad * -part.weight))
-        return (*grads, to_added, None, None, None, None)
+        to_sums = _add_rows(ctx.sums, ctx.at, grad)
+        to_tables = (_add_rows(table, at, grad * -weight) for table, at, weight in ctx.left_out)
+        return None, None, None, to_sums, to_added, *to_tables
 
 
 def _add_rows(table: Tensor, index: Tensor, grad: Tensor) -> Tensor | None:

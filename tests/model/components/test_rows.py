@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from recsys_search.model.components.rows import Held, Part, rows_of, sums_without
+from recsys_search.model.components.rows import Held, LeftOut, rows_of, sums_without
 
 INDEX = torch.tensor([3, 0, 3, 1])  # with a row that is read twice
 OTHER = torch.tensor([0, 0, 1, 1])
@@ -43,8 +43,8 @@ def test_sums_without_a_rating_are_the_plain_formula(weights, is_added):
     plain = torch.ones_like(weights)
 
     def ours(sums, rated, seen, added):
-        parts = Part(sums, INDEX, plain), Part(rated, OTHER, weights), Part(seen, OTHER, plain)
-        return sums_without(*parts, scale, added if is_added else None)
+        left_out = LeftOut(rated, OTHER, weights), LeftOut(seen, OTHER, plain)
+        return sums_without(sums, INDEX, left_out, scale, added if is_added else None)
 
     def formula(sums, rated, seen, added):
         left = (sums[INDEX] - weights * rated[OTHER] - seen[OTHER]) * scale
@@ -57,8 +57,8 @@ def test_sums_without_a_rating_are_the_plain_formula(weights, is_added):
 def test_a_table_that_needs_no_gradient_gets_none(weights):
     sums, rated, seen = (table(4, seed) for seed in range(3))
     seen.requires_grad_(False)
-    parts = Part(sums, INDEX, weights), Part(rated, OTHER, weights), Part(seen, OTHER, weights)
-    sums_without(*parts, torch.ones_like(weights), None).sum().backward()
+    left_out = LeftOut(rated, OTHER, weights), LeftOut(seen, OTHER, weights)
+    sums_without(sums, INDEX, left_out, torch.ones_like(weights), None).sum().backward()
     assert seen.grad is None and rated.grad is not None
 
 
