@@ -24,7 +24,7 @@ from ..definition.space import Space
 from ..pruners.rule import Kind, Progress, Stop
 from ..pruners.table import kind_of
 from ..storage.trials import GPU_NEIGHBOURS, INTERRUPTED, OUT_OF_MEMORY
-from .second_chances import alone_on_gpu, smaller_batch
+from .second_chances import alone_on_gpu, next_to, smaller_batch
 
 KNOWN_LIMIT = "known-limit"
 
@@ -117,9 +117,8 @@ def out_of_memory(
     what = f"out of memory in epoch {epoch} with batch size {batch_size}"
     if neighbours:
         trial.set_user_attr(GPU_NEIGHBOURS, neighbours)
-        retry = alone_on_gpu(neighbours)
-        what += retry.cause.removeprefix("ran out of memory")
-        return Ending(TrialState.FAIL, OUT_OF_MEMORY, f"{what}; it is tried again {retry.change}")
+        what = f"{what} {next_to(neighbours)}; it is tried again {alone_on_gpu(neighbours).change}"
+        return Ending(TrialState.FAIL, OUT_OF_MEMORY, what)
     is_second_time = "after_out_of_memory" in trial.user_attrs
     if not is_second_time and (chance := smaller_batch(config_to_mapping(config), space)):
         return Ending(TrialState.FAIL, OUT_OF_MEMORY, f"{what}; {chance.change} is tried instead")

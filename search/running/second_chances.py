@@ -61,8 +61,12 @@ def second_chance(
 
 def alone_on_gpu(neighbours: int) -> SecondChance:
     """The second chance after running out of memory next to other trials, which may be why."""
-    others = "another trial" if neighbours == 1 else f"{neighbours} other trials"
-    return SecondChance({}, "alone on its GPU", f"ran out of memory next to {others}")
+    return SecondChance({}, "alone on its GPU", f"ran out of memory {next_to(neighbours)}")
+
+
+def next_to(neighbours: int) -> str:
+    """How many other trials trained on the same GPU, such as `next to 2 other trials`."""
+    return "next to another trial" if neighbours == 1 else f"next to {neighbours} other trials"
 
 
 def smaller_batch(config: Mapping[str, Any], space: Space) -> SecondChance | None:
