@@ -80,11 +80,8 @@ def parse_workers(text: str | None, cluster: str | None) -> int | None:
     """
     if text is None:
         return None if cluster else 1
-    if text == "auto":
-        return None
-    if not text.isdecimal() or int(text) == 0:
-        raise OptionError(f"--workers {text}: write a number from 1, or auto")
-    return int(text)
+    number = _number_or_auto("--workers", text)
+    return None if number == "auto" else number
 
 
 def parse_trials_per_gpu(text: str | None) -> int | Literal["auto"] | None:
@@ -93,12 +90,14 @@ def parse_trials_per_gpu(text: str | None) -> int | Literal["auto"] | None:
     Raises:
         OptionError: it is neither.
     """
-    if text is None:
-        return None
+    return None if text is None else _number_or_auto("--trials-per-gpu", text)
+
+
+def _number_or_auto(option: str, text: str) -> int | Literal["auto"]:
     if text == "auto":
         return "auto"
     if not text.isdecimal() or int(text) == 0:
-        raise OptionError(f"--trials-per-gpu {text}: write a number from 1, or auto")
+        raise OptionError(f"{option} {text}: write a number from 1, or auto")
     return int(text)
 
 
