@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Container, Iterable
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import optuna
@@ -54,13 +54,14 @@ class _Versions(_VersionManager):
     """
 
     def _init_alembic(self) -> None:
-        if not self._is_this_version():
+        if not self._is_this_version:
             super()._init_alembic()
 
     def check_table_schema_compatibility(self) -> None:
-        if not self._is_this_version():
+        if not self._is_this_version:
             super().check_table_schema_compatibility()
 
+    @cached_property
     def _is_this_version(self) -> bool:
         with self.engine.connect() as connection:
             if not sqlalchemy.inspect(connection).has_table(_REVISION.name):
