@@ -35,7 +35,7 @@ from recsys_search.model.components.neighbours.head import NeighbourHead
 from recsys_search.model.components.neighbours.tower_residuals import TowerResiduals
 from recsys_search.model.components.output import Output, Posterior
 from recsys_search.model.config import STRICT
-from recsys_search.model.store.sparse import Csr, _Product
+from recsys_search.model.store.sparse import Csr, _Sums
 from recsys_search.model.store.time_order import Window
 from recsys_search.model.store.train_store import Grouping, Pairs, TrainStore
 from recsys_search.model.training.training import Training
@@ -50,6 +50,8 @@ class SessionVAE(TwoTowerVAE):
     Its posterior comes from the session's other ratings, as the user's from all of them:
     prediction = biases + (z_user + z_session) · z_film.
     """
+
+    pairs_at_once = None  # the sessions' sums are no part of what the parts of a batch share
 
     def __init__(self, config: TwoTowerConfig, store: TrainStore) -> None:
         super().__init__(config, store)
@@ -92,17 +94,12 @@ class SessionVAE(TwoTowerVAE):
     def encode_store(self) -> Shared:
         shared = super().encode_store()
         ratings = self._epoch_ratings if self.training else self._all_ratings
-        self._sums = sum(
-            _Product.apply(
-                table.weight,
-                Csr.build(self._by_session, weights),
-                Csr.build(self._by_film, weights),
-            )
-            for table, weights in (
-                (self.session_rated, ratings.centred),
-                (self.session_seen, ratings.kept),
-            )
+        matrix, transpose = (
+            Csr.build(grouping, ratings.kept > 0, ratings.centred)
+            for grouping in (self._by_session, self._by_film)
         )
+        tables = self.session_rated.weight, self.session_seen.weight
+        self._sums = _Sums.apply(*tables, matrix, transpose)
         self._counts = torch.bincount(self._session, ratings.kept, len(self._by_session.counts))
         return shared
 

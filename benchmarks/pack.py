@@ -13,11 +13,9 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 from concurrent.futures import ProcessPoolExecutor
 from itertools import count
 from multiprocessing.synchronize import Barrier
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -31,6 +29,7 @@ from recsys_search.model.architectures.two_tower import TwoTowerConfig
 from recsys_search.model.training.device import is_out_of_memory, resolve_device
 from recsys_search.model.training.machine import peak_reserved_bytes
 from recsys_search.model.training.training import Training
+from recsys_search.search.sharing.mps import mps_is_on
 
 READY_S = 900.0  # for all processes of a row to be ready
 
@@ -128,12 +127,6 @@ def largest_difference(row: dict[str, Any], first: dict[str, Any]) -> float:
     return max((abs(a - b) for a, b in known), default=0.0)
 
 
-def mps_pipe_is_there() -> bool:
-    """Whether MPS seems to be on; `doctor` asks its daemon."""
-    pipes = os.environ.get("CUDA_MPS_PIPE_DIRECTORY") or "/tmp/nvidia-mps"
-    return Path(pipes, "control").exists()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="auto")
@@ -167,7 +160,7 @@ def main() -> None:
             print(f"{row['out_of_memory']} trials of the row above ran out of memory", flush=True)
     document = {
         "machine": machine(str(device)),
-        "mps": on_gpu(device) and mps_pipe_is_there(),
+        "mps": on_gpu(device) and mps_is_on(),
         "torch": torch.__version__,
         "ratings": args.ratings,
         "epochs": args.epochs,
