@@ -57,6 +57,25 @@ def start_python() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 @pytest.fixture(scope="session")
+def write_ratings() -> Callable[[Path, Any], None]:
+    """Writes ratings as the file `ratings.csv` of a new folder."""
+
+    def write(folder: Path, ratings: Any) -> None:
+        columns = (
+            ratings.user_ids[ratings.user],
+            ratings.films.ids[ratings.film],
+            ratings.rating,
+            ratings.timestamp,
+        )
+        lines = [",".join(map(str, row)) for row in zip(*columns, strict=True)]
+        folder.mkdir()
+        text = "\n".join(["userId,movieId,rating,timestamp", *lines])
+        (folder / "ratings.csv").write_text(text + "\n")
+
+    return write
+
+
+@pytest.fixture(scope="session")
 def real_ratings_folder() -> Path:
     """The folder of MovieLens latest-small; skips the test if the machine does not have it."""
     folder = os.environ.get("RECSYS_SEARCH_TEST_RATINGS")

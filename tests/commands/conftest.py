@@ -54,21 +54,16 @@ def call(folder, *args):
     return Outcome(ended.value.code or 0, out.getvalue(), err.getvalue())
 
 
-def make_folder(folder):
-    """Write ratings and a study file into a folder."""
-    ratings = demo_ratings(2000, n_users=60, n_films=80)
-    columns = (
-        ratings.user_ids[ratings.user],
-        ratings.films.ids[ratings.film],
-        ratings.rating,
-        ratings.timestamp,
-    )
-    lines = [",".join(map(str, row)) for row in zip(*columns, strict=True)]
-    (folder / "ratings").mkdir()
-    text = "\n".join(["userId,movieId,rating,timestamp", *lines])
-    (folder / "ratings" / "ratings.csv").write_text(text + "\n")
-    (folder / "small.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
-    return folder
+@pytest.fixture(scope="session")
+def make_folder(write_ratings):
+    """Writes ratings and a study file into a folder."""
+
+    def make(folder):
+        write_ratings(folder / "ratings", demo_ratings(2000, n_users=60, n_films=80))
+        (folder / "small.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
+        return folder
+
+    return make
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +82,7 @@ def press_ctrl_c(monkeypatch):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, make_folder):
     """A folder with ratings and a study file, and nothing else."""
     return make_folder(tmp_path)
 
@@ -99,7 +94,7 @@ def cli(folder):
 
 
 @pytest.fixture(scope="session")
-def job(tmp_path_factory):
+def job(tmp_path_factory, make_folder):
     """A folder in which the main job was run, and the outcome of each of its commands.
 
     The study has trials 0 (two_tower, completed), 1 (hybrid, completed) and 2 (diverged).

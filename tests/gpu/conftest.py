@@ -148,12 +148,8 @@ def close():
 
 
 @pytest.fixture
-def ratings_folder(tmp_path, demo):
+def ratings_folder(tmp_path, demo, write_ratings):
     """The ratings as a file, for commands and runs."""
-    columns = demo.user_ids[demo.user], demo.films.ids[demo.film], demo.rating, demo.timestamp
-    lines = [",".join(map(str, row)) for row in zip(*columns, strict=True)]
     folder = tmp_path / "ratings"
-    folder.mkdir()
-    text = "\n".join(["userId,movieId,rating,timestamp", *lines])
-    (folder / "ratings.csv").write_text(text + "\n")
+    write_ratings(folder, demo)
     return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from itertools import count
 from math import isfinite
 
 import pytest
@@ -35,17 +36,6 @@ config = build_config("mf", n_factors=8, batch_size=200, amp="off", max_epochs=2
 with Training(config, split, sys.argv[1]) as run:
     print(json.dumps([report.val_rmse for report in run]))
 """
-
-
-class After:
-    """Pauses once, after a number of steps."""
-
-    def __init__(self, n):
-        self.n = n
-
-    def __call__(self):
-        self.n -= 1
-        return self.n == 0
 
 
 def numbers(report):
@@ -137,8 +127,8 @@ def test_a_report_has_the_figures_of_the_gpu(cuda, config, train):
 
 def pause_and_go_on(small, split, folder, first, second, n_steps):
     """Pause on one device after a number of steps, and go on with another from the disk."""
-    checkpoints = Checkpoints(folder)
-    with Training(small, split, first, should_pause=After(n_steps)) as run:
+    checkpoints, steps = Checkpoints(folder), count(1)
+    with Training(small, split, first, should_pause=lambda: next(steps) == n_steps) as run:
         for _ in run:
             pass
         checkpoints.save(run.state())
