@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from multiprocessing import get_context
-
 import pytest
 from recsys_search.errors import OutputError
 from recsys_search.search.sharing.ledger import Entry, Ledger
@@ -22,6 +18,14 @@ with worker_identity() as worker:
     print("reserved", flush=True)
     sys.stdin.read()
 """
+COUNT = """
+import sys
+from pathlib import Path
+from recsys_search.search.sharing.ledger import Ledger
+for _ in range(int(sys.argv[2])):
+    with Ledger("gpu", Path(sys.argv[1])).open() as page:
+        page.foreign_bytes += 1
+"""
 
 
 def entries(folder):
@@ -29,29 +33,18 @@ def entries(folder):
         return page.entries
 
 
-def test_a_reservation_is_seen_by_other_processes_until_its_own_is_killed(tmp_path):
-    command = [sys.executable, "-c", RESERVE, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"reserved\n"
-        assert [(each.state, each.bytes) for each in entries(tmp_path)] == [("training", 5.0)]
-        process.kill()
-        process.wait()
-        assert entries(tmp_path) == []
+def test_a_reservation_is_seen_by_other_processes_until_its_own_is_killed(tmp_path, start_python):
+    process = start_python(RESERVE, tmp_path)
+    assert process.stdout.readline() == "reserved\n"
+    assert [(each.state, each.bytes) for each in entries(tmp_path)] == [("training", 5.0)]
+    process.kill()
+    process.wait()
+    assert entries(tmp_path) == []
 
 
-def _add(folder, n):
-    for _ in range(n):
-        with Ledger("gpu", folder).open() as page:
-            page.foreign_bytes += 1
-
-
-def test_processes_change_the_ledger_one_after_the_other(tmp_path):
-    context = get_context("spawn")
-    processes = [context.Process(target=_add, args=(tmp_path, 30)) for _ in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
+def test_processes_change_the_ledger_one_after_the_other(tmp_path, start_python):
+    processes = [start_python(COUNT, tmp_path, 30) for _ in range(2)]
+    assert [process.wait() for process in processes] == [0, 0]
     with Ledger("gpu", tmp_path).open() as page:
         assert page.foreign_bytes == 60
 
