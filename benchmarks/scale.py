@@ -38,7 +38,7 @@ def measure(split: Split, fields: dict[str, Any], *, steps: int, device: str) ->
         descent = run._fit
         assert isinstance(descent, Descent)
         before_mb = now_mb(run.device)
-        # Only a few steps: a whole epoch of this size takes an hour on a CPU.
+        # Only a few steps: a whole epoch of this size takes minutes on a CPU.
         run._model.train()
         started_at = perf_counter()
         run._model.refresh()

@@ -1,4 +1,4 @@
-"""What fits a model in an epoch, whatever way it does so."""
+"""The interface of what fits a model, epoch by epoch."""
 
 from __future__ import annotations
 

@@ -31,12 +31,12 @@ from .ledger import Entry, Ledger, Page
 from .need import Measured, expected_bytes
 from .options import TrialsPerGpu
 
+GIB = 2**30
 USABLE_SHARE = 0.9  # of the GPU's memory; the rest is for gaps and what the bound leaves out
 # Of a process that has used the GPU: CUDA's context and its libraries, which torch does not count.
 # An assumption, to be measured on each kind of GPU.
-CONTEXT_BYTES = 0.75 * 2**30
+CONTEXT_BYTES = 0.75 * GIB
 LOOK_EVERY_S = 1.0
-GIB = 2**30
 
 
 class Gpu(Protocol):

@@ -28,7 +28,7 @@ def graphs_are_enabled() -> bool:
 
 class Graphs(Protocol):
     def warm_up(self, function: Callable[[], Tensor]) -> Tensor:
-        """Call the function in the way in which it will be captured."""
+        """Call the function as it will be captured, but without capturing it."""
 
     def capture(self, function: Callable[[], Tensor]) -> Callable[[], Tensor]:
         """What repeats the function's work on the device, without its Python code."""

@@ -1,7 +1,7 @@
 """Captured steps, with a tape of torch's operations in place of a CUDA graph.
 
 Like a graph, a tape repeats the work on the same tensors without the Python code around it: a
-number or a tensor that the code would choose anew in each step stays what it was.
+number or a tensor that the code would choose again in each step stays what it was.
 """
 
 from __future__ import annotations
