@@ -35,9 +35,10 @@ from recsys_search.model.components.neighbours.head import NeighbourHead
 from recsys_search.model.components.neighbours.tower_residuals import TowerResiduals
 from recsys_search.model.components.output import Output, Posterior
 from recsys_search.model.config import STRICT
+from recsys_search.model.store.grouping import Grouping
 from recsys_search.model.store.sparse import Csr, _Sums
 from recsys_search.model.store.time_order import Window
-from recsys_search.model.store.train_store import Grouping, Pairs, TrainStore
+from recsys_search.model.store.train_store import Pairs, TrainStore
 from recsys_search.model.training.training import Training
 from torch import Tensor, nn
 

@@ -54,11 +54,9 @@ class BiasModel(RatingModel):
     def refresh(self) -> None:
         store = self.store
         fitted = fit_biases(
-            store.user,
-            store.film,
             store.rating,
-            store.n_users,
-            store.n_films,
+            store.by_user,
+            store.by_film,
             user_shrinkage=self.config.user_shrinkage,
             film_shrinkage=self.config.film_shrinkage,
         )

@@ -107,7 +107,7 @@ class TwoTowerVAE(RatingVAE):
         self.interest = None
         if config.rank_weight:
             self.interest = Interest(store, width, config.norm_power, config.init_std)
-        self._all_ratings = KeptRatings(store, torch.ones_like(store.rating), dropped=0.0)
+        self._all_ratings = KeptRatings(store)
         self._epoch_ratings = self._all_ratings
 
     @property
@@ -134,7 +134,7 @@ class TwoTowerVAE(RatingVAE):
         super().refresh()
         dropout = self.config.rating_dropout
         kept = torch.rand_like(self.store.rating) >= dropout
-        self._epoch_ratings = KeptRatings(self.store, kept.float(), dropped=dropout)
+        self._epoch_ratings = KeptRatings(self.store, kept, dropout)
 
     def encode_store(self) -> Shared:
         ratings = self._epoch_ratings if self.training else self._all_ratings

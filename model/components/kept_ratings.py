@@ -21,13 +21,14 @@ class KeptRatings:
         matrix: the ratings that are included, with `centred` as weights.
     """
 
-    def __init__(self, store: TrainStore, kept: Tensor, dropped: float) -> None:
-        self.kept = kept
-        self.centred = (store.rating - store.mean) * kept
+    def __init__(self, store: TrainStore, kept: Tensor | None = None, dropped: float = 0.0) -> None:
+        """Args: kept: (n,) bool. [default: all]"""
+        self.kept = torch.ones_like(store.rating) if kept is None else kept.float()
+        self.centred = (store.rating - store.mean) * self.kept
         self.dropped = dropped
-        self.matrix = Matrix(store, kept > 0, self.centred)
-        self.user_counts = torch.bincount(store.user, kept, store.n_users)
-        self.film_counts = torch.bincount(store.film, kept, store.n_films)
+        self.matrix = Matrix(store, kept, self.centred)
+        self.user_counts = torch.bincount(store.user, self.kept, store.n_users)
+        self.film_counts = torch.bincount(store.film, self.kept, store.n_films)
 
     def scale(self, counts: Tensor, own_kept: Tensor, power: float) -> Tensor:
         """(B, 1) factor n^-p of a sum, where n is at least 1 and does not count the target.

@@ -83,7 +83,7 @@ def combine_runs(
     if dataset is not None:
         first = first.moved_to(dataset)
     split = first.cut(first.load())
-    store = TrainStore.build(split.train, resolve_device(device))
+    store = TrainStore.of(split.train, resolve_device(device))
     errors = _errors(candidates, split, store)
     weights = fit_weights(errors, WEIGHTINGS[weighting])
     rated = {name: cross_fitted_errors(errors, fit) for name, fit in WEIGHTINGS.items()}

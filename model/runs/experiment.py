@@ -15,8 +15,9 @@ from ...base.messages import printable, quoted
 from ...base.strict import Count, Strict
 from ...base.yaml_file import YamlFile, dump_yaml
 from ...data.ratings import Ratings
+from ...data.sets.prepared_splits import open_split
 from ...data.splits.spec import SplitSpec
-from ...data.splits.split import Split, split_ratings
+from ...data.splits.split import Split
 from ...data.tables.columns import ColumnNames, Duplicates, ReadOptions
 from ...errors import ConfigError, DataError
 from ..config import TrainingConfig, config_to_mapping
@@ -82,9 +83,9 @@ class Experiment:
         """The split that the experiment trains on; a refit's has no validation ratings.
 
         Raises:
-            DataError: as for `split_ratings`.
+            DataError: as for `open_split`.
         """
-        split = split_ratings(ratings, self.split)
+        split = open_split(ratings, self.split)
         return split if self.refit_epochs is None else split.refit()
 
     @property

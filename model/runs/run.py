@@ -123,7 +123,7 @@ class Run:
             experiment = experiment.moved_to(dataset)
         ratings = experiment.load()
         split = experiment.cut(ratings)
-        store = TrainStore.build(split.train, resolve_device(device))
+        store = TrainStore.of(split.train, resolve_device(device))
         return cls(experiment, ratings, split, load_model(folder, experiment, store))
 
     @property

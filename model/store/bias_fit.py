@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...data.ratings import Scale
+from .grouping import Grouping
 
 # The best of a grid on the validation split of ml-latest-small.
 USER_SHRINKAGE = 5.0
@@ -42,11 +43,9 @@ class Biases:
 
 
 def fit_biases(
-    user: Tensor,
-    film: Tensor,
     rating: Tensor,
-    n_users: int,
-    n_films: int,
+    by_user: Grouping,
+    by_film: Grouping,
     *,
     user_shrinkage: float = USER_SHRINKAGE,
     film_shrinkage: float = FILM_SHRINKAGE,
@@ -54,7 +53,6 @@ def fit_biases(
     """Least squares with shrinkage, alternating between films and users.
 
     Args:
-        user, film: (n,) indices.
         rating: (n,) stars.
         user_shrinkage, film_shrinkage: ridge penalties, equal to as many extra ratings with a
             residual of 0 per user or film.
@@ -63,12 +61,19 @@ def fit_biases(
     """
     rating = rating.double()
     mean = rating.mean()
-    user_weight = torch.bincount(user, minlength=n_users) + user_shrinkage
-    film_weight = torch.bincount(film, minlength=n_films) + film_shrinkage
-    user_bias = torch.zeros(n_users, dtype=torch.float64, device=rating.device)
-    film_bias = torch.zeros(n_films, dtype=torch.float64, device=rating.device)
-    centred = rating - mean
+    n_users, n_films = len(by_user.counts), len(by_film.counts)
+    user_weight, film_weight = by_user.counts + user_shrinkage, by_film.counts + film_shrinkage
+    centred, one_per_user, one_per_film = rating - mean, *map(rating.new_ones, (n_users, n_films))
+    of_user = by_user.matrix(centred[by_user.rows], n_films) @ one_per_film
+    of_film = by_film.matrix(centred[by_film.rows], n_users) @ one_per_user
+    # Products, because an array of a residual per rating takes several times as long to write.
+    is_rated = torch.ones_like(rating)
+    films_of_user, users_of_film = (
+        by_user.matrix(is_rated, n_films),
+        by_film.matrix(is_rated, n_users),
+    )
+    user_bias = rating.new_zeros(n_users)
     for _ in range(N_SWEEPS):
-        film_bias = torch.bincount(film, centred - user_bias[user], n_films) / film_weight
-        user_bias = torch.bincount(user, centred - film_bias[film], n_users) / user_weight
+        film_bias = (of_film - users_of_film @ user_bias) / film_weight
+        user_bias = (of_user - films_of_user @ film_bias) / user_weight
     return Biases(mean.float(), user_bias.float(), film_bias.float())

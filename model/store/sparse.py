@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .train_store import Grouping, TrainStore
+from .grouping import Grouping
+from .train_store import TrainStore
 
 MAX_ROWS_PER_SUM = 4096
 
@@ -78,18 +79,19 @@ class Csr(NamedTuple):
     weights: Tensor
 
     @classmethod
-    def build(cls, grouping: Grouping, kept: Tensor, weights: Tensor) -> Csr:
+    def build(cls, grouping: Grouping, kept: Tensor | None, weights: Tensor) -> Csr:
         """The kept ratings: what is left out costs nothing.
 
         Args:
-            kept: (n,) bool, in the order of the store's rows.
+            kept: (n,) bool, in the order of the store's rows; None for all.
             weights: (n,) in the same order.
         """
-        is_kept = kept[grouping.rows]
-        offsets = F.pad(is_kept.cumsum(0), (1, 0))[grouping.offsets]
-        rows = grouping.rows[is_kept]
-        chunks = Chunks.cut(offsets, MAX_ROWS_PER_SUM)
-        return cls(chunks, grouping.others[is_kept], weights[rows])
+        offsets, rows, columns = grouping
+        if kept is not None:
+            places = kept[rows].nonzero().squeeze(1)
+            offsets = torch.searchsorted(places, offsets)
+            rows, columns = rows[places], columns[places]
+        return cls(Chunks.cut(offsets, MAX_ROWS_PER_SUM), columns, weights[rows])
 
     def weighted(self, table: Tensor) -> Tensor:
         """(n_groups, width) weighted sums of the rows of a table (n_columns, width)."""
@@ -103,8 +105,8 @@ class Csr(NamedTuple):
 class Matrix:
     """Some train ratings, each with a weight, as a users-by-films matrix and its transpose."""
 
-    def __init__(self, store: TrainStore, kept: Tensor, weights: Tensor) -> None:
-        """Args: kept, weights: (n,) bool and float, in the order of the store's rows."""
+    def __init__(self, store: TrainStore, kept: Tensor | None, weights: Tensor) -> None:
+        """Args: kept, weights: (n,) bool or None for all, and float, in the order of the store."""
         self._by_user = Csr.build(store.by_user, kept, weights)
         self._by_film = Csr.build(store.by_film, kept, weights)
 

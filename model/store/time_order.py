@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .train_store import Grouping, TrainStore
+from .grouping import Grouping
+from .train_store import TrainStore
 
 
 class Around(NamedTuple):
@@ -54,22 +55,23 @@ class TimeOrder:
     One int64 key per rating makes all look-ups binary searches, without a loop over rows.
     """
 
-    def __init__(self, store: TrainStore, grouping: Grouping, group: Tensor, *, past: bool) -> None:
-        """Args:
-        group: (n,) of each train rating.
-        past: leave out all ratings that are not from an earlier second.
-        """
+    def __init__(self, store: TrainStore, grouping: Grouping, *, past: bool) -> None:
+        """Args: past: leave out all ratings that are not from an earlier second."""
         assert store.timestamp is not None
         self._past = past
-        self._rows = grouping.rows
         self._offsets = grouping.offsets
-        self._time = store.timestamp[grouping.rows]
-        self._rows_and_times = torch.stack([self._rows, self._time], 1)
-        self._first = int(self._time.min())
-        self._span = int(self._time.max()) - self._first + 3
-        self._keys = self._key(group[grouping.rows], self._time)
+        n = len(grouping.rows)
+        # A row and its time lie next to each other, since most look-ups read both.
+        self._rows_and_times = grouping.rows.new_empty(n, 2)
+        self._rows_and_times[:, 0] = grouping.rows
+        self._rows_and_times[:, 1] = self._keys = store.timestamp[grouping.rows]
+        self._time = self._rows_and_times[:, 1]
+        first, last = self._keys.aminmax()
+        self._first = int(first)
+        self._span = int(last) - self._first + 3
+        self._keys += grouping.group.mul_(self._span).add_(1 - self._first)  # as in `_key`
         self._places = torch.empty_like(grouping.rows)
-        self._places[grouping.rows] = torch.arange(len(grouping.rows), device=store.device)
+        self._places[grouping.rows] = torch.arange(n, device=store.device)
 
     def around(self, group: Tensor, time: Tensor, row: Tensor) -> Around:
         """The other ratings of groups (B,) around times (B,), in seconds.
@@ -81,7 +83,7 @@ class TimeOrder:
         is_own = row >= 0
         earlier = torch.searchsorted(self._keys, key)
         start, end = self._offsets[group], self._offsets[group + 1] - is_own.long()
-        own = torch.where(is_own, self._places[row.clamp(min=0)], len(self._rows))
+        own = torch.where(is_own, self._places[row.clamp(min=0)], len(self._time))
         if self._past:
             return Around(start, earlier, earlier, earlier, own)
         later = torch.searchsorted(self._keys, key, right=True) - is_own.long()
@@ -94,7 +96,7 @@ class TimeOrder:
         """
         left = torch.searchsorted(self._keys, self._key(group, first))
         right = torch.searchsorted(self._keys, self._key(group, last), right=True)
-        is_own = around.own < len(self._rows)
+        is_own = around.own < len(self._time)
         return torch.minimum(right - is_own.long(), around.end) - left
 
     def time(self, around: Around, places: Tensor) -> Tensor:
@@ -116,7 +118,7 @@ class TimeOrder:
     def _positions(self, around: Around, places: Tensor) -> Tensor:
         """Positions in the arrays, which include the pairs' own ratings; places do not."""
         own = around.own if places.dim() == 1 else around.own.unsqueeze(1)
-        return (places + (places >= own)).clamp(0, len(self._rows) - 1)
+        return (places + (places >= own)).clamp(0, len(self._time) - 1)
 
     def _key(self, group: Tensor, time: Tensor) -> Tensor:
         """Ascends in this order. A time beyond all train ratings is before or after them."""

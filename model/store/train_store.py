@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...data.ratings import Int, Ratings, Scale
 from .bias_fit import Biases, fit_biases
+from .grouping import Grouping
 
 
 @dataclass(frozen=True)
@@ -43,25 +44,6 @@ class Pairs:
     def _map(self, change: Callable[[Tensor], Tensor]) -> Pairs:
         timestamp = None if self.timestamp is None else change(self.timestamp)
         return Pairs(change(self.user), change(self.film), timestamp, change(self.row))
-
-
-class Grouping(NamedTuple):
-    """Train rows by user or by film, each group sorted by time.
-
-    Attributes:
-        offsets: (n_groups + 1,) start of each group in `rows`; the last is the number of rows.
-        rows: (n,) train row numbers.
-        others: (n,) the film of each row if grouped by user, its user if grouped by film.
-    """
-
-    offsets: Tensor
-    rows: Tensor
-    others: Tensor
-
-    @property
-    def counts(self) -> Tensor:
-        """(n_groups,) rows in each group."""
-        return self.offsets.diff()
 
 
 def both_in(known: tuple[Tensor, Tensor], pairs: Pairs) -> Tensor:
@@ -123,22 +105,36 @@ class TrainStore:
         return self.rating.device
 
     @classmethod
+    def of(cls, train: Ratings, device: torch.device) -> TrainStore:
+        """The store of these ratings.
+
+        On a CPU all trainings of a process share one, for as long as the ratings are in use: it
+        consists mostly of their columns. On a GPU each has its own, so that a training leaves no
+        memory behind.
+        """
+        if device.type != "cpu":
+            return cls.build(train, device)
+        if (store := _stores.get(train)) is None:
+            store = _stores[train] = cls.build(train, device)
+        return store
+
+    @classmethod
     def build(cls, train: Ratings, device: torch.device) -> TrainStore:
         """Copy the ratings to the device and group them."""
-        user = torch.from_numpy(train.user).to(device)
-        film = torch.from_numpy(train.film).to(device)
         rating = torch.from_numpy(train.rating).to(device)
         films, users = train.films, train.users
         groups = np.zeros((train.n_users, 0), bool) if users is None else users.groups
         age = np.zeros(train.n_users, np.int16) if users is None else users.age
-        biases = fit_biases(user, film, rating, train.n_users, train.n_films)
+        by_user = Grouping.build(train.rows_by_user, train.user, train.film, train.n_users, device)
+        by_film = Grouping.build(train.rows_by_film, train.film, train.user, train.n_films, device)
+        biases = fit_biases(rating, by_user, by_film)
         return cls(
-            user=user,
-            film=film,
+            user=torch.from_numpy(train.user).to(device),
+            film=torch.from_numpy(train.film).to(device),
             rating=rating,
             timestamp=_to_device(train.timestamp, device),
-            by_user=_group(train.rows_by_user, train.user, train.film, train.n_users, device),
-            by_film=_group(train.rows_by_film, train.film, train.user, train.n_films, device),
+            by_user=by_user,
+            by_film=by_film,
             mean=float(biases.mean),
             scale=train.scale,
             biases=biases,
@@ -181,11 +177,8 @@ class TrainStore:
         return both_in(self.have_ratings, pairs)
 
 
-def _group(rows: Int, key: Int, other: Int, n_groups: int, device: torch.device) -> Grouping:
-    offsets = np.zeros(n_groups + 1, dtype=np.int64)
-    np.cumsum(np.bincount(key, minlength=n_groups), out=offsets[1:])
-    return Grouping(*(torch.from_numpy(part).to(device) for part in (offsets, rows, other[rows])))
-
-
 def _to_device(column: Int | None, device: torch.device) -> Tensor | None:
     return None if column is None else torch.from_numpy(column).to(device)
+
+
+_stores: WeakKeyDictionary[Ratings, TrainStore] = WeakKeyDictionary()  # on the CPU

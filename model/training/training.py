@@ -189,7 +189,7 @@ class Training:
         """Move the data to the device, and build the model and its optimiser there."""
         devices.begin_memory_statistics(self._device)
         validation = self._split.validation
-        self._store = TrainStore.build(self._split.train, self._device)
+        self._store = TrainStore.of(self._split.train, self._device)
         self._val_pairs = self._store.held_out(validation)
         self._val_rating = torch.from_numpy(validation.rating).to(self._device)
         self.bias_val_rmse = bias_rmse(self._store, self._val_pairs, self._val_rating)

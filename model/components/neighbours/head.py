@@ -42,8 +42,8 @@ class NeighbourHead(nn.Module):
     def __init__(self, store: TrainStore, *, past: bool) -> None:
         """Args: past: use earlier ratings only."""
         super().__init__()
-        by_user = TimeOrder(store, store.by_user, store.user, past=past)
-        by_film = TimeOrder(store, store.by_film, store.film, past=past)
+        by_user = TimeOrder(store, store.by_user, past=past)
+        by_film = TimeOrder(store, store.by_film, past=past)
         self.scalars = RowScalars(store, by_user, by_film)
         self._step = max(round(1 / SHARE), len(store) // MOST)
         self._features = NeighbourFeatures(by_user, 1 if past else 2, store.device)

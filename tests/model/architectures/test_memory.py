@@ -6,6 +6,7 @@ import weakref
 from itertools import count
 
 import pytest
+import torch
 from recsys_search.data.demo.generator import demo_ratings
 from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import split_ratings
@@ -24,6 +25,15 @@ from torch.utils._pytree import tree_leaves
 HYBRID = {"hidden_dims": (128, 64), "n_factors": 50, "latent_dim": 32}
 
 
+def parts_of(tensor):
+    """The dense tensors that hold a tensor's content."""
+    if tensor.layout is torch.sparse_coo:
+        return tensor._indices(), tensor._values()
+    if tensor.layout is torch.sparse_csr:
+        return tensor.crow_indices(), tensor.col_indices(), tensor.values()
+    return (tensor,)
+
+
 class LiveBytes(TorchDispatchMode):
     """Counts the bytes of the tensors that are alive, and their peak."""
 
@@ -35,8 +45,7 @@ class LiveBytes(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor):
-                parts = (tensor._indices(), tensor._values()) if tensor.is_sparse else (tensor,)
-                for part in parts:
+                for part in parts_of(tensor):
                     self._count(part.untyped_storage())
         self.peak = max(self.peak, self._now)
         return result
@@ -52,8 +61,9 @@ class LiveBytes(TorchDispatchMode):
         self._now -= self._sizes.pop(key, 0)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def split():
+    """A new one for each test: trainings on the same ratings share a store."""
     return split_ratings(demo_ratings(20_000, n_users=600, n_films=700), SplitSpec())
 
 

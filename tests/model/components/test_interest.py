@@ -28,7 +28,7 @@ def build(store):
 
 
 def all_ratings(store):
-    return KeptRatings(store, torch.ones_like(store.rating), dropped=0.0)
+    return KeptRatings(store)
 
 
 def pairs_of(store, requested):

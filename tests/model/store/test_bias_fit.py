@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from pytest import approx
 from recsys_search.model.store.bias_fit import FILM_SHRINKAGE, USER_SHRINKAGE, Biases, fit_biases
-from recsys_search.model.store.train_store import Pairs
+from recsys_search.model.store.grouping import Grouping
+from recsys_search.model.store.train_store import Pairs, TrainStore
 from recsys_search.model.training.quality import bias_rmse
 
 
@@ -32,11 +33,7 @@ def test_biases_solve_the_shrunken_least_squares(tiny_store, tiny_ratings):
 
 
 def test_biases_of_many_ratings_solve_the_shrunken_least_squares(demo):
-    fitted = fit_biases(
-        *(torch.from_numpy(column) for column in (demo.user, demo.film, demo.rating)),
-        demo.n_users,
-        demo.n_films,
-    )
+    fitted = TrainStore.build(demo, torch.device("cpu")).biases
     user, film = solve_directly(
         demo.user, demo.film, demo.rating.astype(float), demo.n_users, demo.n_films
     )
@@ -47,7 +44,8 @@ def test_biases_of_many_ratings_solve_the_shrunken_least_squares(demo):
 
 def test_shrinkage_divides_a_residual_between_user_and_film():
     """Two ratings, 5 and 1, without a common user or film: b_i = (2 - b_u) / (1 + 3), etc."""
-    fitted = fit_biases(torch.arange(2), torch.arange(2), torch.tensor([5.0, 1.0]), 2, 2)
+    both = Grouping(torch.arange(3), torch.arange(2), torch.arange(2))
+    fitted = fit_biases(torch.tensor([5.0, 1.0]), both, both)
     assert float(fitted.mean) == 3
     # 4 b_i + b_u = 2 and b_i + 6 b_u = 2.
     assert fitted.film.tolist() == approx([10 / 23, -10 / 23], abs=1e-6)

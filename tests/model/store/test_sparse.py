@@ -19,19 +19,20 @@ def weights():
     return torch.tensor([0.5, -1.0, 2.0, 0.0, 3.0, -0.25, 1.0, 4.0, -2.0], dtype=torch.float64)
 
 
-@pytest.fixture(params=["all", "some"])
+@pytest.fixture(params=["all", "each", "some"])
 def kept(request):
-    every = torch.ones(9, dtype=torch.bool)
+    each = torch.ones(9, dtype=torch.bool)
     some = torch.tensor([True, False, True, True, True, False, False, True, True])
-    return {"all": every, "some": some}[request.param]
+    return {"all": None, "each": each, "some": some}[request.param]
 
 
 @pytest.fixture
 def dense(tiny_store, kept, weights):
     """The weighted matrix, and that of ones."""
+    is_kept = torch.ones(9, dtype=torch.bool) if kept is None else kept
     matrices = torch.zeros(2, tiny_store.n_users, tiny_store.n_films, dtype=torch.float64)
-    matrices[0, tiny_store.user, tiny_store.film] = weights * kept
-    matrices[1, tiny_store.user, tiny_store.film] = kept.double()
+    matrices[0, tiny_store.user, tiny_store.film] = weights * is_kept
+    matrices[1, tiny_store.user, tiny_store.film] = is_kept.double()
     return matrices
 
 

@@ -21,7 +21,7 @@ def store(split):
 
 
 def order_of(store, past):
-    return TimeOrder(store, store.by_user, store.user, past=past)
+    return TimeOrder(store, store.by_user, past=past)
 
 
 def others_by_hand(store, user, row, time, past):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 from itertools import pairwise
 
@@ -36,6 +37,30 @@ def test_counts_are_the_sizes_of_the_groups(tiny_store):
     assert tiny_store.by_user.counts.tolist() == [3, 0, 2, 4]
     assert tiny_store.by_film.counts.tolist() == [3, 2, 0, 3, 1]
     assert (tiny_store.n_users, tiny_store.n_films, len(tiny_store)) == (4, 5, 9)
+
+
+def test_the_group_of_each_row_follows_from_the_offsets(tiny_store):
+    for grouping, index in (
+        (tiny_store.by_user, tiny_store.user),
+        (tiny_store.by_film, tiny_store.film),
+    ):
+        assert grouping.group.tolist() == index[grouping.rows].tolist()
+
+
+def test_a_groupings_matrix_has_a_value_for_each_rating(tiny_store):
+    users = tiny_store.by_user
+    dense = users.matrix(tiny_store.rating[users.rows], 5).to_dense()
+    assert dense.count_nonzero() == 9
+    assert dense[tiny_store.user, tiny_store.film].tolist() == tiny_store.rating.tolist()
+
+
+def test_trainings_on_a_cpu_share_a_store_while_the_ratings_are_in_use(tiny_ratings):
+    cpu, ratings = torch.device("cpu"), replace(tiny_ratings)
+    store = weakref.ref(TrainStore.of(ratings, cpu))
+    assert TrainStore.of(ratings, cpu) is store()
+    assert TrainStore.of(tiny_ratings, cpu) is not store()
+    del ratings
+    assert store() is None
 
 
 def test_without_timestamps_rows_keep_their_order(tiny_ratings):
