@@ -92,6 +92,8 @@ class Ratings:
         expected: (n,) expected rating of each row given everything but its noise: the best
             possible prediction for an unseen row. Known for generated ratings only.
         folder: the dataset's folder with all its files; None for generated ratings.
+        prepared: folder of these columns, in which what is derived from them is kept; None for
+            ratings that are not prepared and for a part of them.
         notes: sentences on what was changed or unusual when the ratings were read.
     """
 
@@ -106,6 +108,7 @@ class Ratings:
     expected: Float | None = None
     users: Users | None = None
     folder: Path | None = None
+    prepared: Path | None = None
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -128,6 +131,7 @@ class Ratings:
             rating=self.rating[rows],
             timestamp=None if self.timestamp is None else self.timestamp[rows],
             expected=None if self.expected is None else self.expected[rows],
+            prepared=None,
         )
 
     def union(self, other: Ratings) -> Ratings:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from hashlib import sha256
 from itertools import pairwise
 from math import ceil, erf, sqrt
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...base.code_version import code_version
 from ...errors import DataError
 from ..ratings import Float, Int, Ratings, Scale
 from .film_choice import FilmSampler, choose_films, ratings_per_user
@@ -93,9 +93,7 @@ def demo_ratings(
 
 def generator_version() -> str:
     """Text that changes whenever the same arguments may generate different ratings."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    digest = sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
-    return f"{digest} numpy {np.__version__}"
+    return code_version(Path(__file__).parent.glob("*.py"))
 
 
 class _Users(NamedTuple):

@@ -2,6 +2,7 @@
 
 CACHE/NAME-SOURCE-VERSION/meta.json         name, folder, scale, names of genres and groups
 CACHE/NAME-SOURCE-VERSION/user.npy, ...     one file per column of `Ratings`, `Films` and `Users`
+CACHE/NAME-SOURCE-VERSION/split-.../        see `prepared_splits`
 
 SOURCE is a hash of where the ratings come from, VERSION of the state of that source. If the source
 changes, it is read again and earlier versions are removed.
@@ -9,23 +10,17 @@ changes, it is read again and earlier versions are removed.
 
 from __future__ import annotations
 
-import json
-import os
 import re
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ..ratings import Films, Ratings, Scale, Users
 from .atomic_folders import move_into_place, temporary_folder
+from .column_files import check_lengths, open_columns, save_columns
 
 FORMAT = 3  # increase it whenever the meaning of a stored column changes
-META = "meta.json"
 
 _MAX_LABEL_LENGTH = 40  # of the dataset's name in the folder's name
 _FILM_COLUMNS = ("titles", "year", "genres")
@@ -60,7 +55,7 @@ def load_prepared(
         return ratings
     try:
         with temporary_folder(cache, label) as temporary:
-            save_columns(ratings, temporary / "columns")
+            save_ratings(ratings, temporary / "columns")
             for earlier in cache.glob(f"{prefix}-*"):
                 rmtree(earlier, ignore_errors=True)
             move_into_place(
@@ -71,22 +66,14 @@ def load_prepared(
     return _try_open(target) or ratings
 
 
-def save_columns(ratings: Ratings, folder: Path) -> None:
+def save_ratings(ratings: Ratings, folder: Path) -> None:
     """Write the columns to a new folder, synced to disk."""
-    folder.mkdir()
     columns = {name: getattr(ratings, name) for name in _RATING_COLUMNS}
     columns["film_ids"] = ratings.films.ids
     columns |= {name: getattr(ratings.films, name) for name in _FILM_COLUMNS}
     if (users := ratings.users) is not None:
         columns |= {"user_age": users.age, "user_groups": users.groups}
-    columns = {name: column for name, column in columns.items() if column is not None}
-    for name, column in columns.items():
-        with (folder / f"{name}.npy").open("wb") as file:
-            np.save(file, column, allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
     meta = {
-        "columns": list(columns),
         "name": ratings.name,
         "folder": ratings.folder and str(ratings.folder),
         "scale": list(ratings.scale),
@@ -95,22 +82,16 @@ def save_columns(ratings: Ratings, folder: Path) -> None:
         "fingerprint": ratings.fingerprint,
         "notes": list(ratings.notes),
     }
-    with (folder / META).open("w", encoding="utf-8") as file:
-        json.dump(meta, file)
-        file.flush()
-        os.fsync(file.fileno())
+    save_columns(folder, columns, meta)
 
 
-def open_columns(folder: Path) -> Ratings:
-    """The ratings that `save_columns` wrote, with memory-mapped columns.
-
-    Columns are read on first access. Writing to them changes only this process's copy.
+def open_ratings(folder: Path) -> Ratings:
+    """The ratings that `save_ratings` wrote, with memory-mapped columns.
 
     Raises:
         Exception: the folder is missing or damaged.
     """
-    meta: dict[str, Any] = json.loads((folder / META).read_text(encoding="utf-8"))
-    columns = {name: _map_column(folder / f"{name}.npy") for name in meta["columns"]}
+    columns, meta = open_columns(folder)
     films = Films(
         ids=columns["film_ids"],
         titles=columns.get("titles"),
@@ -137,11 +118,12 @@ def open_columns(folder: Path) -> Ratings:
         scale=Scale(*meta["scale"]),
         expected=columns.get("expected"),
         folder=None if meta["folder"] is None else Path(meta["folder"]),
+        prepared=folder,
         notes=tuple(meta["notes"]),
     )
-    row_columns = (ratings.user, ratings.film, ratings.timestamp, ratings.expected)
-    if any(column is not None and len(column) != len(ratings) for column in row_columns):
-        raise ValueError(f"{folder} has columns of different lengths")
+    check_lengths(
+        folder, ratings.user, ratings.film, ratings.rating, ratings.timestamp, ratings.expected
+    )
     # Set the `cached_property`, because computing it would read every column.
     ratings.__dict__["fingerprint"] = meta["fingerprint"]
     return ratings
@@ -163,14 +145,9 @@ def _file_version(path: Path) -> str:
 def _try_open(folder: Path) -> Ratings | None:
     """The stored ratings, or None if the folder is missing or damaged."""
     try:
-        return open_columns(folder)
+        return open_ratings(folder)
     except Exception:  # numpy raises many kinds of errors on a damaged header
         return None
-
-
-def _map_column(path: Path) -> NDArray[Any]:
-    column: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
-    return np.asarray(column)
 
 
 def _short_hash(text: str) -> str:

@@ -9,7 +9,7 @@ from time import time
 from ...base.interrupts import Interrupts
 from ...base.messages import format_error
 from ...data.sets.loading import load_ratings
-from ...data.splits.split import split_ratings
+from ...data.sets.prepared_splits import open_split
 from ...errors import OptionError, RecsysSearchError
 from ...model.architectures.memory import DataSizes
 from ...model.evaluation.weighted import find_metric
@@ -220,7 +220,7 @@ def _opened(
         share: of the memory of the preset's GPU that a trial may use.
     """
     ratings = load_ratings(spec.dataset, options=spec.read_options)
-    split = split_ratings(ratings, spec.split)
+    split = open_split(ratings, spec.split)
     spec, fit, fitted = _fitted(spec, preset, data_sizes(split.train), share, storage_url)
     in_stars, spec = spec, target_in_ratings(spec, ratings.scale)
     baseline = check_target(spec, split, storage_url, device)

@@ -16,7 +16,7 @@ from scipy.stats import binomtest
 
 from ...base.interrupts import Interrupts
 from ...data.sets.loading import load_ratings
-from ...data.splits.split import split_ratings
+from ...data.sets.prepared_splits import open_split
 from ...errors import NothingYet, OptionError
 from ...model.architectures.configs import config_from_mapping
 from ...model.evaluation.metrics import Metric
@@ -160,7 +160,7 @@ def audit(
     spec = study.spec.model_copy(update={"dataset": dataset or study.spec.dataset})
     ratings = load_ratings(spec.dataset, options=spec.read_options)
     check_same_ratings(spec, study.fingerprint, ratings.fingerprint)
-    split = split_ratings(ratings, spec.split)
+    split = open_split(ratings, spec.split)
     with study_lock(storage_url, spec.name), writable_storage(storage_url) as storage:
         study_id = read_study_id(spec.name, storage)
         listener(StudyStarted(spec, study.status["done"]))

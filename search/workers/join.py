@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from ...base.interrupts import Interrupts
 from ...data.sets.loading import load_ratings
-from ...data.splits.split import Split, split_ratings
+from ...data.sets.prepared_splits import open_split
+from ...data.splits.split import Split
 from ...errors import RecsysSearchError
 from ...model.training.machine import use_threads
 from ..definition.study_file import spec_from_json
@@ -41,7 +42,7 @@ def join_study(
     if split is None:
         spec = resolve_spec(job.study, job.url, Overrides(dataset=job.dataset))
         ratings = load_ratings(spec.dataset, options=spec.read_options)
-        split = split_ratings(ratings, spec.split)
+        split = open_split(ratings, spec.split)
     with writable_storage(job.url) as storage:
         attrs = storage.get_study_system_attrs(read_study_id(job.study, storage))
         if ratings is None:

@@ -15,7 +15,8 @@ from optuna.trial import FrozenTrial
 from ....base.interrupts import Interrupts
 from ....base.messages import printable
 from ....data.sets.loading import load_ratings
-from ....data.splits.split import Split, split_ratings
+from ....data.sets.prepared_splits import open_split
+from ....data.splits.split import Split
 from ....errors import OptionError
 from ....model.architectures.configs import config_from_mapping
 from ....model.config import DescentConfig, TrainingConfig
@@ -94,7 +95,7 @@ def confirm(
     spec = reader.spec.model_copy(update={"dataset": dataset or reader.spec.dataset})
     ratings = load_ratings(spec.dataset, options=spec.read_options)
     check_same_ratings(spec, reader.fingerprint, ratings.fingerprint)
-    split = split_ratings(ratings, spec.split)
+    split = open_split(ratings, spec.split)
     with study_lock(storage_url, spec.name), writable_storage(storage_url) as storage:
         study = optuna.load_study(study_name=spec.name, storage=storage)
         trials = study.get_trials(deepcopy=False)

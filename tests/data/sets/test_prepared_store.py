@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from recsys_search.data.demo.generator import demo_ratings
 from recsys_search.data.ratings import Films, Ratings, Users
+from recsys_search.data.sets import column_files
 from recsys_search.data.sets import prepared_store as module
+from recsys_search.data.sets.column_files import META
 from recsys_search.data.sets.loading import PREPARED_FOLDER, load_ratings
-from recsys_search.data.sets.prepared_store import META, load_prepared, open_columns, save_columns
+from recsys_search.data.sets.prepared_store import load_prepared, open_ratings, save_ratings
 from recsys_search.errors import DataError
 
 RATINGS = "userId,movieId,rating,timestamp\n1,10,3,0\n1,20,4,60\n2,10,5,86400\n"
@@ -45,7 +47,7 @@ def stored(cache):
 
 
 def same(one: Ratings, other: Ratings) -> bool:
-    """Whether all fields have equal values and types."""
+    """Whether all fields have equal values and types, wherever they are kept."""
 
     def equal(a, b):
         if isinstance(a, np.ndarray):
@@ -54,7 +56,8 @@ def same(one: Ratings, other: Ratings) -> bool:
             return all(equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
         return a == b and type(a) is type(b)
 
-    return all(equal(getattr(one, f.name), getattr(other, f.name)) for f in fields(Ratings))
+    names = {f.name for f in fields(Ratings)} - {"prepared"}
+    return all(equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
 def test_the_opened_ratings_equal_the_read_ones(folder, cache):
@@ -96,8 +99,8 @@ def test_missing_columns_are_none_after_opening(tmp_path, without):
         genres = np.zeros((ratings.n_films, 0), bool)
         films = replace(ratings.films, titles=None, genres=genres, genre_names=())
         ratings = replace(ratings, films=films)
-    save_columns(ratings, tmp_path / "columns")
-    opened = open_columns(tmp_path / "columns")
+    save_ratings(ratings, tmp_path / "columns")
+    opened = open_ratings(tmp_path / "columns")
     assert opened.fingerprint == ratings.fingerprint == replace(opened).fingerprint
     assert (opened.timestamp is None) == (without == "timestamp")
     assert (opened.films.titles is None) == (without == "films")
@@ -185,7 +188,7 @@ def test_a_damaged_store_is_rebuilt(folder, cache, damage):
     else:
         (store / META).write_text(json.dumps({"columns": 3}))
     assert same(load(folder, cache), original)
-    assert same(open_columns(stored(cache)[0]), original)
+    assert same(open_ratings(stored(cache)[0]), original)
 
 
 def test_an_interrupt_while_writing_leaves_nothing_behind(folder, cache, monkeypatch):
@@ -194,7 +197,7 @@ def test_an_interrupt_while_writing_leaves_nothing_behind(folder, cache, monkeyp
     def interrupted(*_args, **_kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module.json, "dump", interrupted)
+    monkeypatch.setattr(column_files.json, "dump", interrupted)
     with pytest.raises(KeyboardInterrupt):
         load(folder, cache)
     assert stored(cache) == []
@@ -210,7 +213,7 @@ def test_on_a_full_disk_the_ratings_are_read_and_nothing_is_stored(folder, cache
     def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.np, "save", full)
+    monkeypatch.setattr(column_files.np, "save", full)
     assert len(load(folder, cache)) == 3
     assert stored(cache) == []
 
