@@ -1,17 +1,15 @@
-"""Successive halving that pauses and promotes, in `benchmarks/asha.py`."""
+"""Successive halving that pauses and promotes, in `benchmarks/search/asha.py`."""
 
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 
 import pytest
 
 
 @pytest.fixture
-def asha(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
-    return importlib.import_module("asha").Asha()
+def asha():
+    return importlib.import_module("benchmarks.search.asha").Asha()
 
 
 def test_a_trial_runs_from_rung_to_rung_and_then_to_its_end(asha):

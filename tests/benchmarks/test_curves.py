@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from itertools import islice
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,9 +13,8 @@ from recsys_search.search.definition.study_file import load_study
 
 
 @pytest.fixture
-def curves(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
-    return importlib.import_module("curves")
+def curves():
+    return importlib.import_module("benchmarks.search.curves")
 
 
 def draws(curves, index, n=3):

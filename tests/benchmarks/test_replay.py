@@ -1,7 +1,6 @@
 """What the replay of recorded curves counts, on three curves by hand."""
 
 import importlib
-from pathlib import Path
 
 import optuna
 import pytest
@@ -10,7 +9,6 @@ from recsys_search.model.architectures.configs import build_config
 from recsys_search.model.config import config_to_mapping
 from recsys_search.search.definition.study_file import load_study
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NAMES = (
     "train_loss train_mse train_rmse val_loss val_mse kl kl_clamped beta learning_rate grad_norm "
     "ratings_per_s train_s epoch_s peak_memory_mib"
@@ -20,14 +18,13 @@ LATENTS = ("active_units", "eval_kl", "shuffle_cost")
 
 
 @pytest.fixture
-def replay(monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module("replay")
+def replay():
+    return importlib.import_module("benchmarks.search.replay")
 
 
 @pytest.fixture
 def figures(replay):
-    return importlib.import_module("replay_figures")
+    return importlib.import_module("benchmarks.search.replay_figures")
 
 
 def line(index, values):

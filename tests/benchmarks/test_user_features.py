@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from recsys_search.data.formats.ratings_files import read_ratings
 from recsys_search.model.architectures.two_tower import TwoTowerConfig
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def benchmark(monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module("user_features")
+def benchmark():
+    return importlib.import_module("benchmarks.quality.user_features")
 
 
 @pytest.fixture

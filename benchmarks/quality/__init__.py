@@ -1,0 +1,1 @@
+"""RMSE and rankings of models, also of other libraries."""

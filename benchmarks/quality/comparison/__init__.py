@@ -1,0 +1,1 @@
+"""The parts of `peers.py`, among them the models of other libraries."""

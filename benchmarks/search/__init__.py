@@ -1,0 +1,1 @@
+"""What pruners and search policies find, on recorded curves."""
