@@ -28,6 +28,13 @@ def test_kept_values_are_scaled_up_to_preserve_the_mean():
     assert sorted(out.unique().tolist()) == [0.0, approx(5.0, rel=1e-4)]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_kept_value_is_scaled_in_its_own_precision(dtype):
+    out = Dropout(0.4)(torch.ones(1000, dtype=dtype))
+    scale = float(torch.tensor(1 / 0.6, dtype=dtype))
+    assert out.unique().tolist() == [0.0, approx(scale, rel=2e-5)]
+
+
 def test_neighbours_are_dropped_independently():
     dropped = (Dropout(0.5)(torch.ones(400_000)) == 0).double()
     for lag in range(1, 9):  # within one 64-bit word of random bits, and across two
@@ -47,7 +54,7 @@ def test_the_shape_is_preserved(shape):
     assert Dropout(0.5)(torch.ones(shape)).shape == shape
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
 def test_the_dtype_is_preserved(dtype):
     assert Dropout(0.5)(torch.ones(8, dtype=dtype)).dtype == dtype
 
