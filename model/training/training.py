@@ -22,6 +22,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from ...base.malloc import keep_freed_memory
 from ...data.splits.split import Split
 from ..architectures.models import build_model, count_net_parameters, count_parameters
 from ..components.rating_model import RatingModel
@@ -187,6 +188,8 @@ class Training:
 
     def _prepare(self) -> None:
         """Move the data to the device, and build the model and its optimiser there."""
+        if self._device.type == "cpu":
+            keep_freed_memory()
         devices.begin_memory_statistics(self._device)
         validation = self._split.validation
         self._store = TrainStore.of(self._split.train, self._device)
