@@ -1,14 +1,16 @@
-"""Time and memory of a training step of `two_tower`, by the number of ratings.
+"""Time and memory of a training step of `two_tower`, by the number of ratings and of threads.
 
-    python -m benchmarks.speed.scale 1000000 32000000 --batch-size 65536 --out benchmarks/results
+    python -m benchmarks.speed.scale 100000 1000000 32000000 --threads 1 2 --out benchmarks/results
 
 Needs no Optuna. Memory is the peak during the steps minus the memory before them: of the process
-on a CPU, of torch's allocator on a GPU. The time of an epoch is extrapolated from its steps.
+on a CPU, of torch's allocator on a GPU. The time of an epoch is extrapolated from its steps, unless
+--whole times one from its start to its end, and its evaluation.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import platform
 import sys
@@ -29,9 +31,15 @@ from benchmarks.keep import add_out, keep
 from benchmarks.machine import machine
 
 
-def measure(split: Split, fields: dict[str, Any], *, steps: int, device: str) -> dict:
-    """Figures of the first steps of an epoch, by fields; the very first is a warm-up."""
-    config = build_config("two_tower", **fields)
+def measure(
+    split: Split, fields: dict[str, Any], *, steps: int, whole: bool, device: str
+) -> dict[str, Any]:
+    """Figures of the first steps of an epoch, by fields; the very first is a warm-up.
+
+    Args:
+        whole: train and evaluate an epoch as well.
+    """
+    config = build_config("two_tower", max_epochs=1, **fields)
     started_at = perf_counter()
     with Training(config, split, device) as run:
         wait(run.device)
@@ -39,7 +47,6 @@ def measure(split: Split, fields: dict[str, Any], *, steps: int, device: str) ->
         descent = run._fit
         assert isinstance(descent, Descent)
         before_mb = now_mb(run.device)
-        # Only a few steps: a whole epoch of this size takes minutes on a CPU.
         run._model.train()
         started_at = perf_counter()
         run._model.refresh()
@@ -53,8 +60,9 @@ def measure(split: Split, fields: dict[str, Any], *, steps: int, device: str) ->
             wait(run.device)
             times.append(perf_counter() - started_at)
         step_s = min(times[1:] or times)
-        return {
+        row = {
             "train_ratings": len(split.train),
+            "threads": torch.get_num_threads(),
             "users": split.train.n_users,
             "films": split.train.n_films,
             **fields,
@@ -65,6 +73,11 @@ def measure(split: Split, fields: dict[str, Any], *, steps: int, device: str) ->
             "epoch_s": round(refresh_s + descent.n_steps * step_s, 1),
             "steps_mb": round(peak_mb(run.device) - before_mb),
         }
+        if whole:
+            [report] = run
+            row["whole_epoch_s"] = round(report.train_s, 1)
+            row["evaluation_s"] = round(report.epoch_s - report.train_s, 1)
+        return row
 
 
 def wait(device: torch.device) -> None:
@@ -77,6 +90,7 @@ def now_mb(device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device) / 1e6
+    ctypes.CDLL(None).malloc_trim(0)  # what an earlier training has freed
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     return process_mb("VmRSS")
 
@@ -100,6 +114,10 @@ def main() -> None:
     parser.add_argument("--latent-dim", type=int, default=64)
     parser.add_argument("--neighbours", default="auto", choices=["auto", "off"])
     parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument(
+        "--threads", type=int, nargs="+", default=[torch.get_num_threads()], help="of a CPU"
+    )
+    parser.add_argument("--whole", action="store_true", help="time an epoch and its evaluation too")
     parser.add_argument("--device", default="auto")
     add_out(parser)
     args = parser.parse_args()
@@ -109,14 +127,18 @@ def main() -> None:
     rows = []
     for n in args.ratings:
         split = split_ratings(demo_ratings(n), SplitSpec())
-        rows.append(measure(split, fields, steps=args.steps, device=args.device))
-        if len(rows) == 1:
-            print("  ".join(name.rjust(9) for name in rows[0]))
-        values = rows[-1].items()
-        print("  ".join(str(value).rjust(max(9, len(name))) for name, value in values), flush=True)
+        for threads in args.threads:
+            torch.set_num_threads(threads)
+            rows.append(
+                measure(split, fields, steps=args.steps, whole=args.whole, device=args.device)
+            )
+            if len(rows) == 1:
+                print("  ".join(name.rjust(9) for name in rows[0]))
+            cells = (str(value).rjust(max(9, len(name))) for name, value in rows[-1].items())
+            print("  ".join(cells), flush=True)
     on = "cuda" if torch.cuda.is_available() and args.device != "cpu" else "cpu"
-    about = {"machine": machine(on), "threads": torch.get_num_threads(), "cores": os.cpu_count()}
-    keep(args.out, f"scale-{on}", {**about, "rows": rows})
+    name = f"scale-{on}" if args.neighbours == "off" else f"scale-{on}-neighbours"
+    keep(args.out, name, {"machine": machine(on), "cores": os.cpu_count(), "rows": rows})
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / "benchmarks" / "scale.py"
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("neighbours", ["off", "auto"])
@@ -22,11 +22,13 @@ def test_three_steps_at_two_million_ratings_need_far_less_than_a_row_of_latents_
     sizes = ["2000000", "--batch-size", "4096", "--latent-dim", "64", "--steps", "3"]
     sizes += ["--neighbours", neighbours]
     subprocess.run(
-        [sys.executable, SCRIPT, *sizes, "--device", "cpu", "--out", tmp_path],
+        [sys.executable, "-m", "benchmarks.speed.scale", *sizes, "--device", "cpu", "--out", tmp_path],
+        cwd=ROOT,
         check=True,
         capture_output=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    [row] = json.loads((tmp_path / "scale-cpu.json").read_text())["rows"]
+    [file] = tmp_path.iterdir()
+    [row] = json.loads(file.read_text())["rows"]
     assert row["train_ratings"] == 1_600_000
     assert row["steps_mb"] < 260
