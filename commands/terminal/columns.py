@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rich.text import Text
 
@@ -24,7 +25,7 @@ class Column:
     right: bool = False
     rank: int | None = None
 
-    @property
+    @cached_property
     def width(self) -> int:
         return max(map(_length, (self.title, *self.cells)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recsys_search.commands.terminal import columns
 from recsys_search.commands.terminal.columns import Column, lines_of
 from rich.text import Text
 
@@ -40,3 +41,15 @@ def test_styles_stay_with_their_cells():
     assert [(line.plain[span.start : span.end], span.style) for span in line.spans] == [
         ("b", "red")
     ]
+
+
+def test_each_cell_is_measured_as_often_in_a_long_table_as_in_a_short_one(monkeypatch):
+    measured = []
+    monkeypatch.setattr(columns, "_length", lambda cell: measured.append(cell) or len(cell))
+
+    def times_a_cell(n):
+        measured.clear()
+        lines_of([Column("n", ["1"] * n), Column("value", ["0.5"] * n)], 80)
+        return len(measured) / n
+
+    assert times_a_cell(1000) <= times_a_cell(10)

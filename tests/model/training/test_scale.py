@@ -22,7 +22,16 @@ def test_three_steps_at_two_million_ratings_need_far_less_than_a_row_of_latents_
     sizes = ["2000000", "--batch-size", "4096", "--latent-dim", "64", "--steps", "3"]
     sizes += ["--neighbours", neighbours]
     subprocess.run(
-        [sys.executable, "-m", "benchmarks.speed.scale", *sizes, "--device", "cpu", "--out", tmp_path],
+        [
+            sys.executable,
+            "-m",
+            "benchmarks.speed.scale",
+            *sizes,
+            "--device",
+            "cpu",
+            "--out",
+            tmp_path,
+        ],
         cwd=ROOT,
         check=True,
         capture_output=True,
