@@ -58,7 +58,7 @@ def start_python() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 @pytest.fixture(scope="session")
 def write_ratings() -> Callable[[Path, Any], None]:
-    """Writes ratings as the file `ratings.csv` of a new folder."""
+    """Writes ratings as the file `ratings.csv` of a folder."""
 
     def write(folder: Path, ratings: Any) -> None:
         columns = (
@@ -68,7 +68,7 @@ def write_ratings() -> Callable[[Path, Any], None]:
             ratings.timestamp,
         )
         lines = [",".join(map(str, row)) for row in zip(*columns, strict=True)]
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         text = "\n".join(["userId,movieId,rating,timestamp", *lines])
         (folder / "ratings.csv").write_text(text + "\n")
 

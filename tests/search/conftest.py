@@ -45,23 +45,15 @@ class Workplace:
 
     base = SMALL["base"]
 
-    def __init__(self, folder):
+    def __init__(self, folder, write_ratings):
         self.folder = folder
         self.storage = f"sqlite:///{folder}/studies.db"
-        (folder / "ratings").mkdir()
+        self._write_ratings = write_ratings
         self.write_ratings()
 
     def write_ratings(self, seed=0):
         ratings = demo_ratings(2000, n_users=60, n_films=80, seed=seed)
-        columns = (
-            ratings.user_ids[ratings.user],
-            ratings.films.ids[ratings.film],
-            ratings.rating,
-            ratings.timestamp,
-        )
-        lines = [",".join(map(str, row)) for row in zip(*columns, strict=True)]
-        text = "\n".join(["userId,movieId,rating,timestamp", *lines])
-        (self.folder / "ratings" / "ratings.csv").write_text(text + "\n")
+        self._write_ratings(self.folder / "ratings", ratings)
 
     def write_study(self, name="small", **changes):
         """The path of a study file: SMALL with other tables where `changes` has them."""
@@ -149,8 +141,8 @@ def reached(val_close):
 
 
 @pytest.fixture
-def workplace(tmp_path):
-    return Workplace(tmp_path)
+def workplace(tmp_path, write_ratings):
+    return Workplace(tmp_path, write_ratings)
 
 
 @pytest.fixture
@@ -159,13 +151,13 @@ def recorder():
 
 
 @pytest.fixture(scope="session")
-def studied(tmp_path_factory):
+def studied(tmp_path_factory, write_ratings):
     """A workplace whose one study is done: both architectures, and the four ways to end.
 
     Trial 0 is a two_tower and trial 2 a hybrid that run to their last epoch, trial 1 ends on a
     plateau far from the best, trial 3 diverges, trial 4 is above the median.
     """
-    workplace = Workplace(tmp_path_factory.mktemp("studied"))
+    workplace = Workplace(tmp_path_factory.mktemp("studied"), write_ratings)
     learned = {"learning_rate": 1e-2, "max_epochs": 3}
     path = workplace.write_study(
         base={
@@ -251,12 +243,12 @@ def unused_port():
 
 
 @pytest.fixture(scope="session")
-def explored(tmp_path_factory):
+def explored(tmp_path_factory, write_ratings):
     """A workplace whose one study has 12 trials over three axes; the median pruner stopped some.
 
     Its machine costs 36 USD an hour, a cent a second. Trial 0 is the known config `plain`.
     """
-    workplace = Workplace(tmp_path_factory.mktemp("explored"))
+    workplace = Workplace(tmp_path_factory.mktemp("explored"), write_ratings)
     path = workplace.write_study(
         base={"architecture": "two_tower", "amp": "off", "max_epochs": 3, "batch_size": 1000},
         space={
@@ -325,9 +317,9 @@ UNUSUAL = {
 
 
 @pytest.fixture(scope="session", params=UNUSUAL)
-def unusual_study(request, tmp_path_factory):
+def unusual_study(request, tmp_path_factory, write_ratings):
     """A study that lacks something which figures and reports may expect."""
-    workplace = Workplace(tmp_path_factory.mktemp("unusual"))
+    workplace = Workplace(tmp_path_factory.mktemp("unusual"), write_ratings)
     workplace.start(workplace.write_study(**UNUSUAL[request.param]))
     return StudyData.read(workplace.storage)
 
