@@ -1,4 +1,4 @@
-"""What a result of the code depends on, apart from its input."""
+"""A version of the code that computes a stored result."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 
 
 def code_version(sources: Iterable[Path]) -> str:
-    """Text that changes with the content of the source files and with numpy's version.
+    """Text that changes with the source files and with numpy's version.
 
-    For what draws random numbers: numpy may draw others in another version.
+    numpy is included because another version may draw other random numbers from the same seed.
     """
     digest = sha256(b"".join(path.read_bytes() for path in sorted(sources))).hexdigest()
     return f"{digest} numpy {np.__version__}"

@@ -11,17 +11,22 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
+from time import time
+
+from filelock import FileLock
 
 from ...base.code_version import code_version
+from .. import ratings as ratings_module
 from ..ratings import Ratings
 from ..splits import methods
 from ..splits.spec import SplitSpec
 from ..splits.split import Split, split_fingerprint, split_ratings
-from .atomic_folders import move_into_place, temporary_folder
+from .atomic_folders import temporary_folder
 from .column_files import Column, check_lengths, open_columns, save_columns
 
 MIN_RATINGS = 2_000_000  # to cut and sort fewer takes less than a second
-N_KEPT = 2  # splits of the same ratings: the last used
+N_KEPT = 2  # splits of the same ratings: those that were opened last
+IN_USE_S = 3 * 86_400  # a split is kept for as long after it was opened: a study may map it
 
 _COLUMNS = ("user", "film", "rating", "timestamp", "expected")
 _ORDERS = ("rows_by_user", "rows_by_film")  # cached properties of `Ratings`
@@ -46,14 +51,13 @@ def open_split(ratings: Ratings, spec: SplitSpec) -> Split:
     if not prepared.is_dir():  # removed since it was opened
         return split
     try:
-        _make_room(prepared, target)
-        with temporary_folder(prepared, "split") as temporary:
-            _save(split, temporary / "columns")
-            move_into_place(
-                temporary / "columns",
-                target,
-                is_complete=lambda: _try_open(target, ratings, spec) is not None,
-            )
+        with FileLock(prepared / "splits.lock"):
+            if (stored := _try_open(target, ratings, spec)) is not None:
+                return stored  # of another worker, which others may have opened
+            _make_room(prepared, target)
+            with temporary_folder(prepared, "split") as temporary:
+                _save(split, temporary / "columns")
+                (temporary / "columns").replace(target)
     except OSError:
         return split
     return _try_open(target, ratings, spec) or split
@@ -84,6 +88,7 @@ def _try_open(folder: Path, ratings: Ratings, spec: SplitSpec) -> Split | None:
             own = {name: columns.get(f"{part}_{name}") for name in _COLUMNS}
             check_lengths(folder, *own.values())
             parts[part] = replace(ratings, **own, prepared=None)
+        # Set the `cached_property`s, because computing them would sort all train ratings.
         orders = {name: columns[f"train_{name}"] for name in _ORDERS}
         check_lengths(folder, parts["train"].user, *orders.values())
         parts["train"].__dict__.update(orders)
@@ -100,7 +105,8 @@ def _try_open(folder: Path, ratings: Ratings, spec: SplitSpec) -> Split | None:
 
 def _version() -> str:
     """Text that changes whenever the same ratings and spec may have another split."""
-    return code_version([Path(__file__), *Path(methods.__file__).parent.glob("*.py")])
+    sources = Path(methods.__file__).parent.glob("*.py")
+    return code_version([Path(__file__), Path(ratings_module.__file__), *sources])
 
 
 def _mark_as_used(folder: Path) -> None:
@@ -109,9 +115,10 @@ def _mark_as_used(folder: Path) -> None:
 
 
 def _make_room(prepared: Path, target: Path) -> None:
-    """Remove a damaged `target`, and all but the other splits that were used last."""
+    """Remove an unusable `target`, and splits that were not opened for long."""
     others = sorted(set(prepared.glob("split-*")) - {target}, key=_last_used, reverse=True)
-    for earlier in (target, *others[N_KEPT - 1 :]):
+    unused = [split for split in others[N_KEPT - 1 :] if time() - _last_used(split) > IN_USE_S]
+    for earlier in (target, *unused):
         rmtree(earlier, ignore_errors=True)
 
 

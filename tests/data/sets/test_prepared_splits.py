@@ -14,7 +14,7 @@ from recsys_search.data.sets.column_files import META
 from recsys_search.data.sets.loading import load_ratings
 from recsys_search.data.sets.prepared_splits import open_split
 from recsys_search.data.splits.spec import SplitSpec
-from recsys_search.data.splits.split import split_ratings
+from recsys_search.data.splits.split import open_test, split_ratings
 from recsys_search.errors import DataError
 
 COLUMNS = ("user", "film", "rating", "timestamp", "expected", "rows_by_user", "rows_by_film")
@@ -68,10 +68,15 @@ def test_an_opened_split_equals_the_one_that_was_cut(ratings, spec, monkeypatch)
 
 
 def test_a_kept_split_has_no_test_ratings(ratings):
-    split = open_split(ratings, SplitSpec())
+    open_split(ratings, SplitSpec())
     [folder] = stored(ratings)
-    rows = {len(np.load(path)) for path in folder.glob("*.npy")}
-    assert rows == {len(split.train), len(split.validation)} == {2400, 300}
+    assert {path.name.split("_")[0] for path in folder.glob("*.npy")} == {"train", "validation"}
+    sealed = open_test(ratings, SplitSpec())
+    sealed_pairs = sealed.user * ratings.n_films + sealed.film
+    assert len(sealed_pairs) == 300
+    for part in ("train", "validation"):
+        user, film = (np.load(folder / f"{part}_{name}.npy") for name in ("user", "film"))
+        assert not np.isin(user * ratings.n_films + film, sealed_pairs).any()
 
 
 def test_a_refit_and_a_recut_of_an_opened_split_are_those_of_the_cut_one(ratings):
@@ -101,6 +106,26 @@ def test_the_splits_that_were_used_last_are_kept(ratings):
     assert len(stored(ratings)) == module.N_KEPT == 2
     last = {split_ratings(ratings, SplitSpec(seed=seed)).fingerprint for seed in (1, 3)}
     assert {path.name for path in stored(ratings)} == {f"split-{each}" for each in last}
+
+
+def test_splits_that_were_opened_lately_are_kept_since_a_study_may_map_them(ratings):
+    for seed in (1, 2, 3):
+        open_split(ratings, SplitSpec(seed=seed))
+    assert len(stored(ratings)) == 3
+
+
+def test_a_split_that_another_worker_has_kept_meanwhile_is_not_replaced(ratings, monkeypatch):
+    def slow(ratings, spec):
+        monkeypatch.setattr(module, "split_ratings", split_ratings)
+        open_split(ratings, spec)  # another worker is faster
+        inodes.append([path.stat().st_ino for path in stored(ratings)])
+        return split_ratings(ratings, spec)
+
+    inodes = []
+    monkeypatch.setattr(module, "split_ratings", slow)
+    split = open_split(ratings, SplitSpec())
+    assert is_mapped(split.train.rating)
+    assert inodes == [[path.stat().st_ino for path in stored(ratings)]]
 
 
 def test_opening_a_split_counts_as_its_use(ratings):
