@@ -6,16 +6,14 @@ import torch
 
 from ...data.splits.split import Split
 from ..store.train_store import TrainStore
-from .device import resolve_device
 from .quality import bias_rmse
 
 
-def bias_val_rmse(split: Split, device: str = "auto") -> float:
-    """Validation RMSE of the bias baseline, the same as `Training.bias_val_rmse` of this split.
+def bias_val_rmse(split: Split) -> float:
+    """Validation RMSE of the bias baseline, up to rounding `Training.bias_val_rmse` of this split.
 
-    Raises:
-        ConfigError: there is no such device.
+    On the CPU, so that a process that trains nothing does not use a GPU.
     """
-    store = TrainStore.of(split.train, resolve_device(device))
-    rating = torch.from_numpy(split.validation.rating).to(store.device)
+    store = TrainStore.of(split.train, torch.device("cpu"))
+    rating = torch.from_numpy(split.validation.rating)
     return bias_rmse(store, store.held_out(split.validation), rating)

@@ -223,7 +223,7 @@ def _opened(
     split = open_split(ratings, spec.split)
     spec, fit, fitted = _fitted(spec, preset, data_sizes(split.train), share, storage_url)
     in_stars, spec = spec, target_in_ratings(spec, ratings.scale)
-    baseline = check_target(spec, split, storage_url, device)
+    baseline = check_target(spec, split, storage_url)
     with writable_storage(storage_url) as storage:
         study = open_study(spec, ratings.fingerprint, storage, fit)
         storage.set_study_system_attr(study._study_id, STAR, ratings.scale.star)

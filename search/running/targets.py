@@ -46,7 +46,7 @@ def describe_scale(before: StudySpec, spec: StudySpec, scale: Scale) -> list[str
     return notes
 
 
-def check_target(spec: StudySpec, split: Split, storage_url: str, device: str) -> float | None:
+def check_target(spec: StudySpec, split: Split, storage_url: str) -> float | None:
     """Refuse a target that the bias baseline meets.
 
     The baseline is not computed if the study's metric has no value for it, or if the stored study
@@ -68,7 +68,7 @@ def check_target(spec: StudySpec, split: Split, storage_url: str, device: str) -
     if attrs.get("target") == str(target) and target_reached(target, trials):
         return None
     known = attrs.get("bias_val_rmse")
-    rmse = bias_val_rmse(split, device) if known is None else known
+    rmse = bias_val_rmse(split) if known is None else known
     value = BASELINE_VALUES[target.metric](rmse)
     if target.is_reached(value):
         raise ConfigError(

@@ -9,4 +9,4 @@ from recsys_search.model.training.training import Training
 
 def test_the_baseline_alone_has_the_rmse_that_a_training_reports(split):
     with Training(build_config("biases"), split, "cpu") as run:
-        assert bias_val_rmse(split, "cpu") == run.bias_val_rmse
+        assert bias_val_rmse(split) == run.bias_val_rmse

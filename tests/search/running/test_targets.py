@@ -119,7 +119,7 @@ def test_the_baseline_of_a_stored_study_is_not_computed_again(workplace, monkeyp
 
 def test_a_target_that_a_stored_study_has_reached_stays_reached(workplace, recorder, monkeypatch):
     study, listener = workplace.write_study(trials=1), recorder()
-    monkeypatch.setattr(targets, "bias_val_rmse", lambda split, device: 9.0)
+    monkeypatch.setattr(targets, "bias_val_rmse", lambda split: 9.0)
     workplace.start(study, target_rmse=4.0)
     with writable_storage(workplace.storage) as storage:  # as an earlier version left it
         optuna.load_study(study_name="small", storage=storage).set_user_attr("bias_val_rmse", 3.0)
