@@ -8,9 +8,9 @@ import sys
 from functools import cache
 
 _MIB = 2**20
-# glibc's mallopt(3): what of the end of the heap stays, and what is mapped on its own.
+# glibc's mallopt(3): what is mapped on its own, and how much of the end of the heap stays.
+_M_MMAP_THRESHOLD, _MMAP_BYTES = -3, 32 * _MIB  # the most that every version accepts
 _M_TRIM_THRESHOLD, _TRIM_BYTES = -1, 256 * _MIB
-_M_MMAP_THRESHOLD, _MMAP_BYTES = -3, 64 * _MIB
 _VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
 
 
@@ -25,6 +25,6 @@ def keep_freed_memory() -> None:
     if not sys.platform.startswith("linux") or any(name in os.environ for name in _VARIABLES):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
+    # A trim threshold alone turns off glibc's own adjustment of the other, and is worse than none.
+    if mallopt is not None and mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES):
         mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES)
-        mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)

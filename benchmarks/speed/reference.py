@@ -1,8 +1,8 @@
-"""The training loop that most projects have, with the model of `hybrid`.
+"""The training loop that most projects have, which ours is compared to, with the model of `hybrid`.
 
 A loader with worker processes feeds rows one by one, embeddings have dense gradients, torch's own
-AdamW updates whole tables, and the host reads the loss of each step. On a GPU with fp16 autocast
-and loss scaling. It is what ours is compared to.
+AdamW updates whole tables, and the host reads the loss of each step. On a GPU it uses fp16 autocast
+and loss scaling.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import ctypes
 import os
 import platform
 import sys
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -25,6 +26,7 @@ from recsys_search.data.splits.spec import SplitSpec
 from recsys_search.data.splits.split import Split, split_ratings
 from recsys_search.model.architectures.configs import build_config
 from recsys_search.model.training.descent.descent import Descent
+from recsys_search.model.training.device import resolve_device
 from recsys_search.model.training.training import Training
 
 from benchmarks.keep import add_out, keep
@@ -34,12 +36,13 @@ from benchmarks.machine import machine
 def measure(
     split: Split, fields: dict[str, Any], *, steps: int, whole: bool, device: str
 ) -> dict[str, Any]:
-    """Figures of the first steps of an epoch, by fields; the very first is a warm-up.
+    """Time and memory of the first steps of an epoch; the first is a warm-up and not timed.
 
     Args:
         whole: train and evaluate an epoch as well.
     """
     config = build_config("two_tower", max_epochs=1, **fields)
+    split = replace(split, train=replace(split.train))  # shares no store with earlier rows
     started_at = perf_counter()
     with Training(config, split, device) as run:
         wait(run.device)
@@ -90,7 +93,8 @@ def now_mb(device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device) / 1e6
-    ctypes.CDLL(None).malloc_trim(0)  # what an earlier training has freed
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)  # what an earlier training has freed
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     return process_mb("VmRSS")
 
@@ -136,9 +140,9 @@ def main() -> None:
                 print("  ".join(name.rjust(9) for name in rows[0]))
             cells = (str(value).rjust(max(9, len(name))) for name, value in rows[-1].items())
             print("  ".join(cells), flush=True)
-    on = "cuda" if torch.cuda.is_available() and args.device != "cpu" else "cpu"
-    name = f"scale-{on}" if args.neighbours == "off" else f"scale-{on}-neighbours"
-    keep(args.out, name, {"machine": machine(on), "cores": os.cpu_count(), "rows": rows})
+    device = resolve_device(args.device)
+    name = f"scale-{device.type}" if args.neighbours == "off" else f"scale-{device.type}-neighbours"
+    keep(args.out, name, {"machine": machine(str(device)), "cores": os.cpu_count(), "rows": rows})
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Time from the start of a process to the first epoch of its first trial, and of its second.
+"""Time from the first import to the first epoch of a process's first trial, and of its second.
 
     python -m benchmarks.speed.startup demo:1M demo:32M --out benchmarks/results
 
-Each row is a process of its own. The first on a dataset finds the ratings prepared and no split
-kept (cold); the others open the split that it has kept (warm).
+Each row is a process of its own. Each architecture starts twice: with the ratings prepared and no
+split kept (cold), and with the split that the first start has kept (warm). Kept splits of these
+ratings are removed from --data-dir first.
 """
 
 from __future__ import annotations
@@ -96,8 +97,8 @@ def main() -> None:
         print("  ".join(f"{value!s:>14}" for value in row.values()))
     from recsys_search.model.training.device import resolve_device
 
-    on = resolve_device(args.device)
-    keep(args.out, f"startup-{on.type}", {"machine": machine(str(on)), "rows": rows})
+    resolved = resolve_device(args.device)
+    keep(args.out, f"startup-{resolved.type}", {"machine": machine(str(resolved)), "rows": rows})
 
 
 if __name__ == "__main__":

@@ -12,11 +12,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-_VIEWS = ("view", "expand", "as_strided", "detach", "slice", "select", "unbind", "split")
-
 
 class _MovedBytes(TorchDispatchMode):
-    """The sizes of what each operation reads and writes; of an embedding, only the rows."""
+    """The sizes of what each operation reads and writes; of an embedding, only the rows.
+
+    Not counted: sparse gradients, and random numbers that numpy draws.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,11 +25,12 @@ class _MovedBytes(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        name = str(func)
-        if not any(view in name for view in _VIEWS):
-            inputs = tree_leaves(args)[1:] if "embedding" in name else tree_leaves(args)
-            for tensor in (*inputs, *tree_leaves(result)):
-                if isinstance(tensor, Tensor) and not tensor.is_sparse:
+        if not func.is_view and func is not torch.ops.aten._unsafe_view.default:
+            read = tree_leaves((args, kwargs))
+            if func is torch.ops.aten.embedding.default:
+                read = read[1:]
+            for tensor in (*read, *tree_leaves(result)):
+                if isinstance(tensor, Tensor) and tensor.layout is torch.strided:
                     self.total += tensor.numel() * tensor.element_size()
         return result
 

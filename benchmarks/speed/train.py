@@ -5,9 +5,9 @@
 
 Same model, batch size, ratings and device. Needs no Optuna. Each row is a process of its own, and
 the fastest of its rounds; rows take turns. With --steps an epoch is extrapolated from that many
-steps. Matrix products are counted by torch, and
-their rate is compared to that of one large product in the same type; bytes are those that each
-operation of an unfused step reads and writes, compared to a large copy.
+steps. Matrix products are counted by torch, and their rate is compared to that of one large product
+in the same type; bytes are those that each operation of an unfused step reads and writes, compared
+to a large copy. Peak memory is that of the training process, without the loader's workers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import math
 import multiprocessing
-import resource
+import platform
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import count, islice
@@ -65,6 +65,7 @@ def measure(row: str, options: argparse.Namespace) -> dict[str, Any]:
         with Training(config, split, str(device), should_pause=lambda: next(taken) in until) as run:
             run._train_epoch()
             step_s = seconds(run._train_epoch, device) / n_timed
+            peak_gb = peak_bytes(device) / 1e9
             descent, rows = run._fit, torch.arange(config.batch_size, device=device)
             assert isinstance(descent, Descent)
             flops, moved = traffic_of(lambda: descent._descend(rows))
@@ -77,10 +78,10 @@ def measure(row: str, options: argparse.Namespace) -> dict[str, Any]:
         losses = loop.losses()
         list(islice(losses, WARM_UP))
         step_s = seconds(lambda: list(islice(losses, n_timed)), device) / n_timed
+        peak_gb = peak_bytes(device) / 1e9
         rows = torch.arange(config.batch_size, device=device)
         batch = store.user[rows], store.film[rows], store.rating[rows]
         flops, moved = traffic_of(lambda: loop.step(*batch))
-    peak_gb = peak_bytes(device) / 1e9
     return {
         "row": row,
         "precision": amp,
@@ -105,6 +106,8 @@ def peak_bytes(device: torch.device) -> int:
     """On a CPU of the process, ratings and libraries included; on a GPU of torch's allocator."""
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)
+    import resource  # not on Windows
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
@@ -126,6 +129,11 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     add_out(parser)
     args = parser.parse_args()
+    if platform.system() != "Linux":
+        parser.error("peak memory has other units elsewhere; run this benchmark on Linux")
+    n_steps = math.ceil(0.8 * args.ratings / args.batch_size)
+    if n_steps <= WARM_UP:
+        parser.error(f"--ratings {args.ratings}: an epoch has {n_steps} steps; {WARM_UP} warm up")
     device = resolve_device(args.device)
     rounds = [
         [in_fresh_process(row, args) for row in ROWS[device.type]] for _ in range(args.rounds)

@@ -63,17 +63,18 @@ def fit_biases(
     mean = rating.mean()
     n_users, n_films = len(by_user.counts), len(by_film.counts)
     user_weight, film_weight = by_user.counts + user_shrinkage, by_film.counts + film_shrinkage
-    centred, one_per_user, one_per_film = rating - mean, *map(rating.new_ones, (n_users, n_films))
-    of_user = _product(by_user.matrix(centred[by_user.rows], n_films), one_per_film)
-    of_film = _product(by_film.matrix(centred[by_film.rows], n_users), one_per_user)
+    centred = rating - mean
+    one_per_user, one_per_film = rating.new_ones(n_users), rating.new_ones(n_films)
+    user_sums = _product(by_user.matrix(centred[by_user.rows], n_films), one_per_film)
+    film_sums = _product(by_film.matrix(centred[by_film.rows], n_users), one_per_user)
     # Products, because an array of a residual per rating takes several times as long to write.
     is_rated = torch.ones_like(rating)
     films_of_user = by_user.matrix(is_rated, n_films)
     users_of_film = by_film.matrix(is_rated, n_users)
     user_bias = rating.new_zeros(n_users)
     for _ in range(N_SWEEPS):
-        film_bias = (of_film - _product(users_of_film, user_bias)) / film_weight
-        user_bias = (of_user - _product(films_of_user, film_bias)) / user_weight
+        film_bias = (film_sums - _product(users_of_film, user_bias)) / film_weight
+        user_bias = (user_sums - _product(films_of_user, film_bias)) / user_weight
     return Biases(mean.float(), user_bias.float(), film_bias.float())
 
 

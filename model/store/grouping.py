@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ...data.ratings import Int
 
-# Said once per process; what is used here, building a matrix and multiplying it, is stable.
+# torch warns at the first CSR tensor of a process. Only construction and products are used here,
+# and both are stable.
 warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta", UserWarning)
 
 
@@ -57,5 +58,6 @@ class Grouping(NamedTuple):
             self.others.int(),
             values,
             (len(self.counts), n_others),
+            # Columns are in order of time, which the check would refuse; products need no order.
             check_invariants=False,
         )

@@ -106,7 +106,10 @@ class Matrix:
     """Some train ratings, each with a weight, as a users-by-films matrix and its transpose."""
 
     def __init__(self, store: TrainStore, kept: Tensor | None, weights: Tensor) -> None:
-        """Args: kept, weights: (n,) bool or None for all, and float, in the order of the store."""
+        """Args:
+        kept: (n,) bool, in the order of the store's rows; None for all.
+        weights: (n,) in the same order.
+        """
         self._by_user = Csr.build(store.by_user, kept, weights)
         self._by_film = Csr.build(store.by_film, kept, weights)
 
