@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..base.files import is_descriptor
 from ..errors import OptionError
 from .options import (
     DEFAULT_STORAGE,
@@ -189,8 +187,8 @@ def start(
         workers = str(machine.trials_per_gpu)
 
     def last_line() -> str:
-        # A pipe cannot be read again, but by then the study is in the storage.
-        again = (view.study or study) if is_descriptor(Path(study)) else study
+        # By its name once it is stored, with all that this command has changed in its file.
+        again = view.study or study
         command = example("start", "--study", again, *storage_and_artifacts(storage))
         return f"interrupted; continue with: {command}"
 

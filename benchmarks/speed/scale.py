@@ -70,6 +70,7 @@ def measure(
             "films": split.train.n_films,
             **fields,
             "amp": run.amp,
+            "steps": descent.n_steps,
             "build_s": round(build_s, 2),
             "refresh_s": round(refresh_s, 3),
             "step_s": round(step_s, 4),
@@ -113,11 +114,11 @@ def process_mb(name: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("ratings", type=int, nargs="+")
-    parser.add_argument("--batch-size", type=int, default=65536)
+    parser.add_argument("ratings", type=int, nargs="+", help="of which 80% are trained on")
+    parser.add_argument("--batch-size", type=int, default=65536, help="if max_steps allows it")
     parser.add_argument("--latent-dim", type=int, default=64)
     parser.add_argument("--neighbours", default="auto", choices=["auto", "off"])
-    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=4, help="to time [default: 4]")
     parser.add_argument(
         "--threads", type=int, nargs="+", default=[torch.get_num_threads()], help="of a CPU"
     )

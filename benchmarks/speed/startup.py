@@ -2,9 +2,9 @@
 
     python -m benchmarks.speed.startup demo:1M demo:32M --out benchmarks/results
 
-Each row is a process of its own. Each architecture starts twice: with the ratings prepared and no
-split kept (cold), and with the split that the first start has kept (warm). Kept splits of these
-ratings are removed from --data-dir first.
+Each row is a process of its own. The ratings are prepared. Each architecture starts with no split
+kept, so that it is cut, and again with the split that the first start has kept, if it is large
+enough. Kept splits of these ratings are removed from --data-dir first.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def start(dataset: str, architecture: str, device: str, data_dir: Path) -> dict[
     def lap(name: str) -> None:
         nonlocal started_at
         now = perf_counter()
-        times[name], started_at = round(now - started_at, 2), now
+        times[name], started_at = round(now - started_at, 3), now
 
     import torch
     from recsys_search.data.sets.loading import load_ratings
@@ -69,11 +69,13 @@ def rows_of(dataset: str, device: str, data_dir: Path) -> list[dict[str, Any]]:
     rows = []
     for architecture in ARCHITECTURES:
         if prepared is not None:
-            for split in prepared.glob("split-*"):
-                rmtree(split)
-        for kept in ("cold", "warm"):
-            times = in_new_process(dataset, architecture, device, data_dir)
-            rows.append({"dataset": dataset, "architecture": architecture, "split": kept, **times})
+            for folder in prepared.glob("split-*"):
+                rmtree(folder)
+        for split in ("cut", "kept"):
+            if split == "cut" or (prepared is not None and any(prepared.glob("split-*"))):
+                times = in_new_process(dataset, architecture, device, data_dir)
+                what = {"dataset": dataset, "architecture": architecture, "split": split}
+                rows.append({**what, **times})
     return rows
 
 

@@ -26,11 +26,14 @@ def test_a_study_from_a_pipe_runs_under_the_name_in_it(cli, piped):
     assert "recsys-search best --export config.yaml --study piped" in outcome.out
 
 
-def test_after_ctrl_c_a_study_from_a_pipe_is_continued_by_its_name(cli, monkeypatch):
+@pytest.mark.parametrize("file", ["/dev/fd/63", "demo.yaml"])
+def test_after_ctrl_c_a_stored_study_is_continued_by_its_name(cli, monkeypatch, file):
+    """A pipe cannot be read again, and a file does not have what options have changed."""
+
     def interrupted(study, *args, listener, **kwargs):
         listener(StudyStarted(load_study("demo"), 0))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run_study, "run_study", interrupted)
-    outcome = cli("start", "--study", "/dev/fd/63", "--quiet")
+    outcome = cli("start", "--study", file, "--quiet")
     assert outcome.err == "interrupted; continue with: recsys-search start --study demo\n"
