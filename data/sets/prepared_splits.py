@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from time import time
+from typing import Any
 
 from filelock import FileLock
 
@@ -85,7 +86,7 @@ def _try_open(folder: Path, ratings: Ratings, spec: SplitSpec) -> Split | None:
             return None
         parts = {}
         for part in ("train", "validation"):
-            own = {name: columns.get(f"{part}_{name}") for name in _COLUMNS}
+            own: dict[str, Any] = {name: columns.get(f"{part}_{name}") for name in _COLUMNS}
             check_lengths(folder, *own.values())
             parts[part] = replace(ratings, **own, prepared=None)
         # Set the `cached_property`s, because computing them would sort all train ratings.
