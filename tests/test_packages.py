@@ -14,7 +14,7 @@ def test_every_folder_of_code_is_a_package_of_the_wheel():
     folders = [
         path.parent.relative_to(ROOT)
         for path in ROOT.rglob("__init__.py")
-        if not {"tests", "build"} & set(path.relative_to(ROOT).parts)
+        if not {"tests", "build", "benchmarks"} & set(path.relative_to(ROOT).parts)
         and not path.relative_to(ROOT).parts[0].startswith(".")
     ]
     assert sorted(listed) == sorted(".".join(("recsys_search", *f.parts)) for f in folders)

@@ -395,7 +395,7 @@ def test_ctrl_c_ends_the_command_with_130_and_no_traceback(workplace, start_slow
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in stderr
-    again = f"recsys-search start --study {study} --storage {workplace.storage}"
+    again = f"recsys-search start --study small --storage {workplace.storage}"
     assert stderr.splitlines()[-1] == f"interrupted; continue with: {again}"
     (trial,) = workplace.read().trials()
     assert trial["stop_reason"] == "interrupted"

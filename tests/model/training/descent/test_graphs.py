@@ -10,11 +10,12 @@ from dataclasses import asdict
 
 import pytest
 import torch
+from recsys_search.model.components.dropout import Dropout
 from recsys_search.model.training.descent import graphs, row_adamw
 from recsys_search.model.training.descent.graphs import WARM_UP_STEPS, CapturedSteps
 from recsys_search.model.training.reports import MEASURED
 from recsys_search.model.training.training import Training
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -97,6 +98,12 @@ def curve(run):
 def tables(request, monkeypatch):
     """How embeddings are updated, whatever their size."""
     monkeypatch.setattr(row_adamw, "ROWS_PER_LOOKUP", 0 if request.param == "by row" else 10**9)
+
+
+@pytest.fixture(autouse=True)
+def dropout_of_a_gpu(monkeypatch):
+    """torch's own dropout: ours on a CPU asks its generator for a number."""
+    monkeypatch.setattr(Dropout, "forward", nn.Dropout.forward)
 
 
 HYBRID = {"max_epochs": 3, "batch_size": 37, "lr_warmup_epochs": 1.5, "dropout": 0.3}
