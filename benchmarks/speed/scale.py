@@ -31,6 +31,7 @@ from recsys_search.model.training.training import Training
 
 from benchmarks.keep import add_out, keep
 from benchmarks.machine import machine
+from benchmarks.speed.traffic import wait_for
 
 
 def measure(
@@ -45,7 +46,7 @@ def measure(
     split = replace(split, train=replace(split.train))  # shares no store with earlier rows
     started_at = perf_counter()
     with Training(config, split, device) as run:
-        wait(run.device)
+        wait_for(run.device)
         build_s = perf_counter() - started_at
         descent = run._fit
         assert isinstance(descent, Descent)
@@ -53,14 +54,14 @@ def measure(
         run._model.train()
         started_at = perf_counter()
         run._model.refresh()
-        wait(run.device)
+        wait_for(run.device)
         refresh_s = perf_counter() - started_at
         rows = torch.randperm(len(run._store), device=run.device).tensor_split(descent.n_steps)
         times = []
         for batch in islice(rows, steps):
             started_at = perf_counter()
             descent.step(batch)
-            wait(run.device)
+            wait_for(run.device)
             times.append(perf_counter() - started_at)
         step_s = min(times[1:] or times)
         row = {
@@ -82,11 +83,6 @@ def measure(
             row["whole_epoch_s"] = round(report.train_s, 1)
             row["evaluation_s"] = round(report.epoch_s - report.train_s, 1)
         return row
-
-
-def wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def now_mb(device: torch.device) -> float:

@@ -35,7 +35,6 @@ def start(dataset: str, architecture: str, device: str, data_dir: Path) -> dict[
         now = perf_counter()
         times[name], started_at = round(now - started_at, 3), now
 
-    import torch
     from recsys_search.data.sets.loading import load_ratings
     from recsys_search.data.sets.prepared_splits import open_split
     from recsys_search.data.splits.spec import SplitSpec
@@ -43,14 +42,15 @@ def start(dataset: str, architecture: str, device: str, data_dir: Path) -> dict[
     from recsys_search.model.training.device import resolve_device
     from recsys_search.model.training.training import Training
 
+    from benchmarks.speed.traffic import wait_for
+
     on = resolve_device(device)
     lap("import_s")
     split = open_split(load_ratings(dataset, data_dir), SplitSpec())
     lap("split_s")
     for trial in ("first", "second"):
         with Training(build_config(architecture), split, device):
-            if on.type == "cuda":
-                torch.cuda.synchronize(on)
+            wait_for(on)
             lap(f"{trial}_trial_s")
     return times
 

@@ -30,6 +30,7 @@ from recsys_search.model.architectures.hybrid import HybridConfig
 from recsys_search.model.store.train_store import TrainStore
 from recsys_search.model.training.descent.descent import Descent
 from recsys_search.model.training.device import resolve_device
+from recsys_search.model.training.machine import peak_reserved_bytes
 from recsys_search.model.training.training import Training
 
 from benchmarks.keep import add_out, keep
@@ -105,7 +106,7 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
 def peak_bytes(device: torch.device) -> int:
     """On a CPU of the process, ratings and libraries included; on a GPU of torch's allocator."""
     if device.type == "cuda":
-        return torch.cuda.max_memory_reserved(device)
+        return peak_reserved_bytes(device)
     import resource  # not on Windows
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
